@@ -1,0 +1,64 @@
+"""The rows and curves of a store as data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from analysis.storage import StorageError, join, names, open_storage, redacted
+
+
+def load(storage: str | Path, study: str | None = None) -> pd.DataFrame:
+    """One row a trial, of one study or of all in a store; see the README for the columns.
+
+    A figure that was not measured is null.
+
+    Raises:
+        StorageError: no such store, or no such study in it (named, with those that there are).
+    """
+    return _read(storage, study, "trials")
+
+
+def load_curves(storage: str | Path, study: str | None = None) -> pd.DataFrame:
+    """One row for each reported iteration of each trial: `trial_id, stage, iteration`, losses, `alpha`, `psnr_db`, `seconds`.
+
+    Raises:
+        StorageError: as `load`.
+    """
+    return _read(storage, study, "curves")
+
+
+def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
+    filesystem, root = open_storage(storage)
+    known = names(filesystem, join(root, "studies"))
+    if not known:
+        raise StorageError(f"{redacted(str(storage))}: holds no studies")
+    if study is not None and study not in known:
+        raise StorageError(f"{redacted(str(storage))}: holds no study {study}; it holds {', '.join(known)}")
+    paths = [
+        join(root, "studies", name, kind, file)
+        for name in (known if study is None else [study])
+        for file in names(filesystem, join(root, "studies", name, kind), ".parquet")
+    ]
+    tables = [_table(filesystem, path) for path in paths]
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas() if tables else pd.DataFrame()
+
+
+def _table(filesystem: pafs.FileSystem, path: str) -> pa.Table:
+    with filesystem.open_input_file(path) as file:
+        return pq.read_table(file)
+
+
+def finished(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of trials that ran to their end."""
+    return frame[frame["status"] == "finished"] if len(frame) else frame
+
+
+def varying(frame: pd.DataFrame, among: Iterable[str]) -> list[str]:
+    """Those of the columns `among` that hold more than one value."""
+    return [name for name in among if name in frame and frame[name].nunique(dropna=False) > 1]

@@ -1,0 +1,48 @@
+"""Where results lie: a folder or a URI, opened through pyarrow.fs, and the names below it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+
+class StorageError(ValueError):
+    """A storage that can't be opened; the message is one line that names it, without secrets."""
+
+
+def open_storage(storage: str | Path) -> tuple[pafs.FileSystem, str]:
+    """The file system of a folder or a URI (`s3://bucket/prefix`), and the root path in it.
+
+    Raises:
+        StorageError: not a URI that pyarrow knows.
+    """
+    text = str(storage)
+    if "://" not in text:
+        return pafs.LocalFileSystem(), str(Path(text).expanduser().absolute())
+    try:
+        filesystem, root = pafs.FileSystem.from_uri(text)
+    except Exception as error:
+        raise StorageError(f"storage {redacted(text)}: {type(error).__name__}: {redacted(str(error))}") from None
+    return filesystem, root.rstrip("/")
+
+
+def redacted(text: str) -> str:
+    """`text` without the user names, passwords and keys of URIs in it."""
+    hidden = re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
+    return re.sub(r"((?:secret|access|password|token|key)[\w-]*=)[^&\s]+", r"\1***", hidden, flags=re.IGNORECASE)
+
+
+def join(*parts: str) -> str:
+    """A path below a root, in the form of pyarrow.fs."""
+    return "/".join(part.rstrip("/") for part in parts)
+
+
+def names(filesystem: pafs.FileSystem, folder: str, suffix: str = "") -> list[str]:
+    """The names in a folder that end in `suffix`, sorted; none where there is no such folder.
+
+    Files that a writer has not finished have other suffixes and do not show.
+    """
+    found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+    return sorted(info.base_name for info in found if info.base_name.endswith(suffix))

@@ -1,0 +1,1 @@
+"""CLEARER: differentiable multi-scale architecture search for image restoration, in plain PyTorch."""

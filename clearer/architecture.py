@@ -1,0 +1,187 @@
+"""The search space in text and numbers: architectures, their convolutions, and exact counts of both.
+
+    image → stem → T_1 → cell_1 → … → T_S → cell_S → final fusion → 1×1 convolution → image
+
+Branch r works at resolution 1/2^r with C·2^r channels. Cell i (i = 1 … S) has i+1 branches and N_i
+columns, each a parallel (P) or a fusion (F) module. Every count below comes from one list of
+convolutions a module; `clearer.modules` builds the same modules from its own description, and a test
+holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+PARALLEL, FUSION = "P", "F"
+
+
+class Convolution(NamedTuple):
+    """One convolution without bias; `scale` r says that its output has 1/2^r of the input's resolution."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    scale: int
+    normalised: bool = True
+
+    @property
+    def parameters(self) -> int:
+        """Weights, and the batch norm's scale and shift where there is one."""
+        return self.inputs * self.outputs * self.kernel**2 + 2 * self.outputs * self.normalised
+
+    @property
+    def flops_per_pixel(self) -> float:
+        """Floating-point operations per pixel of the network's input image: two a multiply-add."""
+        return 2 * self.inputs * self.outputs * self.kernel**2 / 4**self.scale
+
+
+def stem_convolutions(channels: int, image_channels: int) -> list[Convolution]:
+    """Two residual bottleneck blocks, the first with a 1×1 shortcut."""
+    wide = 4 * channels
+
+    def block(inputs: int) -> list[Convolution]:
+        return [Convolution(inputs, channels, 1, 0), Convolution(channels, channels, 3, 0), Convolution(channels, wide, 1, 0)]
+
+    return [*block(image_channels), Convolution(image_channels, wide, 1, 0), *block(wide)]
+
+
+def transition_convolutions(cell: int, channels: int) -> list[Convolution]:
+    """T_`cell` (counted from 1): adds branch `cell`; T_1 also narrows the stem's 4C channels to C."""
+    if cell == 1:
+        return [Convolution(4 * channels, channels, 3, 0), Convolution(4 * channels, 2 * channels, 3, 1)]
+    return [Convolution(channels << (cell - 1), channels << cell, 3, cell)]
+
+
+def parallel_convolutions(branches: int, channels: int) -> list[Convolution]:
+    """A residual block of two 3×3 convolutions on each branch."""
+    return [Convolution(channels << r, channels << r, 3, r) for r in range(branches) for _ in range(2)]
+
+
+def fusion_convolutions(branches: int, channels: int, targets: int | None = None) -> list[Convolution]:
+    """Every branch into each of the first `targets` branches (all of them by default)."""
+    found = []
+    for target in range(branches if targets is None else targets):
+        for source in range(branches):
+            if source > target:  # 1×1 at the low resolution, then upsampling
+                found.append(Convolution(channels << source, channels << target, 1, source))
+            for step in range(source + 1, target + 1):  # stride 2, channels change at the last
+                found.append(Convolution(channels << source, channels << (target if step == target else source), 3, step))
+    return found
+
+
+def module_convolutions(letter: str, cell: int, channels: int) -> list[Convolution]:
+    """The convolutions of one column of cell `cell` (counted from 1) that holds module `letter`."""
+    return parallel_convolutions(cell + 1, channels) if letter == PARALLEL else fusion_convolutions(cell + 1, channels)
+
+
+def fixed_convolutions(cells: int, channels: int, image_channels: int) -> list[Convolution]:
+    """Everything that does not depend on the choices: stem, transitions, final fusion, head."""
+    transitions = [c for i in range(1, cells + 1) for c in transition_convolutions(i, channels)]
+    head = Convolution(channels, image_channels, 1, 0, normalised=False)
+    return [*stem_convolutions(channels, image_channels), *transitions, *fusion_convolutions(cells + 1, channels, targets=1), head]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The choices of a derived network: one letter a column, one text a cell."""
+
+    cells: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for cell in self.cells:
+            if not cell:
+                raise ValueError(f"architecture {str(self)!r} has a cell without columns")
+            for letter in cell:
+                if letter not in (PARALLEL, FUSION):
+                    raise ValueError(f"architecture {str(self)!r} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
+        if not self.cells:
+            raise ValueError("an architecture has at least one cell")
+
+    def __str__(self) -> str:
+        return "-".join(self.cells)
+
+    @classmethod
+    def parse(cls, text: str) -> Architecture:
+        """The architecture of a text such as `FPFP-FPFF-PFFP`.
+
+        Raises:
+            ValueError: a letter other than P and F, or an empty cell.
+        """
+        return cls(tuple(text.split("-")))
+
+    @classmethod
+    def from_letters(cls, letters: str, columns: Sequence[int]) -> Architecture:
+        """The letters of all columns in order, divided into cells of `columns` columns each."""
+        if len(letters) != sum(columns):
+            raise ValueError(f"{len(letters)} letters for {sum(columns)} columns")
+        ends = list(itertools.accumulate(columns))
+        return cls(tuple(letters[end - n : end] for end, n in zip(ends, columns, strict=True)))
+
+    @classmethod
+    def from_alpha(cls, alpha: Sequence[Sequence[float]], columns: Sequence[int]) -> Architecture:
+        """Per column the module with the larger α; `alpha` is (columns, 2): parallel, fusion. A tie is parallel."""
+        return cls.from_letters("".join(PARALLEL if p >= f else FUSION for p, f in alpha), columns)
+
+    @classmethod
+    def random(cls, columns: Sequence[int], generator: np.random.Generator) -> Architecture:
+        """A uniform draw from the space with `columns` columns in each cell."""
+        return cls.from_letters("".join(generator.choice([PARALLEL, FUSION], size=sum(columns))), columns)
+
+    @classmethod
+    def enumerate(cls, columns: Sequence[int]) -> Iterator[Architecture]:
+        """All 2^(N_1 + … + N_S) architectures, in the order of the letters with P before F."""
+        for letters in itertools.product(PARALLEL + FUSION, repeat=sum(columns)):
+            yield cls.from_letters("".join(letters), columns)
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """N_i of every cell."""
+        return tuple(len(cell) for cell in self.cells)
+
+    @property
+    def letters(self) -> str:
+        """The letters of all columns, without the dashes."""
+        return "".join(self.cells)
+
+    @property
+    def fusion_columns(self) -> int:
+        """The number of columns that hold a fusion module."""
+        return self.letters.count(FUSION)
+
+    def convolutions(self, channels: int, image_channels: int = 1) -> list[Convolution]:
+        """Every convolution of the derived network."""
+        chosen = [
+            convolution
+            for cell, letters in enumerate(self.cells, start=1)
+            for letter in letters
+            for convolution in module_convolutions(letter, cell, channels)
+        ]
+        return [*fixed_convolutions(len(self.cells), channels, image_channels), *chosen]
+
+    def parameters(self, channels: int = 32, image_channels: int = 1) -> int:
+        """Learnable parameters of the derived network: convolutions and batch-norm scales and shifts."""
+        return sum(c.parameters for c in self.convolutions(channels, image_channels))
+
+    def flops_per_pixel(self, channels: int = 32, image_channels: int = 1) -> float:
+        """Floating-point operations of the convolutions per input pixel, two a multiply-add.
+
+        Exact for images whose sides are multiples of 2^S. Batch norm (folded at test time), ReLU,
+        additions and upsampling are not counted.
+        """
+        return sum(c.flops_per_pixel for c in self.convolutions(channels, image_channels))
+
+
+def supernet_parameters(columns: Sequence[int], channels: int = 32, image_channels: int = 1) -> int:
+    """Weights of the supernet that holds both modules in every column (logits not counted)."""
+    both = [
+        convolution
+        for cell, n in enumerate(columns, start=1)
+        for letter in (PARALLEL, FUSION)
+        for convolution in module_convolutions(letter, cell, channels) * n
+    ]
+    return sum(c.parameters for c in [*fixed_convolutions(len(columns), channels, image_channels), *both])

@@ -1,0 +1,66 @@
+"""What is written of runs and networks, as bytes: nothing here executes what it reads."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+
+from clearer.architecture import Architecture
+from clearer.networks import Network
+
+_DIGEST_BYTES = 32
+
+
+class DamagedError(ValueError):
+    """Bytes that are not what was written."""
+
+
+def pack_state(state: dict[str, Any]) -> bytes:
+    """The bytes of `Run.state_dict()`, preceded by their SHA-256."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue()
+
+
+def unpack_state(data: bytes, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state that `pack_state` wrote.
+
+    Raises:
+        DamagedError: the bytes do not have the SHA-256 that they begin with.
+    """
+    body = data[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != data[:_DIGEST_BYTES]:
+        raise DamagedError("a checkpoint is damaged")
+    return torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+
+
+def pack_network(network: Network, **notes: Any) -> bytes:
+    """A network as safetensors, with the architecture (and `notes`) in the metadata."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    about = {"architecture": str(network.architecture), "channels": network.channels, "image_channels": network.image_channels, **notes}
+    return safetensors.torch.save(tensors, {"clearer": json.dumps(about)})
+
+
+def unpack_network(path: str) -> Network:
+    """The network in a safetensors file, in evaluation mode.
+
+    Raises:
+        DamagedError: not a network that `pack_network` wrote.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["clearer"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        network = Network(Architecture.parse(about["architecture"]), about["channels"], about["image_channels"])
+        network.load_state_dict(tensors)
+    except OSError:
+        raise
+    except Exception as error:
+        raise DamagedError(f"{path}: not a network of this project ({type(error).__name__})") from None
+    return network.eval()

@@ -1,0 +1,255 @@
+"""The configuration of a trial: every constant of the method, with its source, as one flat dataclass.
+
+The defaults are the paper's settings (preset `paper`). A field's `stages` say which stages it determines;
+`studies.stages` keys a stage's result by exactly those fields. All values are plain JSON values, so a
+configuration has one canonical text, and `trial_id` is a hash of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from clearer.architecture import Architecture
+
+KINDS = ("searched", "random", "given")
+SPLITS = ("train", "validation", "test")
+
+Check = tuple[Callable[[Any], bool], str]
+POSITIVE: Check = (lambda v: v > 0, "must be greater than 0")
+NOT_NEGATIVE: Check = (lambda v: v >= 0, "must be 0 or greater")
+FRACTION: Check = (lambda v: 0 <= v < 1, "must be in [0, 1)")
+
+
+class ConfigurationError(ValueError):
+    """A field that does not exist or a value that it cannot take; the message is one line that names both."""
+
+
+def one_of(*choices: Any) -> Check:
+    """A check that admits only `choices`."""
+    return (lambda v: v in choices, f"must be one of {', '.join(map(str, choices))}")
+
+
+def setting(default: Any, stages: str, source: str, check: Check | None = None) -> Any:
+    """A configuration field: its default, the stages that it determines, where the value is from, what it may be."""
+    return dataclasses.field(default=default, metadata={"stages": tuple(stages.split()), "source": source, "check": check})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One trial, end to end. `columns` is N_i of every cell, or a single number that holds for all cells."""
+
+    # Which architecture
+    kind: str = setting("searched", "", "searched, drawn at random, or given", one_of(*KINDS))
+    architecture: str = setting("", "", "the text form, for a random or a given architecture")
+    cells: int = setting(3, "search", "S; section 4.1", POSITIVE)
+    columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", (lambda v: all(n > 0 for n in v), "must be greater than 0"))
+    channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE)
+    image_channels: int = setting(1, "search train test time", "1 gray, 3 RGB", one_of(1, 3))
+    mixing: str = setting("parallel", "search", "Eq. 1; sequential is the released code's", one_of("parallel", "sequential"))
+
+    # What is restored
+    task: str = setting("denoise", "search train test", "section 4", one_of("denoise"))
+    dataset: str = setting("bsds500", "search train test", "section 4.2", one_of("bsds500", "embedded"))
+    sigma: float = setting(30.0, "search train test", "noise, 0-255 scale; section 4.2", POSITIVE)
+    protocol: str = setting("clip8", "search train test", "how noise is made; clip8 is the released code's", one_of("clip8", "float"))
+    weights_split: str = setting("train", "search train", "what the weights learn from", one_of("train", "validation"))
+    alpha_split: str = setting("validation", "search", "what α learns from", one_of("train", "validation"))
+
+    # Losses
+    lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE)
+    lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE)
+    complexity: str = setting("parameters", "search", "Eq. 5", one_of("parameters", "flops", "time", "authors"))
+    module_times_ms: tuple[float, ...] = setting((), "search", "measured C^p, C^f of each cell, for complexity=time", (lambda v: all(t > 0 for t in v), "must be greater than 0"))
+
+    # Search
+    batch_size: int = setting(32, "search train", "section 4.1", POSITIVE)
+    patch_size: int = setting(64, "search train", "pixels; section 4.1", (lambda v: v >= 8, "must be 8 or greater"))
+    search_iterations: int = setting(10_000, "search", "section 4.1", POSITIVE)
+    warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1", NOT_NEGATIVE)
+    search_epoch_iterations: int = setting(50, "search", "schedule steps; released code", POSITIVE)
+    weights_learning_rate: float = setting(0.025, "search", "section 4.1", POSITIVE)
+    weights_learning_rate_end: float = setting(0.001, "search", "section 4.1", NOT_NEGATIVE)
+    momentum: float = setting(0.9, "search", "section 4.1", FRACTION)
+    weight_decay: float = setting(3e-4, "search", "section 4.1", NOT_NEGATIVE)
+    alpha_learning_rate: float = setting(3e-4, "search", "section 4.1", POSITIVE)
+    alpha_weight_decay: float = setting(1e-3, "search", "section 4.1", NOT_NEGATIVE)
+    alpha_beta1: float = setting(0.5, "search", "released code", FRACTION)
+    alpha_beta2: float = setting(0.999, "search", "released code", FRACTION)
+    alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE)
+    alpha_statistics: str = setting("running", "search", "batch norm in the α step; released code", one_of("running", "batch"))
+    clip_norm: float = setting(5.0, "search train", "global gradient norm of the weights; released code", POSITIVE)
+    initial_std: float = setting(1e-3, "search train", "convolutions; released code", POSITIVE)
+
+    # Training of the derived network
+    train_iterations: int = setting(100_000, "train", "section 4.1", POSITIVE)
+    train_epoch_iterations: int = setting(100, "train", "schedule steps; released code", POSITIVE)
+    train_learning_rate: float = setting(0.01, "train", "released code", POSITIVE)
+    train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
+
+    # Test and testing time
+    test_border: str = setting("crop64", "test time", "crop to multiples of 64 (released code), or the whole image", one_of("crop64", "whole"))
+    test_limit: int = setting(0, "test time", "the first so many test images by name; 0: all", NOT_NEGATIVE)
+    self_ensemble: int = setting(8, "test time", "flips and rotations averaged; section 4.1", one_of(1, 8))
+    time_images: int = setting(4, "time", "test images in one timed call", POSITIVE)
+    time_series: int = setting(6, "time", "series of timed calls", POSITIVE)
+    time_calls: int = setting(10, "time", "calls in a series", POSITIVE)
+
+    # How it runs
+    seed: int = setting(0, "search train", "the replicate; named streams are spawned from it", (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"))
+    report_iterations: int = setting(100, "search train", "iterations between two rows of a curve", POSITIVE)
+    threads: int = setting(1, "search train time", "CPU threads; sums, hence bits, depend on it", POSITIVE)
+
+    def __post_init__(self) -> None:
+        for name, hint in field_types().items():
+            object.__setattr__(self, name, _typed(name, getattr(self, name), hint))
+        for field in dataclasses.fields(self):
+            check = field.metadata["check"]
+            value = getattr(self, field.name)
+            if check is not None and not check[0](value):
+                raise ConfigurationError(f"{field.name}={as_text(value)}: {check[1]}")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if len(self.columns) > 1 and len(set(self.columns)) == 1 and len(self.columns) == self.cells:
+            object.__setattr__(self, "columns", self.columns[:1])  # one canonical form of a uniform space
+        if len(self.columns) not in (1, self.cells):
+            raise ConfigurationError(f"columns={as_text(self.columns)}: one number for all cells, or one for each of cells={self.cells}")
+        if self.warmup_iterations >= self.search_iterations:
+            raise ConfigurationError(f"warmup_iterations={self.warmup_iterations}: must be less than search_iterations={self.search_iterations}")
+        if self.weights_split == self.alpha_split:
+            raise ConfigurationError(f"alpha_split={self.alpha_split}: weights and α learn from different splits, both are {self.weights_split}")
+        if self.module_times_ms and self.complexity != "time":
+            raise ConfigurationError(f"module_times_ms={as_text(self.module_times_ms)}: needs complexity=time")
+        if self.module_times_ms and len(self.module_times_ms) != 2 * self.cells:
+            raise ConfigurationError(f"module_times_ms={as_text(self.module_times_ms)}: two for each of cells={self.cells}")
+        if self.kind == "searched":
+            if self.architecture:
+                raise ConfigurationError(f"architecture={self.architecture}: a searched trial finds its own; set kind=given")
+            return
+        try:
+            architecture = Architecture.parse(self.architecture)
+        except ValueError as error:
+            raise ConfigurationError(f"architecture={self.architecture}: {error}") from None
+        if architecture.columns != self.columns_by_cell:
+            raise ConfigurationError(
+                f"architecture={self.architecture}: has {as_text(architecture.columns)} columns, but cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
+            )
+
+    @property
+    def columns_by_cell(self) -> tuple[int, ...]:
+        """N_i of every cell, one number each."""
+        return self.columns * self.cells if len(self.columns) == 1 else self.columns
+
+    def values(self) -> dict[str, Any]:
+        """Every field as a plain JSON value."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    def of_stage(self, stage: str) -> dict[str, Any]:
+        """The values of the fields that determine `stage`."""
+        values = self.values()
+        return {f.name: values[f.name] for f in dataclasses.fields(self) if stage in f.metadata["stages"]}
+
+    def with_values(self, **values: Any) -> Configuration:
+        """A copy with some fields replaced, checked as a whole."""
+        return dataclasses.replace(self, **values)
+
+    @property
+    def trial_id(self) -> str:
+        """12 hex digits of the SHA-256 of the canonical JSON of all values."""
+        return digest(self.values())[:12]
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hex, of the canonical JSON of `value`: sorted keys, no spaces."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+
+
+def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
+    """The random numbers of one role at one iteration of one replicate.
+
+    A stream is a function of its name alone, so nothing random needs to be saved to resume a run, and
+    trials that share a seed see the same crops in the same order whatever else differs.
+    """
+    name = int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, name, iteration])
+
+
+def field_types() -> dict[str, Any]:
+    """The type of every field, in order."""
+    hints = get_type_hints(Configuration)
+    return {f.name: hints[f.name] for f in dataclasses.fields(Configuration)}
+
+
+def parse_value(name: str, text: str) -> Any:
+    """The value that `text` means for field `name`; a tuple's parts are joined by dashes, as in `2-4-6`.
+
+    Raises:
+        ConfigurationError: no such field, or not a value of its type.
+    """
+    types = field_types()
+    if name not in types:
+        raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(types)}")
+    if types[name] is str:
+        return text
+    parts = text.split("-") if types[name] not in (int, float) else [text]
+    kind = {int: int, float: float, tuple[int, ...]: int, tuple[float, ...]: float}[types[name]]
+    try:
+        values = [kind(part) for part in parts] if text or len(parts) > 1 else []
+    except ValueError:
+        raise ConfigurationError(f"{name}={text}: must be {_article(types[name])}") from None
+    return tuple(values) if types[name] not in (int, float) else _single(name, text, values)
+
+
+def as_text(value: Any) -> str:
+    """A value as `--set` takes it."""
+    return "-".join(map(as_text, value)) if isinstance(value, tuple | list) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _single(name: str, text: str, values: list[Any]) -> Any:
+    if len(values) != 1:
+        raise ConfigurationError(f"{name}={text}: needs a value")
+    return values[0]
+
+
+def _article(hint: Any) -> str:
+    return {int: "a whole number", float: "a number", tuple[int, ...]: "whole numbers joined by dashes", tuple[float, ...]: "numbers joined by dashes", str: "a text"}[hint]
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """`value` as the field's type: whole numbers widen to floats, lists become tuples; anything else is refused."""
+    wrong = ConfigurationError(f"{name}={as_text(value)}: must be {_article(hint)}")
+    if isinstance(value, bool):
+        raise wrong
+    if hint in (tuple[int, ...], tuple[float, ...]):
+        items = value if isinstance(value, tuple | list) else [value]
+        return tuple(_typed(name, item, int if hint == tuple[int, ...] else float) for item in items)
+    if hint is float and isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise ConfigurationError(f"{name}={value}: must be finite")
+        return float(value)
+    if not isinstance(value, hint):
+        raise wrong
+    return value
+
+
+PROXY: Mapping[str, Any] = {
+    "channels": 8, "batch_size": 8, "patch_size": 32,
+    # α moves by learning rate × steps: 2.7 logits in the paper's 9,000 steps, and the same here.
+    "search_iterations": 1_000, "warmup_iterations": 100, "search_epoch_iterations": 10, "alpha_learning_rate": 3e-3,
+    "train_iterations": 4_000, "train_epoch_iterations": 20, "report_iterations": 50, "self_ensemble": 1,
+}  # fmt: skip
+QUICK: Mapping[str, Any] = {
+    **PROXY, "dataset": "embedded",
+    "search_iterations": 100, "warmup_iterations": 25, "search_epoch_iterations": 2, "alpha_learning_rate": 0.036,
+    "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 15,
+    "time_images": 1, "time_series": 5, "time_calls": 5,
+}  # fmt: skip
+PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}

@@ -1,0 +1,58 @@
+"""The three terms of L = L_Res + λ1·L_Arch + λ2·L_Comp (Eq. 2 … 5). L_Res is the mean squared error of torch.
+
+Image values are 0 … 1. L updates the logits, L_Res alone the weights.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def architecture_entropy(logits: Tensor) -> Tensor:
+    """Mean binary entropy of the α of every column, in decimal digits (a scalar).
+
+    `logits` is (columns, 2): parallel, fusion. Zero when every column has decided, log10(2)
+    when none has. Computed from logits, so it stays finite where α reaches 0.
+
+    Eq. 4, with log base 10 as the published α require: λ1 = 0.1 then settles at α = 0.8344, see
+    `polarised_alpha`. The two α of a column have the same entropy, so (1/N)·Σ over all N = 2·columns of
+    them is the mean over columns.
+
+    Raises:
+        ValueError: `logits` is not (columns, 2).
+    """
+    if logits.ndim != 2 or logits.shape[1] != 2 or logits.shape[0] == 0:
+        raise ValueError(f"logits are (columns, 2), not {tuple(logits.shape)}")
+    log_alpha = torch.log_softmax(logits, dim=1)
+    return -(log_alpha.exp() * log_alpha).sum(dim=1).mean() / math.log(10)
+
+
+def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
+    """(1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar). Eq. 5.
+
+    `logits` and `costs` are (columns, 2): parallel, fusion; see `clearer.complexity` for the costs.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if logits.shape != costs.shape:
+        raise ValueError(f"logits are {tuple(logits.shape)}, costs {tuple(costs.shape)}")
+    return (torch.softmax(logits, dim=1) * costs).sum() / logits.numel()
+
+
+def polarisation_threshold(columns: int, weight_decay: float) -> float:
+    """The λ1 below which Adam's weight decay keeps α at 1/2 when L_Res is silent: N·w·ln 10, N = 2·columns."""
+    return 2 * columns * weight_decay * math.log(10)
+
+
+def polarised_alpha(lambda1: float, columns: int, weight_decay: float) -> float:
+    """The larger α at the fixed point of Adam with L2 weight decay w on the logits, L_Res silent.
+
+    With the logits of a column at ±a, λ1·dL_Arch/da and w·a balance where α(1−α) = N·w·ln 10/(4·λ1): this
+    is that root, and 1/2 at and below `polarisation_threshold`.
+    """
+    product = polarisation_threshold(columns, weight_decay) / (4 * lambda1) if lambda1 > 0 else math.inf
+    return 0.5 + math.sqrt(max(0.0, 0.25 - product))

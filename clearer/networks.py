@@ -1,0 +1,135 @@
+"""The supernet, which holds every architecture, and the network derived from one.
+
+Both are built from the same modules and take images of any size: sides are padded to a multiple of 2^S
+inside and the result is cropped back. There is no global skip from the input to the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clearer.architecture import FUSION, PARALLEL, Architecture
+from clearer.modules import Branches, Fusion, Parallel, Transition, convolution, stem
+
+MIXINGS = ("parallel", "sequential")
+_LETTERS = {PARALLEL: Parallel, FUSION: Fusion}
+
+
+class MixedColumn(nn.Module):
+    """A supernet column: y' = α^p f^p(y) + α^f f^f(y), both modules reading the same y (Eq. 1).
+
+    `mixing="sequential"` is the released code's variant, in which the fusion module reads f^p(y).
+    """
+
+    def __init__(self, branches: int, channels: int, mixing: str = "parallel"):
+        super().__init__()
+        if mixing not in MIXINGS:
+            raise ValueError(f"mixing={mixing!r}: one of {', '.join(MIXINGS)}")
+        self.parallel = Parallel(branches, channels)
+        self.fusion = Fusion(branches, channels)
+        self.mixing = mixing
+
+    def forward(self, branches: Branches, alpha: Tensor) -> Branches:
+        """`alpha` is (2,): parallel, fusion."""
+        kept = self.parallel(branches)
+        fused = self.fusion(kept if self.mixing == "sequential" else branches)
+        return [alpha[0] * p + alpha[1] * f for p, f in zip(kept, fused, strict=True)]
+
+
+class _MultiScale(nn.Module):
+    """Stem, transitions, final fusion and head around cells of columns that a subclass fills."""
+
+    def __init__(self, cells: Sequence[Sequence[nn.Module]], channels: int, image_channels: int):
+        super().__init__()
+        self.stem = stem(image_channels, channels)
+        self.transitions = nn.ModuleList(Transition(i, channels) for i in range(1, len(cells) + 1))
+        self.cells = nn.ModuleList(nn.ModuleList(cell) for cell in cells)
+        self.fuse = Fusion(len(cells) + 1, channels, targets=1)
+        self.head = convolution(channels, image_channels, 1)
+
+    def _restore(self, image: Tensor, apply: Callable[[int, nn.Module, Branches], Branches]) -> Tensor:
+        height, width = image.shape[-2:]
+        multiple = 2 ** len(self.cells)
+        padded = F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        branches = [self.stem(padded)]
+        column = 0
+        for transition, cell in zip(self.transitions, self.cells, strict=True):
+            branches = transition(branches)
+            for module in cell:  # type: ignore[union-attr]
+                branches = apply(column, module, branches)
+                column += 1
+        return self.head(self.fuse(branches)[0])[..., :height, :width]
+
+    def initialise(self, generator: torch.Generator, std: float) -> None:
+        """Draws every convolution from N(0, std²), in the order of the parameters; batch norm is 1 and 0."""
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.weight.normal_(0.0, std, generator=generator)
+
+
+class Network(_MultiScale):
+    """The derived network of one architecture."""
+
+    def __init__(self, architecture: Architecture, channels: int = 32, image_channels: int = 1):
+        cells = [
+            [_LETTERS[letter](cell + 1, channels) for letter in letters]
+            for cell, letters in enumerate(architecture.cells, start=1)
+        ]
+        super().__init__(cells, channels, image_channels)
+        self.architecture, self.channels, self.image_channels = architecture, channels, image_channels
+
+    def forward(self, image: Tensor) -> Tensor:
+        """A degraded image (batch, image_channels, height, width), 0 … 1, to the restored one of the same shape."""
+        return self._restore(image, lambda _, module, branches: module(branches))
+
+
+class Supernet(_MultiScale):
+    """Every column holds both modules, weighted by α, the softmax of `logits` (columns, 2): parallel, fusion."""
+
+    def __init__(self, columns: Sequence[int], channels: int = 32, image_channels: int = 1, mixing: str = "parallel"):
+        cells = [[MixedColumn(cell + 1, channels, mixing) for _ in range(n)] for cell, n in enumerate(columns, start=1)]
+        super().__init__(cells, channels, image_channels)
+        self.columns, self.channels, self.image_channels = tuple(columns), channels, image_channels
+        self.logits = nn.Parameter(torch.zeros(sum(columns), 2))
+
+    def alpha(self) -> Tensor:
+        """(columns, 2): parallel, fusion; each row sums to 1."""
+        return torch.softmax(self.logits, dim=1)
+
+    def weights(self) -> list[nn.Parameter]:
+        """Everything learnable but the logits."""
+        return [parameter for name, parameter in self.named_parameters() if name != "logits"]
+
+    def forward(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
+        """As `Network.forward`, with the given `alpha` (columns, 2) in place of the supernet's own."""
+        mixture = self.alpha() if alpha is None else alpha
+        return self._restore(image, lambda column, module, branches: module(branches, mixture[column]))
+
+    def architecture(self) -> Architecture:
+        """The architecture that the logits choose."""
+        return Architecture.from_alpha(self.alpha().tolist(), self.columns)
+
+    def derive(self, architecture: Architecture) -> Network:
+        """The derived network with this supernet's weights (one-shot weights): for scoring, not for training on.
+
+        Raises:
+            ValueError: `architecture` has other columns than the supernet.
+        """
+        if architecture.columns != self.columns:
+            raise ValueError(f"architecture {architecture} has columns {architecture.columns}, the supernet {self.columns}")
+        network = Network(architecture, self.channels, self.image_channels)
+        own = self.state_dict()
+        chosen = {}
+        for name in network.state_dict():
+            parts = name.split(".")
+            if parts[0] == "cells":
+                letter = architecture.cells[int(parts[1])][int(parts[2])]
+                parts.insert(3, "parallel" if letter == PARALLEL else "fusion")
+            chosen[name] = own[".".join(parts)]
+        network.load_state_dict(chosen)
+        return network.train(self.training)

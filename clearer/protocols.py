@@ -1,0 +1,41 @@
+"""How a degraded image is made and which area is scored. Every figure names its protocol.
+
+* `clip8`: Gaussian noise of σ on the 0–255 scale, clipped to 0 … 255 and truncated to 8 bits (the released code's).
+* `float`: plain additive Gaussian noise (usual in the denoising literature).
+
+The two give different PSNR at the same σ and do not compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+Image = np.ndarray
+"""uint8, (height, width, channels)."""
+
+
+def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random.Generator) -> np.ndarray:
+    """The noisy version of uint8 images of any shape: float32, 1.0 is white; outside 0 … 1 only under `float`."""
+    noisy = clean + sigma * generator.standard_normal(clean.shape, dtype=np.float32)
+    if protocol == "clip8":
+        noisy = np.floor(np.clip(noisy, 0, 255))
+    return (noisy / 255).astype(np.float32)
+
+
+def test_input(clean: Image, sigma: float, protocol: str) -> np.ndarray:
+    """The degraded test image: a function of the clean image's content, σ and the protocol alone."""
+    content = hashlib.sha256(f"{clean.shape} {float(sigma)!r} {protocol}".encode() + clean.tobytes()).digest()
+    return degrade(clean, sigma, protocol, np.random.default_rng(list(content)))
+
+
+def scored_area(image: Image, border: str) -> Image:
+    """The part of a test image that is restored and scored: cut to multiples of 64 at the lower right, or all of it.
+
+    An image with a side below 64 keeps that side.
+    """
+    if border == "whole":
+        return image
+    height, width = (side - side % 64 or side for side in image.shape[:2])
+    return image[:height, :width]

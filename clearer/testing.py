@@ -1,0 +1,79 @@
+"""The test of a derived network: restore the degraded test images, and score them against the clean ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clearer.configuration import Configuration
+from clearer.images import ImageSet, as_tensor
+from clearer.protocols import scored_area, test_input
+from clearer.scores import psnr_db, psnr_patch_db, ssim
+
+
+@dataclass(frozen=True)
+class TestScores:
+    """Scores of one network over a test set, image by image in the set's order, and the first image restored."""
+
+    __test__ = False  # not a test case
+
+    psnr_db: list[float]
+    ssim: list[float]
+    psnr_patch_db: list[float]
+    degraded_psnr_db: list[float]
+    example: tuple[np.ndarray, np.ndarray, np.ndarray]
+    """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
+
+
+def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:
+    """The restored batch, (batch, channels, height, width), not clipped.
+
+    `self_ensemble=8` averages the results of all flips and right-angle turns of the input, each turned back.
+    """
+    if self_ensemble == 1:
+        return network(degraded)
+    total = torch.zeros_like(degraded)
+    for turns in range(4):
+        for flip in (False, True):
+            turned = torch.rot90(degraded.flip(-1) if flip else degraded, turns, (-2, -1))
+            back = torch.rot90(network(turned.contiguous(memory_format=torch.channels_last)), -turns, (-2, -1))
+            total += back.flip(-1) if flip else back
+    return total / 8
+
+
+def degraded_inputs(configuration: Configuration, images: ImageSet) -> list[np.ndarray]:
+    """The degraded scored areas, (height, width, channels) each: the same pixels for every network."""
+    c = configuration
+    return [test_input(scored_area(image, c.test_border), c.sigma, c.protocol) for image in images.clean]
+
+
+def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
+    """A batch of one degraded image, ready for a network on `device`."""
+    return as_tensor(degraded)[None].to(device, memory_format=torch.channels_last)
+
+
+def score(configuration: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu") -> TestScores:
+    """The scores of `network` over `images` under the configuration's protocol, in fp32.
+
+    Raises:
+        ArithmeticError: a restored image is not finite (named).
+    """
+    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    scores = TestScores([], [], [], [], example=(np.empty(0),) * 3)  # type: ignore[arg-type]
+    for name, clean8, degraded in zip(images.names, images.clean, degraded_inputs(configuration, images), strict=True):
+        clean = scored_area(clean8, configuration.test_border).astype(np.float32) / 255
+        with torch.inference_mode():
+            raw = restore(network, on_device(degraded, device), configuration.self_ensemble)[0]
+        if not bool(torch.isfinite(raw).all()):
+            raise ArithmeticError(f"test: the restored {name} is not finite")
+        restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
+        scores.psnr_db.append(psnr_db(restored, clean))
+        scores.ssim.append(ssim(restored, clean))
+        scores.psnr_patch_db.append(psnr_patch_db(restored, clean))
+        scores.degraded_psnr_db.append(psnr_db(degraded, clean))
+        if not scores.example[0].size:
+            object.__setattr__(scores, "example", (clean, degraded, restored))
+    return scores
