@@ -9,7 +9,6 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import safe_open
 
 from clearer.architecture import Architecture
 from clearer.networks import Network
@@ -47,20 +46,17 @@ def pack_network(network: Network, **notes: Any) -> bytes:
     return safetensors.torch.save(tensors, {"clearer": json.dumps(about)})
 
 
-def unpack_network(path: str) -> Network:
-    """The network in a safetensors file, in evaluation mode.
+def unpack_network(data: bytes) -> Network:
+    """The network in the bytes of a safetensors file, in evaluation mode.
 
     Raises:
         DamagedError: not a network that `pack_network` wrote.
     """
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["clearer"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        about = json.loads(header["__metadata__"]["clearer"])
         network = Network(Architecture.parse(about["architecture"]), about["channels"], about["image_channels"])
-        network.load_state_dict(tensors)
-    except OSError:
-        raise
-    except Exception as error:
-        raise DamagedError(f"{path}: not a network of this project ({type(error).__name__})") from None
+        network.load_state_dict(safetensors.torch.load(data))
+    except Exception as error:  # the parsers and the modules raise many kinds
+        raise DamagedError(f"not a network of this project ({type(error).__name__})") from None
     return network.eval()

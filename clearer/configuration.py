@@ -101,6 +101,7 @@ class Configuration:
     time_images: int = setting(4, "time", "test images in one timed call", POSITIVE)
     time_series: int = setting(6, "time", "series of timed calls", POSITIVE)
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE)
+    time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
 
     # How it runs
     seed: int = setting(0, "search train", "the replicate; named streams are spawned from it", (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"))
@@ -142,6 +143,13 @@ class Configuration:
             raise ConfigurationError(
                 f"architecture={self.architecture}: has {as_text(architecture.columns)} columns, but cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
             )
+        self._forget_search()
+
+    def _forget_search(self) -> None:
+        """One canonical form of a trial without a search: the fields that only a search reads are at their defaults."""
+        for field in dataclasses.fields(self):
+            if field.name in SEARCH_ONLY:
+                object.__setattr__(self, field.name, field.default)
 
     @property
     def columns_by_cell(self) -> tuple[int, ...]:
@@ -165,6 +173,15 @@ class Configuration:
     def trial_id(self) -> str:
         """12 hex digits of the SHA-256 of the canonical JSON of all values."""
         return digest(self.values())[:12]
+
+    @property
+    def replicate_id(self) -> str:
+        """As `trial_id`, of all values but the seed: replicates share it."""
+        return digest({name: value for name, value in self.values().items() if name != "seed"})[:12]
+
+
+SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)) - {"cells", "columns"}
+"""The fields that only a search reads; `cells` and `columns` follow from an architecture where there is one."""
 
 
 def digest(value: Any) -> str:
@@ -247,9 +264,9 @@ PROXY: Mapping[str, Any] = {
     "train_iterations": 4_000, "train_epoch_iterations": 20, "report_iterations": 50, "self_ensemble": 1,
 }  # fmt: skip
 QUICK: Mapping[str, Any] = {
-    **PROXY, "dataset": "embedded",
-    "search_iterations": 100, "warmup_iterations": 25, "search_epoch_iterations": 2, "alpha_learning_rate": 0.036,
-    "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 15,
-    "time_images": 1, "time_series": 5, "time_calls": 5,
+    **PROXY, "dataset": "embedded", "channels": 4,
+    "search_iterations": 160, "warmup_iterations": 60, "search_epoch_iterations": 2, "alpha_learning_rate": 0.027,
+    "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 20,
+    "time_images": 1, "time_series": 5, "time_calls": 4, "time_attempts": 1,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}

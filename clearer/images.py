@@ -27,7 +27,7 @@ from clearer.protocols import Image, degrade
 EMBEDDED = {
     "train": ("astronaut.png", "brick.png", "coffee.png", "grass.png", "hubble_deep_field.jpg", "moon.png", "motorcycle_left.png"),
     "validation": ("clock_motion.png", "gravel.png", "ihc.png", "rocket.jpg"),
-    "test": ("camera.png", "chelsea.png", "coins.png"),
+    "test": ("chelsea.png", "camera.png", "coins.png"),
 }
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 LARGEST_PIXELS = 100_000_000

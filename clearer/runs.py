@@ -83,7 +83,7 @@ class Run:
                 self._report()
             self.seconds += time.perf_counter() - started
             if self.curve and self.curve[-1]["iteration"] == self.iteration:
-                self.curve[-1]["seconds"] = self.seconds
+                self.curve[-1] |= {"seconds": self.seconds, "recorded_at": time.time()}
             if last or self.iteration % every == 0:
                 yield self
 

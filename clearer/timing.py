@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from clearer.testing import restore
 
 STEADY = 0.03
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class TestingTime:
     attempts: int
 
 
-def testing_time(network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int, series: int, calls: int) -> TestingTime:
+def testing_time(network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int, series: int, calls: int, attempts: int = 3) -> TestingTime:
     """The time to restore `inputs`, (1, channels, height, width) each on the network's device, per image.
 
     A call restores every input once, one after another, synchronised; a series is `calls` calls after one
     that is not counted. The figure is the median of the medians of `series` series, with the interquartile
-    range over all calls. When the medians spread by more than 3 % all is measured again, up to three times
-    in all, and the steadiest attempt is kept: its `spread` tells how far to trust it.
+    range over all calls. When the medians spread by more than 3 % all is measured again, up to `attempts`
+    times in all, and the steadiest attempt is kept: its `spread` tells how far to trust it.
     """
     device = inputs[0].device
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -51,7 +50,7 @@ def testing_time(network: nn.Module, inputs: Sequence[Tensor], self_ensemble: in
 
     best: TestingTime | None = None
     with torch.inference_mode():
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             runs = np.array([[call() for _ in range(calls + 1)][1:] for _ in range(series)])
             medians = np.median(runs, axis=1)
             spread = float((medians.max() - medians.min()) / np.median(medians))

@@ -1,0 +1,124 @@
+"""Figures. Numbers first, drawing second: each is drawn from a table that is returned or handed in.
+
+Colours are Okabe and Ito's, which colour-blind readers tell apart; axes have units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.pareto import on_front
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+GRAY = "#777777"
+AXES = {"parameters": ("parameters (millions)", 1e-6), "test_time_ms": ("testing time (ms per image)", 1.0)}
+
+
+def pareto_table(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """The points of a PSNR–cost figure: one row a configuration, means over its seeds, and whether it is on the front.
+
+    Columns: `kind, lambda1, lambda2, cost` and `psnr_db` (means), `seeds`, `psnr_low_db, psnr_high_db`
+    (smallest and largest over seeds), `on_front`.
+    """
+    rows = frame.dropna(subset=[cost, "psnr_db"])
+    described = {name: (name, "first") for name in ("kind", "lambda1", "lambda2")}
+    figures = {"cost": (cost, "mean"), "psnr_db": ("psnr_db", "mean"), "seeds": ("psnr_db", "size"), "psnr_low_db": ("psnr_db", "min"), "psnr_high_db": ("psnr_db", "max")}
+    table = rows.groupby("replicate_id").agg(**described, **figures).sort_values(["kind", "lambda1", "lambda2"], ignore_index=True)
+    return table.assign(on_front=on_front(table, minimise=["cost"], maximise=["psnr_db"]))
+
+
+def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
+    """PSNR against a cost (`parameters` or `test_time_ms`): the front, dominated points, random architectures, seeds.
+
+    `frame` holds rows of one protocol and, for a time, of one device. A bar spans the smallest and the
+    largest PSNR over seeds. Configurations at the same point are drawn one around the other.
+    """
+    name, unit = AXES[cost]
+    table = pareto_table(frame, cost)
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    searched, others = table[table["kind"] == "searched"], table[table["kind"] != "searched"]
+    colours = dict(zip(sorted(searched["lambda1"].unique()), COLOURS * 4, strict=False))
+    markers = dict(zip(sorted(searched["lambda2"].unique()), MARKERS * 4, strict=False))
+    _draw_front(axes, table, unit)
+    coinciding = table.groupby(["cost", "psnr_db"]).cumcount(ascending=False)  # the first of equal points is drawn largest, under the others
+    for row, more in zip(table.to_dict("records"), coinciding, strict=True):
+        known = row["kind"] == "searched"
+        colour, marker = (colours[row["lambda1"]], markers[row["lambda2"]]) if known else (GRAY, "X")
+        _draw_point(axes, row, unit, colour, marker, 8 + 5 * more)
+    axes.set(xlabel=name, ylabel="PSNR (dB)", title=caption)
+    axes.title.set_fontsize(9)
+    axes.grid(alpha=0.25)
+    handles = [Line2D([], [], marker="o", color=c, linestyle="", label=f"λ1 = {value:g}") for value, c in colours.items()]
+    handles += [Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}") for value, m in markers.items()]
+    if len(others):
+        handles.append(Line2D([], [], marker="X", color=GRAY, linestyle="", label=f"{' and '.join(sorted(others['kind'].unique()))} architecture"))
+    handles += [Line2D([], [], color="black", linewidth=1, label="Pareto front"), Line2D([], [], marker="o", color="black", alpha=0.35, linestyle="", label="dominated (pale)")]
+    axes.legend(handles=handles, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return figure
+
+
+def _draw_front(axes: Axes, table: pd.DataFrame, unit: float) -> None:
+    front = table[table["on_front"]].sort_values("cost")
+    axes.step(front["cost"] * unit, front["psnr_db"], where="post", color="black", linewidth=1, zorder=1)
+
+
+def _draw_point(axes: Axes, row: Mapping[Any, Any], unit: float, colour: str, marker: str, size: float) -> None:
+    alpha = 1.0 if row["on_front"] else 0.35
+    x = row["cost"] * unit
+    if row["seeds"] > 1:
+        axes.plot([x, x], [row["psnr_low_db"], row["psnr_high_db"]], color=colour, alpha=alpha, linewidth=1.5, zorder=2)
+    axes.plot(x, row["psnr_db"], marker, color=colour, alpha=alpha, markersize=size, markeredgecolor="white", markeredgewidth=0.6, zorder=3)
+
+
+def architecture_edges(text: str) -> list[tuple[int, int, int]]:
+    """The edges of an architecture's drawing: (column, from branch, to branch), columns counted from 0 at the stem.
+
+    One column of edges for each transition, for each letter, and for the final fusion.
+    """
+    cells = text.split("-")
+    edges, column = [], 0
+    for number, letters in enumerate(cells, start=1):
+        edges += [(column, r, r) for r in range(number)] + [(column, number - 1, number)]
+        column += 1
+        for letter in letters:
+            branches = range(number + 1)
+            edges += [(column, j, i) for j in branches for i in branches if letter == "F" or i == j]
+            column += 1
+    return edges + [(column, j, 0) for j in range(len(cells) + 1)]
+
+
+def draw_architecture(text: str) -> Figure:
+    """An architecture as a grid: branches are rows (full resolution on top), columns run left to right, edges are operations.
+
+    Orange edges are of fusion modules, blue ones of parallel modules, gray ones are fixed.
+    """
+    edges = architecture_edges(text)
+    letters = _edge_letters(text)
+    columns, branches = len(letters) + 1, text.count("-") + 2
+    figure = Figure(figsize=(0.55 * columns + 1.2, 0.5 * branches + 1), layout="constrained")
+    axes = figure.add_subplot()
+    colour = {"P": COLOURS[0], "F": COLOURS[1], "": GRAY}
+    for column, source, target in edges:
+        axes.plot([column, column + 1], [-source, -target], color=colour[letters[column]], linewidth=1.4, zorder=1)
+    nodes = {(c, s) for c, s, _ in edges} | {(c + 1, t) for c, _, t in edges}
+    axes.plot([c for c, _ in nodes], [-r for _, r in nodes], "s", color="white", markeredgecolor="black", markersize=9, zorder=2)
+    for column, letter in enumerate(letters):
+        axes.text(column + 0.5, 0.45, letter, ha="center", va="bottom", fontsize=9, color=colour[letter])
+    axes.set_yticks([-r for r in range(branches)], ["1" if r == 0 else f"1/{2**r}" for r in range(branches)])
+    axes.set(ylabel="resolution", title=text, ylim=(-branches + 0.5, 1.1))
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _edge_letters(text: str) -> Sequence[str]:
+    """The letter of every column of edges; none for transitions and the final fusion."""
+    return [letter for cell in text.split("-") for letter in ["", *cell]] + [""]

@@ -1,0 +1,190 @@
+"""The command line that every study has: `python studies/<study>.py`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from analysis.report import write_report
+from analysis.storage import StorageError, redacted
+from clearer.__main__ import OneLineParser
+from clearer.configuration import PRESETS, Configuration, ConfigurationError, as_text, parse_value
+from clearer.images import ImageError, split_files
+from studies import dry_run, provenance, summary
+from studies.execution import Execution, Trial, resolved_folder, study_id, write_study
+from studies.progress import Progress
+from studies.scheduling import ClusterError, connect, reachable
+from studies.stages import Place
+from studies.store import Store
+from studies.study import Study, label
+from studies.tracking import Tracking
+
+USAGE_ERRORS = (ConfigurationError, ImageError, StorageError, ClusterError)
+
+
+def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> int:
+    """Runs a study as the command line asks; the exit status.
+
+    0: every trial finished. 1: some failed. 2: a mistake in the request, nothing was computed. 130: stopped.
+    """
+    parser = _parser(study, doc)
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    try:
+        return _run(study, options, console)
+    except USAGE_ERRORS as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished is kept; run the same command again to go on.")
+        return 130
+
+
+def _parser(study: Study, doc: str | None) -> OneLineParser:
+    parser = OneLineParser(
+        prog=f"{study.name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=textwrap.fill("Fields of --set, with the paper's values: " + ", ".join(f"{n}={as_text(v)}" for n, v in Configuration().values().items()), 110),
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--address", metavar="auto|HOST:PORT|local", help="a running Ray cluster; by default Ray is started on this machine")
+    add("--preset", choices=PRESETS, default="quick", help="quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings")
+    add("--data", metavar="DIR", help="the folder that holds bsds500/")
+    add("--storage", metavar="DIR|URI", default="runs", help="where results are kept (default: runs)")
+    add("--tracking-uri", metavar="URI", help="MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
+    add("--seeds", metavar="N", type=_whole, default=1, help="replicates of every trial (default 1)")
+    add("--concurrent", metavar="N", type=_whole, help="trials at once at most (default: as many as the cluster holds)")
+    add("--gpus-per-trial", metavar="X", type=_share, default=0.0, help="a share of a GPU or whole GPUs for each trial (default 0: CPU)")
+    add("--pack", metavar="K|auto", type=_pack, default="auto", help="searches fused into one network; this version has 1")
+    add("--dry-run", action="store_true", help="say what would run and what it would cost; compute nothing")
+    add("--set", metavar="field=value", nargs="+", action="extend", default=[], dest="assignments", help="a configuration field; several values separated by commas are an axis")
+    add("--checkpoint-seconds", metavar="S", type=_seconds, default=60.0, help="time between two checkpoints of a stage (default 60)")
+    add("--retry-failed", action="store_true", help="run trials again that have failed")
+    return parser
+
+
+def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
+    trials = study.trials(options.preset, parse_assignments(options.assignments), options.seeds)
+    data = resolved_folder(options.data)
+    if data is not None and not Path(data).is_dir():
+        raise ImageError(f"--data {options.data}: no such folder")
+    for dataset, split in {(c.dataset, split) for c in trials for split in (c.weights_split, c.alpha_split, "test")}:
+        split_files(dataset, split, None if data is None else Path(data))
+    storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
+    store = Store(storage)
+    missing = _missing(store, study, trials, options.retry_failed)
+    place = Place(storage, data, options.gpus_per_trial, options.checkpoint_seconds)
+    if options.dry_run:
+        return dry_run.show(study.name, trials, missing, store, place, options.address, console)
+    if options.address not in (None, "local"):
+        reachable(options.address)
+    store.check_writable()
+    console.print(f"[bold]{study.name}[/], preset {options.preset}: {len(trials)} trials, {len(trials) - len(missing)} there, {len(missing)} to run")
+    unfinished = _execute(study, options, trials, missing, store, place, console)
+    return summary.conclude(study.name, options, trials, unfinished, store, console)
+
+
+def _missing(store: Store, study: Study, trials: list[Configuration], retry_failed: bool) -> list[Configuration]:
+    there = store.trial_ids(study.name)
+    if retry_failed:
+        failed = {row["trial_id"] for row in store.rows(study.name, there & {c.trial_id for c in trials}) if row["status"] == "failed"}
+        for trial_id in failed:
+            store.forget_trial(study.name, trial_id)
+        there -= failed
+    return [c for c in trials if c.trial_id not in there]
+
+
+def _execute(
+    study: Study, options: argparse.Namespace, trials: list[Configuration], missing: list[Configuration], store: Store, place: Place, console: Console
+) -> list[Trial]:
+    """Runs what is missing, writes the report, brings tracking up to date; the trials that got no row."""
+    unfinished: list[Trial] = []
+    with contextlib.ExitStack() as stack:
+        if missing:
+            cluster = stack.enter_context(connect(options.address, options.gpus_per_trial, options.concurrent))
+            cluster.check_request(max(c.threads for c in missing))
+            write_study(store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)), provenance.hardware())
+        tracking = _tracking(options, study.name, store)
+        if tracking is not None:
+            stack.callback(lambda: _close(tracking, console))
+        if missing:
+            with Progress(console) as progress:
+                ran = Execution(study.name, store, place, progress, tracking).run(missing, cluster)
+            unfinished = [trial for trial in ran if trial.failure is not None and not trial.failure.permanent]
+        labels = {c.trial_id: label(c) for c in trials}
+        report = write_report(store.storage, study.name, labels)
+        if tracking is not None:
+            for row in store.rows(study.name, set(labels)):
+                tracking.ended(row, labels[row["trial_id"]])
+            tracking.report(report)
+    return unfinished
+
+
+def _tracking(options: argparse.Namespace, study: str, store: Store) -> Tracking | None:
+    uri, identity = options.tracking_uri, study_id(store, study)
+    if uri == "none" or identity is None or (uri is None and not store.is_local):
+        return None
+    return Tracking(uri or f"sqlite:///{store.root}/mlflow.db", study, identity, store)
+
+
+def _close(tracking: Tracking, console: Console) -> None:
+    problem = tracking.close()
+    if problem:
+        console.print(f"[yellow]{problem}[/]")
+
+
+def parse_assignments(texts: list[str]) -> dict[str, list[Any]]:
+    """The fields and values of `--set field=value[,value…] …`.
+
+    Raises:
+        ConfigurationError: not of that form, an unknown field, or not a value of its type.
+    """
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign:
+            raise ConfigurationError(f"--set {text}: write field=value")
+        if name in found:
+            raise ConfigurationError(f"--set {name}: given twice; separate several values by commas")
+        found[name] = [parse_value(name, value) for value in values.split(",")]
+    return found
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _share(text: str) -> float:
+    share = _number(text)
+    if not (0 <= share <= 1 or share.is_integer()) or share < 0:
+        raise argparse.ArgumentTypeError(f"{text} is neither a share of a GPU (0 to 1) nor whole GPUs")
+    return share
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text)
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return seconds
+
+
+def _pack(text: str) -> int:
+    if text not in ("auto", "1"):
+        raise argparse.ArgumentTypeError(f"{text!r}: searches are not fused in this version, give 1 or auto")
+    return 1

@@ -1,0 +1,29 @@
+"""What do λ1 and λ2 do: which PSNR for which size and which testing time, and is the search better than luck?
+
+Grid      λ1 (how hard α is driven to 0 or 1) × λ2 (the price of size) × seeds, beside random
+          architectures of the same space that get the same training.
+          quick: 3 × 2 searches and 3 random architectures; proxy: 5 × 3 and 10; paper: 3 × 3 and 5.
+Shows     PSNR against parameters and against testing time, the Pareto front of each, the random
+          architectures as a cloud; λ2 > 0 moves trials to the left (fewer parameters).
+Command   python studies/lambda_pareto.py
+          python studies/lambda_pareto.py --preset proxy --data DIR --seeds 3
+Usually   --set lambda1=0,0.01,0.1   --set sigma=50   --seeds 3
+"""
+
+import sys
+
+from studies.command_line import main
+from studies.study import Study
+
+STUDY = Study(
+    name="lambda_pareto",
+    axes={
+        "quick": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.1]},
+        "proxy": {"lambda1": [0.0, 0.01, 0.03, 0.1, 0.3], "lambda2": [0.0, 0.01, 0.1]},
+        "paper": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.01, 0.1]},
+    },
+    random={"quick": 3, "proxy": 10, "paper": 5},
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, __doc__))

@@ -1,0 +1,218 @@
+"""The four stages of a trial and their keys: search → train → test → time.
+
+A stage's key is the hash of exactly what determines its result: the configuration fields that name the
+stage, the pixels it reads, the stage before it, and the version of the method. What is in the store
+under a key is never computed again, whichever trial or study asks for it.
+
+The functions `run_*` run where Ray puts them. They go on from a checkpoint in the store, yield their
+progress, and finish the stage in the store; a run that dies leaves a checkpoint to the next.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+
+from clearer.architecture import Architecture
+from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_network, unpack_state
+from clearer.configuration import Configuration, digest
+from clearer.images import ImageSet, fingerprint, load_split
+from clearer.networks import Network
+from clearer.runs import Run, learning_images
+from clearer.search import Search
+from clearer.testing import degraded_inputs, on_device, score
+from clearer.timing import device_name, testing_time
+from clearer.training import Training
+from studies.rows import curve_table
+from studies.store import Store, as_parquet, from_parquet
+
+METHOD = 1
+"""The version of the method: raised when the same configuration would give other numbers."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage runs: what a worker needs besides the configuration."""
+
+    storage: str
+    data: str | None
+    gpus: float = 0.0
+    checkpoint_seconds: float = 60.0
+
+    @property
+    def device(self) -> str:
+        """What a stage runs on."""
+        return "cuda" if self.gpus > 0 else "cpu"
+
+    @property
+    def folder(self) -> Path | None:
+        """The data folder."""
+        return None if self.data is None else Path(self.data)
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """The hashes of the pixels that a configuration learns from and is tested on."""
+
+    weights: str
+    alpha: str
+    test: str
+
+
+def search_key(c: Configuration, data: Fingerprints) -> str:
+    """The key of the search of a configuration."""
+    return digest({"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": [data.weights, data.alpha]})
+
+
+def train_key(c: Configuration, architecture: Architecture, data: Fingerprints) -> str:
+    """The key of the training of an architecture under a configuration."""
+    fields = {"fields": c.of_stage("train"), "architecture": str(architecture)}
+    return digest({"stage": "train", "method": METHOD, **fields, "data": [data.weights, data.alpha]})
+
+
+def test_key(c: Configuration, train: str, data: Fingerprints) -> str:
+    """The key of the test of a trained network."""
+    return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})
+
+
+def time_key(c: Configuration, architecture: Architecture, data: Fingerprints, device: str) -> str:
+    """The key of the testing time of an architecture on a device: weights do not change it."""
+    fields = {"fields": c.of_stage("time"), "architecture": str(architecture), "device": device, "torch": torch.__version__}
+    return digest({"stage": "time", "method": METHOD, **fields, "data": data.test})
+
+
+def test_images(c: Configuration, folder: Path | None) -> ImageSet:
+    """The images that a configuration is tested on."""
+    return load_split(c.dataset, "test", c.image_channels, folder, limit=c.test_limit)
+
+
+def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
+    """Reads every image that a configuration uses, hence finds the bad ones, and hashes them.
+
+    Raises:
+        ImageError: names the file or the folder.
+    """
+    weights, alpha = (fingerprint(learning_images(c, split, folder)) for split in (c.weights_split, c.alpha_split))
+    return Fingerprints(weights, alpha, fingerprint(test_images(c, folder)))
+
+
+def run_search(c: Configuration, key: str, place: Place) -> Iterator[Run]:
+    """Searches, and keeps the architecture, α, the supernet and the curve."""
+    store = Store(place.storage)
+    if store.result("search", key) is not None:
+        return
+    _prepare(c)
+    sets = [learning_images(c, split, place.folder) for split in (c.weights_split, c.alpha_split)]
+    run = Search(c, sets[0], sets[1], place.device)
+    yield from _advance(run, store, key, place)
+    found = {"architecture": str(run.architecture()), "alpha": run.supernet.alpha()[:, 1].tolist()}
+    _finish(run, store, key, place, found, {"supernet.pt": pack_state(run.network.state_dict())})
+
+
+def run_training(c: Configuration, architecture: Architecture, key: str, place: Place) -> Iterator[Run]:
+    """Trains a derived network from scratch, and keeps it and its curve."""
+    store = Store(place.storage)
+    if store.result("train", key) is not None:
+        return
+    _prepare(c)
+    sets = [learning_images(c, split, place.folder) for split in (c.weights_split, c.alpha_split)]
+    run = Training(c, architecture, sets[0], sets[1], place.device)
+    yield from _advance(run, store, key, place)
+    assert isinstance(run.network, Network)
+    _finish(run, store, key, place, {"architecture": str(architecture)}, {"network.safetensors": pack_network(run.network)})
+
+
+def run_test(c: Configuration, key: str, train: str, place: Place) -> None:
+    """Scores a trained network over the test images, and keeps the scores and the first image restored."""
+    store = Store(place.storage)
+    if store.result("test", key) is not None:
+        return
+    _prepare(c)
+    images = test_images(c, place.folder)
+    scores = score(c, load_network(store, train), images, place.device)
+    by_image = {name: getattr(scores, name) for name in ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db")}
+    result = {
+        "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
+        "images": list(images.names), "device": device_name(place.device), "finished_at": time.time(),
+    }  # fmt: skip
+    store.finish("test", key, result, {"example.png": _example(scores.example)})
+
+
+def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints, train: str, place: Place) -> str:
+    """Times a trained network for what was scored, unless this device has; the key of the result."""
+    store = Store(place.storage)
+    _prepare(c)
+    device = device_name(place.device)
+    key = time_key(c, architecture, data, device)
+    if store.result("time", key) is None:
+        degraded = degraded_inputs(c, test_images(c, place.folder))[: c.time_images]
+        inputs = [on_device(image, place.device) for image in degraded]
+        found = testing_time(load_network(store, train), inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
+        result = {
+            "test_time_ms": found.median_ms, "test_time_iqr_ms": found.iqr_ms, "test_time_spread": found.spread,
+            "test_time_images": len(inputs), "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in degraded),
+            "device": device, "attempts": found.attempts, "precision": "fp32", "torch": torch.__version__, "finished_at": time.time(),
+        }  # fmt: skip
+        store.finish("time", key, result, {})
+    return key
+
+
+def load_network(store: Store, train: str) -> Network:
+    """The trained network of a finished training."""
+    data = store.read(f"stages/train/{train}/network.safetensors")
+    if data is None:
+        raise FileNotFoundError(f"stages/train/{train}/network.safetensors: the training's network is missing")
+    return unpack_network(data)
+
+
+def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
+    """The curve of a finished search or training."""
+    return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
+
+
+def _prepare(c: Configuration) -> None:
+    """The number of threads is the configuration's: sums, hence bits, depend on it."""
+    torch.set_num_threads(c.threads)
+
+
+def _advance(run: Run, store: Store, key: str, place: Place) -> Iterator[Run]:
+    """Goes on from the newest checkpoint that is whole; saves one whenever `checkpoint_seconds` have passed."""
+    for data in store.checkpoints(run.stage, key):
+        try:
+            run.load_state_dict(unpack_state(data, place.device))
+            break
+        except DamagedError:
+            continue
+    saved = time.monotonic()
+    for _ in run.advance():
+        yield run
+        if time.monotonic() - saved >= place.checkpoint_seconds and run.iteration < run.iterations:
+            store.save_checkpoint(run.stage, key, run.iteration, pack_state(run.state_dict()))
+            saved = time.monotonic()
+
+
+def _finish(run: Run, store: Store, key: str, place: Place, found: dict[str, Any], files: dict[str, bytes]) -> None:
+    result = {
+        **found, "iterations": run.iteration, "seconds": run.seconds, "device": device_name(place.device),
+        "gpus": place.gpus, "host": socket.gethostname(), "finished_at": time.time(),
+        "started_at": run.curve[0]["recorded_at"] - run.curve[0]["seconds"],
+    }  # fmt: skip
+    store.finish(run.stage, key, result, {**files, "curve.parquet": as_parquet(curve_table(run.curve))})
+
+
+def _example(images: tuple[np.ndarray, ...]) -> bytes:
+    """Clean, degraded and restored side by side, as a PNG."""
+    beside = np.concatenate([np.clip(image, 0, 1) for image in images], axis=1)
+    pixels = np.round(255 * beside).astype(np.uint8)
+    buffer = io.BytesIO()
+    PillowImage.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "png")
+    return buffer.getvalue()

@@ -1,0 +1,147 @@
+"""The store: what each stage produced and one row a trial, in a folder or on S3, written whole or not at all.
+
+    stages/<stage>/<key>/result.json        what the stage found; its presence says that the stage is finished
+    stages/<stage>/<key>/…                  its files (network, curve, pictures), written before result.json
+    stages/<stage>/<key>/checkpoint-N       a stage under way; removed when it is finished
+    studies/<study>/study.json, trials/<trial_id>.parquet, curves/<trial_id>.parquet, report/
+
+A key is a hash of exactly what determines a result, so writing twice writes the same. A local file is
+written beside its place and renamed; an object of S3 is put in one request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from analysis.storage import StorageError, join, names, open_storage, redacted
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+class Store:
+    """The results below one storage: an absolute folder or a URI."""
+
+    def __init__(self, storage: str):
+        self.storage = storage
+        self.filesystem, self.root = open_storage(storage)
+        self.is_local = isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    def path(self, *parts: str) -> str:
+        """The path of something in the store, for the file system."""
+        return join(self.root, *parts)
+
+    def check_writable(self) -> None:
+        """Writes and removes a file.
+
+        Raises:
+            StorageError: that failed; names the storage and why.
+        """
+        probe = f"probe-{uuid.uuid4().hex}"
+        try:
+            self.write(probe, b"")
+            self.filesystem.delete_file(self.path(probe))
+        except Exception as error:
+            detail = redacted(str(error)).splitlines()[0]
+            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Puts `data` under `name`; a reader sees all of it or what was there before."""
+        path = self.path(name)
+        if self.is_local:
+            self.filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
+            partial = f"{path}.{uuid.uuid4().hex}.partial"
+            try:
+                with self.filesystem.open_output_stream(partial) as stream:
+                    stream.write(data)
+                self.filesystem.move(partial, path)
+            except BaseException:
+                if self.filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
+                    self.filesystem.delete_file(partial)
+                raise
+        else:
+            with self.filesystem.open_output_stream(path) as stream:
+                stream.write(data)
+
+    def read(self, name: str) -> bytes | None:
+        """What is under `name`, or None."""
+        try:
+            with self.filesystem.open_input_file(self.path(name)) as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def names(self, folder: str, suffix: str = "") -> list[str]:
+        """The finished files in a folder that end in `suffix`."""
+        return [name for name in names(self.filesystem, self.path(folder), suffix) if not name.endswith(".partial")]
+
+    # Stages
+
+    def result(self, stage: str, key: str) -> dict[str, Any] | None:
+        """What a finished stage found, or None where it is not finished."""
+        data = self.read(f"stages/{stage}/{key}/result.json")
+        return None if data is None else json.loads(data)
+
+    def finish(self, stage: str, key: str, result: dict[str, Any], files: dict[str, bytes]) -> None:
+        """Records a stage as finished, and removes its checkpoints."""
+        folder = f"stages/{stage}/{key}"
+        for name, data in files.items():
+            self.write(f"{folder}/{name}", data)
+        self.write(f"{folder}/result.json", json.dumps(result, sort_keys=True, allow_nan=False).encode())
+        for name in self._checkpoints(folder):
+            self.filesystem.delete_file(self.path(folder, name))
+
+    def save_checkpoint(self, stage: str, key: str, iteration: int, data: bytes) -> None:
+        """Keeps a checkpoint of a stage under way, and the one before it."""
+        folder = f"stages/{stage}/{key}"
+        self.write(f"{folder}/checkpoint-{iteration:09d}", data)
+        for name in self._checkpoints(folder)[:-2]:
+            self.filesystem.delete_file(self.path(folder, name))
+
+    def checkpoints(self, stage: str, key: str) -> list[bytes]:
+        """The kept checkpoints of a stage, newest first."""
+        folder = f"stages/{stage}/{key}"
+        found = (self.read(f"{folder}/{name}") for name in reversed(self._checkpoints(folder)))
+        return [data for data in found if data is not None]
+
+    def _checkpoints(self, folder: str) -> list[str]:
+        return [name for name in self.names(folder) if _CHECKPOINT.fullmatch(name)]
+
+    # Trials
+
+    def trial_ids(self, study: str) -> set[str]:
+        """The trials of a study that have ended."""
+        return {name.removesuffix(".parquet") for name in self.names(f"studies/{study}/trials", ".parquet")}
+
+    def rows(self, study: str, trial_ids: set[str]) -> list[dict[str, Any]]:
+        """The rows of those of the trials that have ended."""
+        found = (self.read(f"studies/{study}/trials/{trial_id}.parquet") for trial_id in sorted(trial_ids))
+        return [pq.read_table(pa.BufferReader(data)).to_pylist()[0] for data in found if data is not None]
+
+    def end_trial(self, study: str, trial_id: str, row: pa.Table, curve: pa.Table) -> None:
+        """Writes a trial's curve, then its row; a row that is there stays as it is."""
+        if self.read(f"studies/{study}/trials/{trial_id}.parquet") is None:
+            self.write(f"studies/{study}/curves/{trial_id}.parquet", as_parquet(curve))
+            self.write(f"studies/{study}/trials/{trial_id}.parquet", as_parquet(row))
+
+    def forget_trial(self, study: str, trial_id: str) -> None:
+        """Removes a trial's row, so that the trial counts as missing."""
+        self.filesystem.delete_file(self.path(f"studies/{study}/trials/{trial_id}.parquet"))
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def from_parquet(data: bytes | None) -> list[dict[str, Any]]:
+    """The rows of a Parquet file's bytes; none for None."""
+    return [] if data is None else pq.read_table(pa.BufferReader(data)).to_pylist()
