@@ -29,8 +29,18 @@ def pareto_table(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
     """
     rows = frame.dropna(subset=[cost, "psnr_db"])
     described = {name: (name, "first") for name in ("kind", "lambda1", "lambda2")}
-    figures = {"cost": (cost, "mean"), "psnr_db": ("psnr_db", "mean"), "seeds": ("psnr_db", "size"), "psnr_low_db": ("psnr_db", "min"), "psnr_high_db": ("psnr_db", "max")}
-    table = rows.groupby("replicate_id").agg(**described, **figures).sort_values(["kind", "lambda1", "lambda2"], ignore_index=True)
+    figures = {
+        "cost": (cost, "mean"),
+        "psnr_db": ("psnr_db", "mean"),
+        "seeds": ("psnr_db", "size"),
+        "psnr_low_db": ("psnr_db", "min"),
+        "psnr_high_db": ("psnr_db", "max"),
+    }
+    table = (
+        rows.groupby("replicate_id")
+        .agg(**described, **figures)
+        .sort_values(["kind", "lambda1", "lambda2"], ignore_index=True)
+    )
     return table.assign(on_front=on_front(table, minimise=["cost"], maximise=["psnr_db"]))
 
 
@@ -48,7 +58,9 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
     colours = dict(zip(sorted(searched["lambda1"].unique()), COLOURS * 4, strict=False))
     markers = dict(zip(sorted(searched["lambda2"].unique()), MARKERS * 4, strict=False))
     _draw_front(axes, table, unit)
-    coinciding = table.groupby(["cost", "psnr_db"]).cumcount(ascending=False)  # the first of equal points is drawn largest, under the others
+    coinciding = table.groupby(["cost", "psnr_db"]).cumcount(
+        ascending=False
+    )  # the first of equal points is drawn largest, under the others
     for row, more in zip(table.to_dict("records"), coinciding, strict=True):
         known = row["kind"] == "searched"
         colour, marker = (colours[row["lambda1"]], markers[row["lambda2"]]) if known else (GRAY, "X")
@@ -56,11 +68,28 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
     axes.set(xlabel=name, ylabel="PSNR (dB)", title=caption)
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.25)
-    handles = [Line2D([], [], marker="o", color=c, linestyle="", label=f"λ1 = {value:g}") for value, c in colours.items()]
-    handles += [Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}") for value, m in markers.items()]
+    handles = [
+        Line2D([], [], marker="o", color=c, linestyle="", label=f"λ1 = {value:g}") for value, c in colours.items()
+    ]
+    handles += [
+        Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}")
+        for value, m in markers.items()
+    ]
     if len(others):
-        handles.append(Line2D([], [], marker="X", color=GRAY, linestyle="", label=f"{' and '.join(sorted(others['kind'].unique()))} architecture"))
-    handles += [Line2D([], [], color="black", linewidth=1, label="Pareto front"), Line2D([], [], marker="o", color="black", alpha=0.35, linestyle="", label="dominated (pale)")]
+        handles.append(
+            Line2D(
+                [],
+                [],
+                marker="X",
+                color=GRAY,
+                linestyle="",
+                label=f"{' and '.join(sorted(others['kind'].unique()))} architecture",
+            )
+        )
+    handles += [
+        Line2D([], [], color="black", linewidth=1, label="Pareto front"),
+        Line2D([], [], marker="o", color="black", alpha=0.35, linestyle="", label="dominated (pale)"),
+    ]
     axes.legend(handles=handles, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return figure
 
@@ -75,7 +104,17 @@ def _draw_point(axes: Axes, row: Mapping[Any, Any], unit: float, colour: str, ma
     x = row["cost"] * unit
     if row["seeds"] > 1:
         axes.plot([x, x], [row["psnr_low_db"], row["psnr_high_db"]], color=colour, alpha=alpha, linewidth=1.5, zorder=2)
-    axes.plot(x, row["psnr_db"], marker, color=colour, alpha=alpha, markersize=size, markeredgecolor="white", markeredgewidth=0.6, zorder=3)
+    axes.plot(
+        x,
+        row["psnr_db"],
+        marker,
+        color=colour,
+        alpha=alpha,
+        markersize=size,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        zorder=3,
+    )
 
 
 def architecture_edges(text: str) -> list[tuple[int, int, int]]:
@@ -109,7 +148,15 @@ def draw_architecture(text: str) -> Figure:
     for column, source, target in edges:
         axes.plot([column, column + 1], [-source, -target], color=colour[letters[column]], linewidth=1.4, zorder=1)
     nodes = {(c, s) for c, s, _ in edges} | {(c + 1, t) for c, _, t in edges}
-    axes.plot([c for c, _ in nodes], [-r for _, r in nodes], "s", color="white", markeredgecolor="black", markersize=9, zorder=2)
+    axes.plot(
+        [c for c, _ in nodes],
+        [-r for _, r in nodes],
+        "s",
+        color="white",
+        markeredgecolor="black",
+        markersize=9,
+        zorder=2,
+    )
     for column, letter in enumerate(letters):
         axes.text(column + 0.5, 0.45, letter, ha="center", va="bottom", fontsize=9, color=colour[letter])
     axes.set_yticks([-r for r in range(branches)], ["1" if r == 0 else f"1/{2**r}" for r in range(branches)])

@@ -56,7 +56,9 @@ def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | N
     filesystem.create_dir(join(root, folder), recursive=True)
     written = []
     rows = load(storage, study)
-    groups = list(comparable(rows if trial_ids is None or not len(rows) else rows[rows["trial_id"].isin(list(trial_ids))]))
+    groups = list(
+        comparable(rows if trial_ids is None or not len(rows) else rows[rows["trial_id"].isin(list(trial_ids))])
+    )
     for number, (text, group) in enumerate(groups, start=1):
         suffix = f"_{number}" if len(groups) > 1 else ""
         for name, data in _files(text, group, suffix):
@@ -75,7 +77,12 @@ def _files(text: str, group: pd.DataFrame, suffix: str) -> Iterator[tuple[str, b
     for number, device in enumerate(devices, start=1):
         name = f"pareto_test_time{suffix}" + (f"_device_{number}" if len(devices) > 1 else "")
         timed = group[group["device"] == device]
-        yield from _drawn(name, timed, "test_time_ms", f"{caption(timed)}; timed on {device}, {timed.iloc[0]['test_time_size']} pixels")
+        yield from _drawn(
+            name,
+            timed,
+            "test_time_ms",
+            f"{caption(timed)}; timed on {device}, {timed.iloc[0]['test_time_size']} pixels",
+        )
 
 
 def _drawn(name: str, group: pd.DataFrame, cost: str, text: str) -> Iterator[tuple[str, bytes]]:
@@ -89,13 +96,25 @@ def _drawn(name: str, group: pd.DataFrame, cost: str, text: str) -> Iterator[tup
 
 def markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; numbers with the digits that their units deserve."""
-    digits = {"psnr_db": 2, "psnr_patch_db": 2, "degraded_psnr_db": 2, "ssim": 4, "test_time_ms": 1, "test_time_iqr_ms": 1}
+    digits = {
+        "psnr_db": 2,
+        "psnr_patch_db": 2,
+        "degraded_psnr_db": 2,
+        "ssim": 4,
+        "test_time_ms": 1,
+        "test_time_iqr_ms": 1,
+    }
 
     def cell(name: str, value: object) -> str:
         if value is None or value is pd.NA or value != value:
             return ""
-        return f"{value:.{digits[name]}f}" if name in digits else f"{value:g}" if isinstance(value, float) else str(value)
+        return (
+            f"{value:.{digits[name]}f}" if name in digits else f"{value:g}" if isinstance(value, float) else str(value)
+        )
 
     lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    lines += ["| " + " | ".join(cell(name, value) for name, value in zip(table.columns, row, strict=True)) + " |" for row in table.itertuples(index=False)]
+    lines += [
+        "| " + " | ".join(cell(name, value) for name, value in zip(table.columns, row, strict=True)) + " |"
+        for row in table.itertuples(index=False)
+    ]
     return "\n".join(lines)

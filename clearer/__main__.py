@@ -35,7 +35,9 @@ def describe(text: str, channels: int = 32, image_channels: int = 1) -> dict[str
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the exit status."""
-    parser = OneLineParser(prog="python -m clearer", description="CLEARER: multi-scale architectures for image restoration.")
+    parser = OneLineParser(
+        prog="python -m clearer", description="CLEARER: multi-scale architectures for image restoration."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
     described = commands.add_parser("describe", help="print an architecture's exact counts as JSON")
     described.add_argument("architecture", help="one letter a column, cells joined by dashes: FPFP-FPFF-PFFP")

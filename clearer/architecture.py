@@ -45,7 +45,11 @@ def stem_convolutions(channels: int, image_channels: int) -> list[Convolution]:
     wide = 4 * channels
 
     def block(inputs: int) -> list[Convolution]:
-        return [Convolution(inputs, channels, 1, 0), Convolution(channels, channels, 3, 0), Convolution(channels, wide, 1, 0)]
+        return [
+            Convolution(inputs, channels, 1, 0),
+            Convolution(channels, channels, 3, 0),
+            Convolution(channels, wide, 1, 0),
+        ]
 
     return [*block(image_channels), Convolution(image_channels, wide, 1, 0), *block(wide)]
 
@@ -70,7 +74,9 @@ def fusion_convolutions(branches: int, channels: int, targets: int | None = None
             if source > target:  # 1×1 at the low resolution, then upsampling
                 found.append(Convolution(channels << source, channels << target, 1, source))
             for step in range(source + 1, target + 1):  # stride 2, channels change at the last
-                found.append(Convolution(channels << source, channels << (target if step == target else source), 3, step))
+                found.append(
+                    Convolution(channels << source, channels << (target if step == target else source), 3, step)
+                )
     return found
 
 
@@ -83,7 +89,12 @@ def fixed_convolutions(cells: int, channels: int, image_channels: int) -> list[C
     """Everything that does not depend on the choices: stem, transitions, final fusion, head."""
     transitions = [c for i in range(1, cells + 1) for c in transition_convolutions(i, channels)]
     head = Convolution(channels, image_channels, 1, 0, normalised=False)
-    return [*stem_convolutions(channels, image_channels), *transitions, *fusion_convolutions(cells + 1, channels, targets=1), head]
+    return [
+        *stem_convolutions(channels, image_channels),
+        *transitions,
+        *fusion_convolutions(cells + 1, channels, targets=1),
+        head,
+    ]
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,9 @@ class Architecture:
                 raise ValueError(f"architecture {str(self)!r} has a cell without columns")
             for letter in cell:
                 if letter not in (PARALLEL, FUSION):
-                    raise ValueError(f"architecture {str(self)!r} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
+                    raise ValueError(
+                        f"architecture {str(self)!r} has the letter {letter!r}: a column is P (parallel) or F (fusion)"
+                    )
         if not self.cells:
             raise ValueError("an architecture has at least one cell")
 

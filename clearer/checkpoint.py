@@ -31,18 +31,26 @@ def unpack_state(data: bytes, device: torch.device | str = "cpu") -> dict[str, A
     """The state that `pack_state` wrote.
 
     Raises:
-        DamagedError: the bytes do not have the SHA-256 that they begin with.
+        DamagedError: the bytes do not have the SHA-256 that they begin with, or are no state.
     """
     body = data[_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != data[:_DIGEST_BYTES]:
         raise DamagedError("a checkpoint is damaged")
-    return torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+    try:
+        return torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+    except Exception as error:  # the unpickler raises many kinds
+        raise DamagedError(f"not a checkpoint of this project ({type(error).__name__})") from None
 
 
 def pack_network(network: Network, **notes: Any) -> bytes:
     """A network as safetensors, with the architecture (and `notes`) in the metadata."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    about = {"architecture": str(network.architecture), "channels": network.channels, "image_channels": network.image_channels, **notes}
+    about = {
+        "architecture": str(network.architecture),
+        "channels": network.channels,
+        "image_channels": network.image_channels,
+        **notes,
+    }
     return safetensors.torch.save(tensors, {"clearer": json.dumps(about)})
 
 

@@ -45,7 +45,9 @@ def module_costs(configuration: Configuration) -> Tensor:
     return costs / costs.sum(dim=1).mean()
 
 
-def measure_module_times(cells: int, channels: int, size: int, device: torch.device, seconds: float = 0.2) -> Sequence[float]:
+def measure_module_times(
+    cells: int, channels: int, size: int, device: torch.device, seconds: float = 0.2
+) -> Sequence[float]:
     """Median milliseconds of one forward pass of P and F of every cell: P1, F1, P2, F2, …
 
     One image of size × size pixels at full resolution, evaluation mode, the current number of threads;
@@ -57,6 +59,10 @@ def measure_module_times(cells: int, channels: int, size: int, device: torch.dev
         for kind in (Parallel, Fusion):
             module: nn.Module = kind(cell + 1, channels).to(device).eval()
             with torch.inference_mode():
-                timer = Timer("module(branches)", globals={"module": module, "branches": branches}, num_threads=torch.get_num_threads())
+                timer = Timer(
+                    "module(branches)",
+                    globals={"module": module, "branches": branches},
+                    num_threads=torch.get_num_threads(),
+                )
                 times.append(round(1e3 * timer.blocked_autorange(min_run_time=seconds).median, 4))
     return times

@@ -10,36 +10,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-import numpy as np
-
 from clearer.architecture import Architecture
+from clearer.fields import (
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    ConfigurationError,
+    as_text,
+    one_of,
+    parse_text,
+    setting,
+    typed,
+)
 
 KINDS = ("searched", "random", "given")
 SPLITS = ("train", "validation", "test")
-
-Check = tuple[Callable[[Any], bool], str]
-POSITIVE: Check = (lambda v: v > 0, "must be greater than 0")
-NOT_NEGATIVE: Check = (lambda v: v >= 0, "must be 0 or greater")
-FRACTION: Check = (lambda v: 0 <= v < 1, "must be in [0, 1)")
-
-
-class ConfigurationError(ValueError):
-    """A field that does not exist or a value that it cannot take; the message is one line that names both."""
-
-
-def one_of(*choices: Any) -> Check:
-    """A check that admits only `choices`."""
-    return (lambda v: v in choices, f"must be one of {', '.join(map(str, choices))}")
-
-
-def setting(default: Any, stages: str, source: str, check: Check | None = None) -> Any:
-    """A configuration field: its default, the stages that it determines, where the value is from, what it may be."""
-    return dataclasses.field(default=default, metadata={"stages": tuple(stages.split()), "source": source, "check": check})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,24 +39,37 @@ class Configuration:
     kind: str = setting("searched", "", "searched, drawn at random, or given", one_of(*KINDS))
     architecture: str = setting("", "", "the text form, for a random or a given architecture")
     cells: int = setting(3, "search", "S; section 4.1", POSITIVE)
-    columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", (lambda v: all(n > 0 for n in v), "must be greater than 0"))
+    columns: tuple[int, ...] = setting(
+        (4,), "search", "N_i; section 4.1", (lambda v: all(n > 0 for n in v), "must be greater than 0")
+    )
     channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE)
     image_channels: int = setting(1, "search train test time", "1 gray, 3 RGB", one_of(1, 3))
-    mixing: str = setting("parallel", "search", "Eq. 1; sequential is the released code's", one_of("parallel", "sequential"))
+    mixing: str = setting(
+        "parallel", "search", "Eq. 1; sequential is the released code's", one_of("parallel", "sequential")
+    )
 
     # What is restored
     task: str = setting("denoise", "search train test", "section 4", one_of("denoise"))
     dataset: str = setting("bsds500", "search train test", "section 4.2", one_of("bsds500", "embedded"))
     sigma: float = setting(30.0, "search train test", "noise, 0-255 scale; section 4.2", POSITIVE)
-    protocol: str = setting("clip8", "search train test", "how noise is made; clip8 is the released code's", one_of("clip8", "float"))
+    protocol: str = setting(
+        "clip8", "search train test", "how noise is made; clip8 is the released code's", one_of("clip8", "float")
+    )
     weights_split: str = setting("train", "search train", "what the weights learn from", one_of("train", "validation"))
-    alpha_split: str = setting("validation", "search", "what α learns from", one_of("train", "validation"))
+    alpha_split: str = setting(
+        "validation", "search train", "what α learns from, and curves watch", one_of("train", "validation")
+    )
 
     # Losses
     lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE)
     lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE)
     complexity: str = setting("parameters", "search", "Eq. 5", one_of("parameters", "flops", "time", "authors"))
-    module_times_ms: tuple[float, ...] = setting((), "search", "measured C^p, C^f of each cell, for complexity=time", (lambda v: all(t > 0 for t in v), "must be greater than 0"))
+    module_times_ms: tuple[float, ...] = setting(
+        (),
+        "search",
+        "measured C^p, C^f of each cell, for complexity=time",
+        (lambda v: all(t > 0 for t in v), "must be greater than 0"),
+    )
 
     # Search
     batch_size: int = setting(32, "search train", "section 4.1", POSITIVE)
@@ -84,7 +86,9 @@ class Configuration:
     alpha_beta1: float = setting(0.5, "search", "released code", FRACTION)
     alpha_beta2: float = setting(0.999, "search", "released code", FRACTION)
     alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE)
-    alpha_statistics: str = setting("running", "search", "batch norm in the α step; released code", one_of("running", "batch"))
+    alpha_statistics: str = setting(
+        "running", "search", "batch norm in the α step; released code", one_of("running", "batch")
+    )
     clip_norm: float = setting(5.0, "search train", "global gradient norm of the weights; released code", POSITIVE)
     initial_std: float = setting(1e-3, "search train", "convolutions; released code", POSITIVE)
 
@@ -95,7 +99,9 @@ class Configuration:
     train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
 
     # Test and testing time
-    test_border: str = setting("crop64", "test time", "crop to multiples of 64 (released code), or the whole image", one_of("crop64", "whole"))
+    test_border: str = setting(
+        "crop64", "test time", "crop to multiples of 64 (released code), or the whole image", one_of("crop64", "whole")
+    )
     test_limit: int = setting(0, "test time", "the first so many test images by name; 0: all", NOT_NEGATIVE)
     self_ensemble: int = setting(8, "test time", "flips and rotations averaged; section 4.1", one_of(1, 8))
     time_images: int = setting(4, "time", "test images in one timed call", POSITIVE)
@@ -104,13 +110,18 @@ class Configuration:
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
 
     # How it runs
-    seed: int = setting(0, "search train", "the replicate; named streams are spawned from it", (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"))
+    seed: int = setting(
+        0,
+        "search train",
+        "the replicate; named streams are spawned from it",
+        (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"),
+    )
     report_iterations: int = setting(100, "search train", "iterations between two rows of a curve", POSITIVE)
     threads: int = setting(1, "search train time", "CPU threads; sums, hence bits, depend on it", POSITIVE)
 
     def __post_init__(self) -> None:
         for name, hint in field_types().items():
-            object.__setattr__(self, name, _typed(name, getattr(self, name), hint))
+            object.__setattr__(self, name, typed(name, getattr(self, name), hint))
         for field in dataclasses.fields(self):
             check = field.metadata["check"]
             value = getattr(self, field.name)
@@ -122,18 +133,28 @@ class Configuration:
         if len(self.columns) > 1 and len(set(self.columns)) == 1 and len(self.columns) == self.cells:
             object.__setattr__(self, "columns", self.columns[:1])  # one canonical form of a uniform space
         if len(self.columns) not in (1, self.cells):
-            raise ConfigurationError(f"columns={as_text(self.columns)}: one number for all cells, or one for each of cells={self.cells}")
+            raise ConfigurationError(
+                f"columns={as_text(self.columns)}: one number for all cells, or one for each of cells={self.cells}"
+            )
         if self.warmup_iterations >= self.search_iterations:
-            raise ConfigurationError(f"warmup_iterations={self.warmup_iterations}: must be less than search_iterations={self.search_iterations}")
+            raise ConfigurationError(
+                f"warmup_iterations={self.warmup_iterations}: must be less than search_iterations={self.search_iterations}"
+            )
         if self.weights_split == self.alpha_split:
-            raise ConfigurationError(f"alpha_split={self.alpha_split}: weights and α learn from different splits, both are {self.weights_split}")
+            raise ConfigurationError(
+                f"alpha_split={self.alpha_split}: weights and α learn from different splits, both are {self.weights_split}"
+            )
         if self.module_times_ms and self.complexity != "time":
             raise ConfigurationError(f"module_times_ms={as_text(self.module_times_ms)}: needs complexity=time")
         if self.module_times_ms and len(self.module_times_ms) != 2 * self.cells:
-            raise ConfigurationError(f"module_times_ms={as_text(self.module_times_ms)}: two for each of cells={self.cells}")
+            raise ConfigurationError(
+                f"module_times_ms={as_text(self.module_times_ms)}: two for each of cells={self.cells}"
+            )
         if self.kind == "searched":
             if self.architecture:
-                raise ConfigurationError(f"architecture={self.architecture}: a searched trial finds its own; set kind=given")
+                raise ConfigurationError(
+                    f"architecture={self.architecture}: a searched trial finds its own; set kind=given"
+                )
             return
         try:
             architecture = Architecture.parse(self.architecture)
@@ -180,23 +201,18 @@ class Configuration:
         return digest({name: value for name, value in self.values().items() if name != "seed"})[:12]
 
 
-SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)) - {"cells", "columns"}
+SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)) - {
+    "cells",
+    "columns",
+}
 """The fields that only a search reads; `cells` and `columns` follow from an architecture where there is one."""
 
 
 def digest(value: Any) -> str:
     """SHA-256, in hex, of the canonical JSON of `value`: sorted keys, no spaces."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
-
-
-def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
-    """The random numbers of one role at one iteration of one replicate.
-
-    A stream is a function of its name alone, so nothing random needs to be saved to resume a run, and
-    trials that share a seed see the same crops in the same order whatever else differs.
-    """
-    name = int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
-    return np.random.default_rng([seed, name, iteration])
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    ).hexdigest()
 
 
 def field_types() -> dict[str, Any]:
@@ -206,7 +222,7 @@ def field_types() -> dict[str, Any]:
 
 
 def parse_value(name: str, text: str) -> Any:
-    """The value that `text` means for field `name`; a tuple's parts are joined by dashes, as in `2-4-6`.
+    """The value that `text` means for field `name`, as `clearer.fields.parse_text` reads it.
 
     Raises:
         ConfigurationError: no such field, or not a value of its type.
@@ -214,47 +230,7 @@ def parse_value(name: str, text: str) -> Any:
     types = field_types()
     if name not in types:
         raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(types)}")
-    if types[name] is str:
-        return text
-    parts = text.split("-") if types[name] not in (int, float) else [text]
-    kind = {int: int, float: float, tuple[int, ...]: int, tuple[float, ...]: float}[types[name]]
-    try:
-        values = [kind(part) for part in parts] if text or len(parts) > 1 else []
-    except ValueError:
-        raise ConfigurationError(f"{name}={text}: must be {_article(types[name])}") from None
-    return tuple(values) if types[name] not in (int, float) else _single(name, text, values)
-
-
-def as_text(value: Any) -> str:
-    """A value as `--set` takes it."""
-    return "-".join(map(as_text, value)) if isinstance(value, tuple | list) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _single(name: str, text: str, values: list[Any]) -> Any:
-    if len(values) != 1:
-        raise ConfigurationError(f"{name}={text}: needs a value")
-    return values[0]
-
-
-def _article(hint: Any) -> str:
-    return {int: "a whole number", float: "a number", tuple[int, ...]: "whole numbers joined by dashes", tuple[float, ...]: "numbers joined by dashes", str: "a text"}[hint]
-
-
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """`value` as the field's type: whole numbers widen to floats, lists become tuples; anything else is refused."""
-    wrong = ConfigurationError(f"{name}={as_text(value)}: must be {_article(hint)}")
-    if isinstance(value, bool):
-        raise wrong
-    if hint in (tuple[int, ...], tuple[float, ...]):
-        items = value if isinstance(value, tuple | list) else [value]
-        return tuple(_typed(name, item, int if hint == tuple[int, ...] else float) for item in items)
-    if hint is float and isinstance(value, int | float):
-        if not math.isfinite(value):
-            raise ConfigurationError(f"{name}={value}: must be finite")
-        return float(value)
-    if not isinstance(value, hint):
-        raise wrong
-    return value
+    return parse_text(name, text, types[name])
 
 
 PROXY: Mapping[str, Any] = {

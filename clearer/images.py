@@ -16,16 +16,25 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import skimage
 import torch
+from skimage import data_dir  # type: ignore[attr-defined]
 from torch import Tensor
 
-from clearer.configuration import SPLITS, stream
+from clearer.configuration import SPLITS
 from clearer.protocols import Image, degrade
+from clearer.streams import stream
 
 # Photographs inside scikit-image's wheel, split by image; no two show the same scene.
 EMBEDDED = {
-    "train": ("astronaut.png", "brick.png", "coffee.png", "grass.png", "hubble_deep_field.jpg", "moon.png", "motorcycle_left.png"),
+    "train": (
+        "astronaut.png",
+        "brick.png",
+        "coffee.png",
+        "grass.png",
+        "hubble_deep_field.jpg",
+        "moon.png",
+        "motorcycle_left.png",
+    ),
     "validation": ("clock_motion.png", "gravel.png", "ihc.png", "rocket.jpg"),
     "test": ("chelsea.png", "camera.png", "coins.png"),
 }
@@ -55,7 +64,7 @@ def split_files(dataset: str, split: str, data: Path | None) -> list[Path]:
     if split not in SPLITS:
         raise ImageError(f"split {split!r}: one of {', '.join(SPLITS)}")
     if dataset == "embedded":
-        folder = Path(skimage.data_dir)
+        folder = Path(data_dir)
         return [folder / name for name in EMBEDDED[split]]
     if data is None:
         raise ImageError(f"dataset={dataset} needs --data DIR, the folder that holds {dataset}/")
@@ -80,17 +89,21 @@ def read_image(path: Path, channels: int) -> Image:
             with PIL.Image.open(path) as image:
                 if image.width * image.height > LARGEST_PIXELS:
                     raise ImageError(f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}")
-                if image.mode.startswith(("I", "F")):
-                    raise ImageError(f"{path}: {image.mode} pixels, not 8 bits a channel")
+                if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
+                    raise ImageError(f"{path}: more than 8 bits a channel")
                 pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'})") from None
+        raise ImageError(
+            f"{path}: not a readable image ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'})"
+        ) from None
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def load_split(dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0) -> ImageSet:
+def load_split(
+    dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0
+) -> ImageSet:
     """The images of one split, decoded; the first `limit` by name, or all.
 
     Raises:
@@ -138,7 +151,7 @@ class Crops:
         return as_tensor(degraded), as_tensor(clean.astype(np.float32) / 255)
 
     def _crop(self, generator: np.random.Generator, size: int) -> Image:
-        image = self.images[generator.integers(len(self.images))]
+        image = self.images[int(generator.integers(len(self.images)))]
         y, x = (int(generator.integers(side - size + 1)) for side in image.shape[:2])
         crop = np.rot90(image[y : y + size, x : x + size], int(generator.integers(4)))
         return crop[:, ::-1] if generator.integers(2) else crop

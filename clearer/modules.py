@@ -40,7 +40,11 @@ def bottleneck(inputs: int, channels: int) -> ResidualBlock:
     """1×1 to C, 3×3, 1×1 to 4C; a 1×1 shortcut where `inputs` is not 4C."""
     wide = 4 * channels
     body = nn.Sequential(
-        *normalised(inputs, channels, 1), nn.ReLU(), *normalised(channels, channels), nn.ReLU(), *normalised(channels, wide, 1)
+        *normalised(inputs, channels, 1),
+        nn.ReLU(),
+        *normalised(channels, channels),
+        nn.ReLU(),
+        *normalised(channels, wide, 1),
     )
     return ResidualBlock(body, None if inputs == wide else nn.Sequential(*normalised(inputs, wide, 1)))
 
@@ -71,7 +75,9 @@ class Parallel(nn.Module):
     def __init__(self, branches: int, channels: int):
         super().__init__()
         widths = [channels << r for r in range(branches)]
-        self.blocks = nn.ModuleList(ResidualBlock(nn.Sequential(*normalised(w, w), nn.ReLU(), *normalised(w, w))) for w in widths)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(nn.Sequential(*normalised(w, w), nn.ReLU(), *normalised(w, w))) for w in widths
+        )
 
     def forward(self, branches: Branches) -> Branches:
         """As many branches, of the same shapes."""
@@ -84,14 +90,18 @@ class Fusion(nn.Module):
     def __init__(self, branches: int, channels: int, targets: int | None = None):
         super().__init__()
         count = branches if targets is None else targets
-        self.paths = nn.ModuleList(nn.ModuleList(resample(j, i, channels) for j in range(branches)) for i in range(count))
+        self.paths = nn.ModuleList(
+            nn.ModuleList(resample(j, i, channels) for j in range(branches)) for i in range(count)
+        )
 
     def forward(self, branches: Branches) -> Branches:
         """`branches` branches → `targets` branches, branch i of the shape of input branch i."""
-        return [
-            torch.relu(functools.reduce(torch.add, (path(branch) for path, branch in zip(paths, branches, strict=True))))
-            for paths in self.paths
-        ]
+        fused = []
+        for paths in self.paths:
+            assert isinstance(paths, nn.ModuleList)
+            sources = [path(branch) for path, branch in zip(paths, branches, strict=True)]
+            fused.append(torch.relu(functools.reduce(torch.add, sources)))
+        return fused
 
 
 def resample(source: int, target: int, channels: int) -> nn.Module:
@@ -100,7 +110,9 @@ def resample(source: int, target: int, channels: int) -> nn.Module:
         return nn.Identity()
     inputs, outputs = channels << source, channels << target
     if source > target:
-        return nn.Sequential(*normalised(inputs, outputs, 1), nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"))
+        return nn.Sequential(
+            *normalised(inputs, outputs, 1), nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
+        )
     steps: list[nn.Module] = []
     for _ in range(target - source - 1):
         steps += [*normalised(inputs, inputs, stride=2), nn.ReLU()]

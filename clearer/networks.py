@@ -59,7 +59,7 @@ class _MultiScale(nn.Module):
         column = 0
         for transition, cell in zip(self.transitions, self.cells, strict=True):
             branches = transition(branches)
-            for module in cell:  # type: ignore[union-attr]
+            for module in cell:  # type: ignore[attr-defined]
                 branches = apply(column, module, branches)
                 column += 1
         return self.head(self.fuse(branches)[0])[..., :height, :width]
@@ -121,7 +121,9 @@ class Supernet(_MultiScale):
             ValueError: `architecture` has other columns than the supernet.
         """
         if architecture.columns != self.columns:
-            raise ValueError(f"architecture {architecture} has columns {architecture.columns}, the supernet {self.columns}")
+            raise ValueError(
+                f"architecture {architecture} has columns {architecture.columns}, the supernet {self.columns}"
+            )
         network = Network(architecture, self.channels, self.image_channels)
         own = self.state_dict()
         chosen = {}

@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clearer.configuration import Configuration, stream
+from clearer.configuration import Configuration
 from clearer.images import Crops, Image, ImageSet, load_split
+from clearer.streams import torch_generator
 
 
 class DivergedError(ArithmeticError):
@@ -35,17 +36,22 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
 
 def crops(configuration: Configuration, images: Sequence[Image], role: str) -> Crops:
     """The crops of one role, as the configuration asks for them."""
-    return Crops(images, configuration.batch_size, configuration.patch_size, configuration.sigma, configuration.protocol, configuration.seed, role)
+    return Crops(
+        images,
+        configuration.batch_size,
+        configuration.patch_size,
+        configuration.sigma,
+        configuration.protocol,
+        configuration.seed,
+        role,
+    )
 
 
 def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
     """The split that a search or a training learns from; every image holds at least one patch."""
-    return load_split(configuration.dataset, split, configuration.image_channels, data, smallest=configuration.patch_size)
-
-
-def torch_generator(seed: int, role: str) -> torch.Generator:
-    """The named stream of one role as a torch generator on the CPU."""
-    return torch.Generator().manual_seed(int(stream(seed, role).integers(2**63)))
+    return load_split(
+        configuration.dataset, split, configuration.image_channels, data, smallest=configuration.patch_size
+    )
 
 
 class Run:
@@ -53,7 +59,14 @@ class Run:
 
     stage = ""
 
-    def __init__(self, configuration: Configuration, network: nn.Module, iterations: int, watched: Sequence[Image], device: torch.device | str):
+    def __init__(
+        self,
+        configuration: Configuration,
+        network: nn.Module,
+        iterations: int,
+        watched: Sequence[Image],
+        device: torch.device | str,
+    ):
         self.configuration, self.iterations, self.device = configuration, iterations, torch.device(device)
         network.initialise(torch_generator(configuration.seed, f"{self.stage} weights"), configuration.initial_std)  # type: ignore[operator]
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -76,7 +89,9 @@ class Run:
         while self.iteration < self.iterations:
             started = time.perf_counter()
             for name, value in self._iterate().items():
-                self._sums[name] = self._sums.get(name, 0) + value.detach().double()  # type: ignore[assignment]
+                self._sums[name] = self._sums.get(name, 0) + torch.stack(
+                    [value.detach().double(), torch.ones_like(value, dtype=torch.double)]
+                )  # type: ignore[assignment]
             self.iteration += 1
             last = self.iteration == self.iterations
             if last or self.iteration % report == 0:
@@ -96,13 +111,20 @@ class Run:
         return {}
 
     def _report(self) -> None:
-        since = self.iteration - (self.curve[-1]["iteration"] if self.curve else 0)
-        means = {name: float(total) / since for name, total in self._sums.items()}
+        means = {name: float(total / count) for name, (total, count) in self._sums.items()}
         self._sums = {}
         for name, value in means.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{self.stage} diverged: {name} is {value} by iteration {self.iteration}")
-        self.curve.append({"iteration": self.iteration, "stage": self.stage, **means, "psnr_db": self._watched_psnr(), **self._record()})
+        self.curve.append(
+            {
+                "iteration": self.iteration,
+                "stage": self.stage,
+                **means,
+                "psnr_db": self._watched_psnr(),
+                **self._record(),
+            }
+        )
 
     def _watched_psnr(self) -> float:
         """PSNR in dB over one fixed batch of held-out crops, in evaluation mode, fp32."""
@@ -111,14 +133,18 @@ class Run:
         with torch.inference_mode():
             error = F.mse_loss(self.network(degraded).clamp(0, 1), clean).item()
         if not math.isfinite(error):
-            raise DivergedError(f"{self.stage} diverged: the restored image is not finite at iteration {self.iteration}")
+            raise DivergedError(
+                f"{self.stage} diverged: the restored image is not finite at iteration {self.iteration}"
+            )
         return -10 * math.log10(max(error, 1e-10))
 
     def _to_device(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         degraded, clean = (t.to(self.device, memory_format=torch.channels_last) for t in pair)
         return degraded, clean
 
-    def _descend(self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], loss: Tensor, clip: float | None) -> None:
+    def _descend(
+        self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], loss: Tensor, clip: float | None
+    ) -> None:
         """One step on `parameters` alone: no other gradient is computed or kept."""
         for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             parameter.grad = gradient

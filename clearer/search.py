@@ -18,7 +18,8 @@ from clearer.configuration import Configuration
 from clearer.images import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
 from clearer.networks import Supernet
-from clearer.runs import Run, cosine, crops, torch_generator
+from clearer.runs import Run, cosine, crops
+from clearer.streams import torch_generator
 
 
 class Search(Run):
@@ -31,7 +32,13 @@ class Search(Run):
 
     stage = "search"
 
-    def __init__(self, configuration: Configuration, weights_images: ImageSet, alpha_images: ImageSet, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        configuration: Configuration,
+        weights_images: ImageSet,
+        alpha_images: ImageSet,
+        device: torch.device | str = "cpu",
+    ):
         c = configuration
         supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
         with torch.no_grad():
@@ -43,9 +50,14 @@ class Search(Run):
         self._alpha_crops = crops(c, alpha_images.clean, "search alpha crops")
         self._costs = module_costs(c).to(self.device)
         self.optimizers = {
-            "weights": torch.optim.SGD(self._weights, c.weights_learning_rate, momentum=c.momentum, weight_decay=c.weight_decay),
+            "weights": torch.optim.SGD(
+                self._weights, c.weights_learning_rate, momentum=c.momentum, weight_decay=c.weight_decay
+            ),
             "alpha": torch.optim.Adam(
-                [supernet.logits], c.alpha_learning_rate, betas=(c.alpha_beta1, c.alpha_beta2), weight_decay=c.alpha_weight_decay
+                [supernet.logits],
+                c.alpha_learning_rate,
+                betas=(c.alpha_beta1, c.alpha_beta2),
+                weight_decay=c.alpha_weight_decay,
             ),
         }
 
@@ -79,7 +91,13 @@ class Search(Run):
         c = self.configuration
         degraded, clean = self._to_device(self._weights_crops.batch(self.iteration))
         self.supernet.train()
-        rate = cosine(self.iteration, self.iterations, c.search_epoch_iterations, c.weights_learning_rate, c.weights_learning_rate_end)
+        rate = cosine(
+            self.iteration,
+            self.iterations,
+            c.search_epoch_iterations,
+            c.weights_learning_rate,
+            c.weights_learning_rate_end,
+        )
         self.optimizers["weights"].param_groups[0]["lr"] = rate
         loss = F.mse_loss(self.supernet(degraded, self.supernet.alpha().detach()), clean)
         self._descend(self.optimizers["weights"], self._weights, loss, c.clip_norm)

@@ -55,7 +55,9 @@ def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
     return as_tensor(degraded)[None].to(device, memory_format=torch.channels_last)
 
 
-def score(configuration: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu") -> TestScores:
+def score(
+    configuration: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu"
+) -> TestScores:
     """The scores of `network` over `images` under the configuration's protocol, in fp32.
 
     Raises:

@@ -29,7 +29,9 @@ class TestingTime:
     attempts: int
 
 
-def testing_time(network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int, series: int, calls: int, attempts: int = 3) -> TestingTime:
+def testing_time(
+    network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int, series: int, calls: int, attempts: int = 3
+) -> TestingTime:
     """The time to restore `inputs`, (1, channels, height, width) each on the network's device, per image.
 
     A call restores every input once, one after another, synchronised; a series is `calls` calls after one

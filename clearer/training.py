@@ -21,9 +21,18 @@ class Training(Run):
 
     stage = "train"
 
-    def __init__(self, configuration: Configuration, architecture: Architecture, images: ImageSet, watched_images: ImageSet, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        configuration: Configuration,
+        architecture: Architecture,
+        images: ImageSet,
+        watched_images: ImageSet,
+        device: torch.device | str = "cpu",
+    ):
         c = configuration
-        super().__init__(c, Network(architecture, c.channels, c.image_channels), c.train_iterations, watched_images.clean, device)
+        super().__init__(
+            c, Network(architecture, c.channels, c.image_channels), c.train_iterations, watched_images.clean, device
+        )
         self._parameters = list(self.network.parameters())
         self._crops = crops(c, images.clean, "train crops")
         self.optimizers = {"weights": torch.optim.Adam(self._parameters, c.train_learning_rate)}
@@ -32,7 +41,9 @@ class Training(Run):
         c = self.configuration
         degraded, clean = self._to_device(self._crops.batch(self.iteration))
         self.network.train()
-        rate = cosine(self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end)
+        rate = cosine(
+            self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end
+        )
         self.optimizers["weights"].param_groups[0]["lr"] = rate
         loss = F.mse_loss(self.network(degraded), clean)
         self._descend(self.optimizers["weights"], self._parameters, loss, c.clip_norm)

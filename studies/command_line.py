@@ -15,12 +15,14 @@ from rich.console import Console
 from analysis.report import write_report
 from analysis.storage import StorageError, redacted
 from clearer.__main__ import OneLineParser
-from clearer.configuration import PRESETS, Configuration, ConfigurationError, as_text, parse_value
-from clearer.images import ImageError, split_files
+from clearer.configuration import PRESETS, Configuration, parse_value
+from clearer.fields import ConfigurationError, as_text
+from clearer.images import ImageError
 from studies import dry_run, provenance, summary
-from studies.execution import Execution, Trial, resolved_folder, study_id, write_study
+from studies.connection import ClusterError, connect, reachable
+from studies.execution import Execution, Trial, prepare, resolved_folder, study_id, write_study
 from studies.progress import Progress
-from studies.scheduling import ClusterError, connect, reachable
+from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
 from studies.study import Study, label
@@ -54,47 +56,87 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
         epilog=textwrap.fill("Fields of --set, with the paper's values: " + ", ".join(f"{n}={as_text(v)}" for n, v in Configuration().values().items()), 110),
     )  # fmt: skip
     add = parser.add_argument
-    add("--address", metavar="auto|HOST:PORT|local", help="a running Ray cluster; by default Ray is started on this machine")
-    add("--preset", choices=PRESETS, default="quick", help="quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings")
+    add(
+        "--address",
+        metavar="auto|HOST:PORT|local",
+        help="a running Ray cluster; by default Ray is started on this machine",
+    )
+    add(
+        "--preset",
+        choices=PRESETS,
+        default="quick",
+        help="quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings",
+    )
     add("--data", metavar="DIR", help="the folder that holds bsds500/")
     add("--storage", metavar="DIR|URI", default="runs", help="where results are kept (default: runs)")
     add("--tracking-uri", metavar="URI", help="MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
     add("--seeds", metavar="N", type=_whole, default=1, help="replicates of every trial (default 1)")
     add("--concurrent", metavar="N", type=_whole, help="trials at once at most (default: as many as the cluster holds)")
-    add("--gpus-per-trial", metavar="X", type=_share, default=0.0, help="a share of a GPU or whole GPUs for each trial (default 0: CPU)")
-    add("--pack", metavar="K|auto", type=_pack, default="auto", help="searches fused into one network; this version has 1")
+    add(
+        "--gpus-per-trial",
+        metavar="X",
+        type=_share,
+        default=0.0,
+        help="a share of a GPU or whole GPUs for each trial (default 0: CPU)",
+    )
+    add(
+        "--pack",
+        metavar="K|auto",
+        type=_pack,
+        default="auto",
+        help="searches fused into one network; this version has 1",
+    )
     add("--dry-run", action="store_true", help="say what would run and what it would cost; compute nothing")
-    add("--set", metavar="field=value", nargs="+", action="extend", default=[], dest="assignments", help="a configuration field; several values separated by commas are an axis")
-    add("--checkpoint-seconds", metavar="S", type=_seconds, default=60.0, help="time between two checkpoints of a stage (default 60)")
+    add(
+        "--set",
+        metavar="field=value",
+        nargs="+",
+        action="extend",
+        default=[],
+        dest="assignments",
+        help="a configuration field; several values separated by commas are an axis",
+    )
+    add(
+        "--checkpoint-seconds",
+        metavar="S",
+        type=_seconds,
+        default=60.0,
+        help="time between two checkpoints of a stage (default 60)",
+    )
     add("--retry-failed", action="store_true", help="run trials again that have failed")
     return parser
 
 
 def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
-    trials = study.trials(options.preset, parse_assignments(options.assignments), options.seeds)
+    configurations = study.trials(options.preset, parse_assignments(options.assignments), options.seeds)
     data = resolved_folder(options.data)
     if data is not None and not Path(data).is_dir():
         raise ImageError(f"--data {options.data}: no such folder")
-    for dataset, split in {(c.dataset, split) for c in trials for split in (c.weights_split, c.alpha_split, "test")}:
-        split_files(dataset, split, None if data is None else Path(data))
     storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
     store = Store(storage)
-    missing = _missing(store, study, trials, options.retry_failed)
     place = Place(storage, data, options.gpus_per_trial, options.checkpoint_seconds)
-    if options.dry_run:
-        return dry_run.show(study.name, trials, missing, store, place, options.address, console)
+    missing = prepare(_missing(store, study, configurations, options.retry_failed), place.folder)
     if options.address not in (None, "local"):
         reachable(options.address)
+    there = len(configurations) - len(missing)
+    console.print(
+        f"[bold]{study.name}[/], preset {options.preset}: {len(configurations)} trials, {there} there, {len(missing)} to run"
+    )
+    if options.dry_run:
+        return dry_run.show([trial.configuration for trial in missing], place, options.address, console)
     store.check_writable()
-    console.print(f"[bold]{study.name}[/], preset {options.preset}: {len(trials)} trials, {len(trials) - len(missing)} there, {len(missing)} to run")
-    unfinished = _execute(study, options, trials, missing, store, place, console)
-    return summary.conclude(study.name, options, trials, unfinished, store, console)
+    unfinished = _execute(study, options, configurations, missing, store, place, console)
+    return summary.conclude(study.name, options, configurations, unfinished, store, console)
 
 
 def _missing(store: Store, study: Study, trials: list[Configuration], retry_failed: bool) -> list[Configuration]:
     there = store.trial_ids(study.name)
     if retry_failed:
-        failed = {row["trial_id"] for row in store.rows(study.name, there & {c.trial_id for c in trials}) if row["status"] == "failed"}
+        failed = {
+            row["trial_id"]
+            for row in store.rows(study.name, there & {c.trial_id for c in trials})
+            if row["status"] == "failed"
+        }
         for trial_id in failed:
             store.forget_trial(study.name, trial_id)
         there -= failed
@@ -102,15 +144,24 @@ def _missing(store: Store, study: Study, trials: list[Configuration], retry_fail
 
 
 def _execute(
-    study: Study, options: argparse.Namespace, trials: list[Configuration], missing: list[Configuration], store: Store, place: Place, console: Console
+    study: Study,
+    options: argparse.Namespace,
+    trials: list[Configuration],
+    missing: list[Trial],
+    store: Store,
+    place: Place,
+    console: Console,
 ) -> list[Trial]:
     """Runs what is missing, writes the report, brings tracking up to date; the trials that got no row."""
     unfinished: list[Trial] = []
     with contextlib.ExitStack() as stack:
         if missing:
-            cluster = stack.enter_context(connect(options.address, options.gpus_per_trial, options.concurrent))
-            cluster.check_request(max(c.threads for c in missing))
-            write_study(store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)), provenance.hardware())
+            stack.enter_context(connect(options.address))
+            cluster = Cluster(options.gpus_per_trial, options.concurrent)
+            cluster.check_request(max(trial.configuration.threads for trial in missing))
+            write_study(
+                store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)), provenance.hardware()
+            )
         tracking = _tracking(options, study.name, store)
         if tracking is not None:
             stack.callback(lambda: _close(tracking, console))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,12 @@ from clearer.architecture import PARALLEL, Architecture, supernet_parameters
 from clearer.configuration import Configuration
 from clearer.networks import Network, Supernet
 from clearer.timing import device_name
+from studies.connection import connect
 from studies.progress import duration
-from studies.scheduling import connect
+from studies.scheduling import Cluster
 from studies.stages import Place
-from studies.store import Store
 
+PROBE_STEPS = 3
 _PROBE_FLOPS = 2e10
 _STAGE_BYTES = 50_000
 _FLOAT_BYTES = 4
@@ -32,35 +32,53 @@ class Cost:
     seconds: float
     bytes: float
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.seconds + other.seconds, self.bytes + other.bytes)
 
+def show(missing: Sequence[Configuration], place: Place, address: str | None, console: Console) -> int:
+    """Prints what the trials that are missing would cost; the exit status.
 
-def show(study: str, trials: Sequence[Configuration], missing: Sequence[Configuration], store: Store, place: Place, address: str | None, console: Console) -> int:
-    """Prints the plan; raises ClusterError where the cluster can never hold a trial. The exit status."""
-    kinds = Counter(c.kind for c in missing)
-    console.print(f"{study}: {len(trials)} trials, {len(trials) - len(missing)} there, {len(missing)} to run ({', '.join(f'{n} {kind}' for kind, n in kinds.items()) or 'none'})")
+    Raises:
+        ClusterError: the cluster can never hold a trial.
+    """
     if not missing:
         return 0
-    with connect(address, place.gpus, None) as cluster:
-        cluster.check_request(max(c.threads for c in missing))
-        slots = cluster.slots(max(c.threads for c in missing))
+    threads = max(c.threads for c in missing)
+    with connect(address):
+        cluster = Cluster(place.gpus)
+        cluster.check_request(threads)
+        slots = cluster.slots(threads)
     pace = {shape: _probe(c) for shape, c in {_shape(c): c for c in missing}.items()}
     searched = [c for c in missing if c.kind == "searched"]
-    total = Cost(0, 0)
-    for c in searched:
-        total += Cost(c.search_iterations * pace[_shape(c)][0], _FLOAT_BYTES * supernet_parameters(c.columns_by_cell, c.channels, c.image_channels) + _STAGE_BYTES)
-    for c in missing:
-        total += Cost(c.train_iterations * pace[_shape(c)][1], _FLOAT_BYTES * _half(c).parameters(c.channels, c.image_channels) + _STAGE_BYTES)
-    console.print(f"searches {len(searched)}; trainings at most {len(missing)} (searches that find one architecture share its training)")
-    console.print(f"about {duration(total.seconds)} of one slot, {duration(total.seconds / slots)} with the {slots} slots of this cluster; {total.bytes / 1e6:,.0f} MB in the store")
-    console.print(f"basis: {PROBE_STEPS} steps of each shape on this machine ({device_name('cpu', 1)}), trainings at half fusion, half parallel; tests and testing times not counted")
+    costs = [_search_cost(c, pace[_shape(c)][0]) for c in searched] + [
+        _training_cost(c, pace[_shape(c)][1]) for c in missing
+    ]
+    seconds, size = sum(cost.seconds for cost in costs), sum(cost.bytes for cost in costs)
+    lines = (
+        f"searches    {len(searched)}",
+        f"trainings   at most {len(missing)}: trials that find one architecture share its training, earlier studies' stages are reused",
+        f"time        about {duration(seconds)} of one slot, {duration(seconds / slots)} with the {slots} slots of this cluster",
+        f"disk        about {size / 1e6:,.0f} MB",
+        f"basis       {PROBE_STEPS} steps of each shape on {device_name('cpu', 1)}; trainings at half fusion, half parallel; tests and testing times not counted",
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True)
     if place.gpus:
-        console.print("the probe ran on the CPU: GPU-hours are not estimated before a step was measured on a GPU")
+        console.print(
+            "the probe ran on the CPU of this machine: what a GPU takes is not known before a step was measured on one"
+        )
     return 0
 
 
-PROBE_STEPS = 3
+def _search_cost(c: Configuration, pace: float) -> Cost:
+    return Cost(
+        c.search_iterations * pace,
+        _FLOAT_BYTES * supernet_parameters(c.columns_by_cell, c.channels, c.image_channels) + _STAGE_BYTES,
+    )
+
+
+def _training_cost(c: Configuration, pace: float) -> Cost:
+    return Cost(
+        c.train_iterations * pace, _FLOAT_BYTES * _half(c).parameters(c.channels, c.image_channels) + _STAGE_BYTES
+    )
 
 
 def _shape(c: Configuration) -> tuple[object, ...]:
@@ -76,7 +94,12 @@ def _half(c: Configuration) -> Architecture:
 def _probe(c: Configuration) -> tuple[float, float]:
     """Seconds of one search iteration and of one training iteration, from a few steps of a part of the batch."""
     torch.set_num_threads(c.threads)
-    flops = Architecture.from_letters(PARALLEL * sum(c.columns_by_cell), c.columns_by_cell).flops_per_pixel(c.channels, c.image_channels) * c.patch_size**2
+    flops = (
+        Architecture.from_letters(PARALLEL * sum(c.columns_by_cell), c.columns_by_cell).flops_per_pixel(
+            c.channels, c.image_channels
+        )
+        * c.patch_size**2
+    )
     batch = max(1, min(c.batch_size, int(_PROBE_FLOPS / flops)))
     image = torch.rand(batch, c.image_channels, c.patch_size, c.patch_size).to(memory_format=torch.channels_last)
     scale = c.batch_size / batch

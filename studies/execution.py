@@ -52,6 +52,21 @@ class Trial:
         return self.configuration.trial_id
 
 
+def prepare(configurations: Sequence[Configuration], folder: Path | None) -> list[Trial]:
+    """The trials of the configurations; reads every image that they use.
+
+    Raises:
+        ImageError: names the folder or the file that can't be used.
+    """
+    known: dict[str, Fingerprints] = {}
+    trials = []
+    for configuration in configurations:
+        pixels = digest({name: getattr(configuration, name) for name in _PIXELS})
+        known[pixels] = known.get(pixels) or stages.fingerprints(configuration, folder)
+        trials.append(Trial(configuration, known[pixels]))
+    return trials
+
+
 class Execution:
     """Runs the trials of a study that have no row yet."""
 
@@ -59,14 +74,8 @@ class Execution:
         self.study, self.store, self.place = study, store, place
         self.progress, self.tracking = progress, tracking
 
-    def run(self, configurations: Sequence[Configuration], cluster: Cluster) -> list[Trial]:
+    def run(self, trials: list[Trial], cluster: Cluster) -> list[Trial]:
         """Computes what is missing and writes a row for each trial that ended; the trials, with their failures."""
-        known: dict[str, Fingerprints] = {}
-        trials = []
-        for configuration in configurations:
-            pixels = digest({name: getattr(configuration, name) for name in _PIXELS})
-            known[pixels] = known.get(pixels) or stages.fingerprints(configuration, self.place.folder)
-            trials.append(Trial(configuration, known[pixels]))
         self._search(trials, cluster)
         self._train(trials, cluster)
         self._time(trials, cluster)
@@ -147,7 +156,11 @@ class Execution:
             else:
                 trial.time_key = found
             row = self._write(trial)
-            took = f"{row['test_time_ms']:.1f} ms an image" if row["test_time_ms"] is not None else f"not timed: {trial.time_error}"
+            took = (
+                f"{row['test_time_ms']:.1f} ms an image"
+                if row["test_time_ms"] is not None
+                else f"not timed: {trial.time_error}"
+            )
             self.progress.ended(trial.trial_id, f"{label(trial.configuration)}  {took}")
 
     def _write(self, trial: Trial) -> dict[str, Any]:
@@ -177,7 +190,11 @@ class Execution:
         for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
             result = self.store.result(stage, key) if key else None
             if result is not None:
-                row |= {f"{stage}_seconds": result["seconds"], f"{stage}_device": result["device"], "host": result["host"]}
+                row |= {
+                    f"{stage}_seconds": result["seconds"],
+                    f"{stage}_device": result["device"],
+                    "host": result["host"],
+                }
                 if result["gpus"]:
                     row["gpu_seconds"] = row.get("gpu_seconds", 0) + result["seconds"] * result["gpus"]
                 row |= {"alpha": result["alpha"]} if stage == "search" else {}
@@ -189,7 +206,11 @@ class Execution:
         if result is None:
             return {"psnr_db": None}
         means = {name: _mean(values) for name, values in result["by_image"].items()}
-        return means | {"psnr_by_image": result["by_image"]["psnr_db"], "test_images": len(result["images"]), "test_set": trial.configuration.dataset}
+        return means | {
+            "psnr_by_image": result["by_image"]["psnr_db"],
+            "test_images": len(result["images"]),
+            "test_set": trial.configuration.dataset,
+        }
 
     def _testing_time(self, trial: Trial) -> dict[str, Any]:
         result = self.store.result("time", trial.time_key) if trial.time_key else None
@@ -208,14 +229,28 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(present) / len(present) if present else None
 
 
-def write_study(store: Store, study: str, preset: str, configurations: Sequence[Configuration], command: str, hardware: dict[str, Any]) -> str:
+def write_study(
+    store: Store,
+    study: str,
+    preset: str,
+    configurations: Sequence[Configuration],
+    command: str,
+    hardware: dict[str, Any],
+) -> str:
     """Records what a study is, beside what it was in earlier runs; its `study_id`."""
     name = f"studies/{study}/study.json"
     about = json.loads(store.read(name) or b"{}")
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
     about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
     about.setdefault("runs", []).append(
-        {"started_at": datetime.now(UTC).isoformat(), "command": command, "preset": preset, "commit": commit(), "versions": versions(), "hardware": hardware}
+        {
+            "started_at": datetime.now(UTC).isoformat(),
+            "command": command,
+            "preset": preset,
+            "commit": commit(),
+            "versions": versions(),
+            "hardware": hardware,
+        }
     )
     store.write(name, json.dumps(about | {"study": study}, indent=1, sort_keys=True).encode())
     return about["study_id"]

@@ -41,7 +41,11 @@ class Progress:
         self.console, self._clock = console, clock
         self._lines: dict[str, _Line] = {}
         self._phase, self._ended, self._wanted, self._failed = "", 0, 0, 0
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._live = (
+            Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
+            if console.is_terminal
+            else None
+        )
         self._printed = clock()
 
     def __enter__(self) -> Progress:
@@ -49,7 +53,9 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -65,7 +71,11 @@ class Progress:
     def progressed(self, key: str, progress: dict[str, Any]) -> None:
         """A job has reported `iteration, iterations, seconds` and a `record` of its curve."""
         line = self._lines[key]
-        line.iteration, line.iterations, line.seconds = progress["iteration"], progress["iterations"], progress["seconds"]
+        line.iteration, line.iterations, line.seconds = (
+            progress["iteration"],
+            progress["iterations"],
+            progress["seconds"],
+        )
         line.psnr_db = progress["record"]["psnr_db"]
         if self._live is None and self._clock() - self._printed >= _LINE_SECONDS:
             self._printed = self._clock()
@@ -77,7 +87,11 @@ class Progress:
         line = self._lines.pop(key, None)
         self._ended, self._failed = self._ended + 1, self._failed + failed
         mark = "[red]failed[/]" if failed else "[green]done[/]"
-        self.console.print("  ".join([f"  {mark} {self._ended}/{self._wanted}", *([line.label] if line else []), outcome]), highlight=False, soft_wrap=True)
+        self.console.print(
+            "  ".join([f"  {mark} {self._ended}/{self._wanted}", *([line.label] if line else []), outcome]),
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def _cells(self, line: _Line) -> list[str]:
         left = line.seconds_left
@@ -95,7 +109,9 @@ class Progress:
             table.add_column(heading)
         for line in list(self._lines.values()):
             label, stage, count, psnr, left = self._cells(line)
-            table.add_row(label, stage, ProgressBar(max(line.iterations, 1), line.iteration, width=24), count, psnr, left)
+            table.add_row(
+                label, stage, ProgressBar(max(line.iterations, 1), line.iteration, width=24), count, psnr, left
+            )
         failed = f", {self._failed} failed" if self._failed else ""
         return Group(table, Text(f"{self._phase}: {self._ended} of {self._wanted} ended{failed}", style="dim"))
 

@@ -8,10 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from clearer.architecture import Architecture
-from clearer.configuration import SEARCH_ONLY, Configuration, as_text, field_types
+from clearer.configuration import SEARCH_ONLY, Configuration, field_types
+from clearer.fields import as_text
 
 _NUMBERS = pa.list_(pa.float64())
-_ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), tuple[int, ...]: pa.string(), tuple[float, ...]: _NUMBERS}
+_ARROW = {
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    tuple[int, ...]: pa.string(),
+    tuple[float, ...]: _NUMBERS,
+}
 _TEXT, _COUNT, _NUMBER, _FLAG, _TIME = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC")
 
 ROW = pa.schema(

@@ -1,4 +1,4 @@
-"""Where and when stages run. The only file that knows Ray.
+"""Where and when stages run. The only file that knows Ray Tune; `studies.connection` joins or starts the cluster.
 
 A phase (all searches that are missing, then all trainings that are missing with their tests) is one Tune
 run over jobs; Tune places them, limits how many run at once, and starts a job again when its worker or
@@ -9,15 +9,10 @@ trials, on one node of which nothing else of the study has a share.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
 import shutil
-import socket
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +21,10 @@ from clearer.configuration import Configuration
 from clearer.images import ImageError
 from clearer.runs import Run
 from studies import stages
+from studies.connection import ClusterError
 from studies.stages import Fingerprints, Place
 
 MAX_FAILURES = 3
-_ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
-_CONNECT_SECONDS = 3
-
-
-class ClusterError(RuntimeError):
-    """A cluster that is not there or can't hold what is asked; the message is one line with the mend."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +64,12 @@ class Watcher:
     ended: Callable[[Job, Failure | None], None] = lambda job, failure: None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cluster:
-    """A Ray that this process is connected to, and how much of it a trial takes."""
+    """The Ray that this process is connected to, and how much of it a trial takes."""
 
-    gpus_per_trial: float
-    concurrent: int | None
-    scratch: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="clearer-ray-")))
+    gpus_per_trial: float = 0.0
+    concurrent: int | None = None
 
     def check_request(self, threads: int) -> None:
         """Raises ClusterError where no node of the cluster can ever hold a trial."""
@@ -91,14 +80,22 @@ class Cluster:
             most = max((node.get(name, 0) for node in nodes), default=0)
             if wanted > most:
                 flag = "--set threads" if name == "CPU" else "--gpus-per-trial"
-                raise ClusterError(f"{flag}: a trial asks for {wanted:g} {name}, the largest node of the cluster has {most:g}")
+                raise ClusterError(
+                    f"{flag}: a trial asks for {wanted:g} {name}, the largest node of the cluster has {most:g}"
+                )
 
     def slots(self, threads: int) -> int:
         """How many trials the cluster holds at once."""
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        by_node = (min(n.get("CPU", 0) // threads, n.get("GPU", 0) / self.gpus_per_trial if self.gpus_per_trial else float("inf")) for n in nodes)
+        by_node = (
+            min(
+                n.get("CPU", 0) // threads,
+                n.get("GPU", 0) / self.gpus_per_trial if self.gpus_per_trial else float("inf"),
+            )
+            for n in nodes
+        )
         held = sum(int(most) for most in by_node)
         return min(held, self.concurrent or held)
 
@@ -114,25 +111,33 @@ class Cluster:
 
         named = {job.key: job for job in jobs}
         ended: set[str] = set()
-        options = tune.RunConfig(
-            name=f"{jobs[0].stage}-{uuid.uuid4().hex[:8]}",
-            storage_path=str(self.scratch),
-            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-            verbose=0,
-            callbacks=[_callback(named, watcher, ended)],
+        gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
+        trainable = tune.with_resources(
+            _run_job, lambda config: tune.PlacementGroupFactory([{"CPU": config["job"].configuration.threads, **gpus}])
         )
-        trainable = tune.with_resources(_run_job, lambda config: {"cpu": config["job"].configuration.threads, "gpu": self.gpus_per_trial})
+        scratch = _scratch(place)
         tuner = tune.Tuner(
             trainable,
             param_space={"job": tune.grid_search(list(jobs)), "place": place},
             tune_config=tune.TuneConfig(max_concurrent_trials=self.concurrent, reuse_actors=self.gpus_per_trial == 0),
-            run_config=options,
+            run_config=tune.RunConfig(
+                name=jobs[0].stage,
+                storage_path=str(scratch),
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                verbose=0,
+                callbacks=[_callback(named, watcher, ended)],
+            ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
         if ended != set(named):
             raise KeyboardInterrupt
 
-    def time_networks(self, requests: Sequence[tuple[Configuration, Architecture, Fingerprints, str]], place: Place) -> Iterator[str]:
+    def time_networks(
+        self, requests: Sequence[tuple[Configuration, Architecture, Fingerprints, str]], place: Place
+    ) -> Iterator[str]:
         """The keys of the testing times of `requests`, in order; each measured alone on one node.
 
         A text that begins with "error: " stands for a time that could not be had.
@@ -144,8 +149,10 @@ class Cluster:
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         cpus = node["Resources"].get("CPU", 1)
         whole = {"num_gpus": 1} if self.gpus_per_trial > 0 else {"num_cpus": cpus}
-        task = ray.remote(_time_networks).options(scheduling_strategy=strategy, num_returns="streaming", max_retries=MAX_FAILURES, **whole)
-        for reference in task.remote(list(requests), place):
+        task = ray.remote(_time_networks).options(
+            scheduling_strategy=strategy, num_returns="streaming", max_retries=MAX_FAILURES, **whole
+        )
+        for reference in task.remote(list(requests), place):  # type: ignore[attr-defined]
             yield ray.get(reference)
 
     def _timing_node(self) -> dict[str, Any]:
@@ -153,68 +160,19 @@ class Cluster:
 
         alive = [node for node in ray.nodes() if node["Alive"]]
         if self.gpus_per_trial > 0:
-            return sorted((node for node in alive if node["Resources"].get("GPU", 0) >= 1), key=lambda node: node["NodeID"])[0]
+            return sorted(
+                (node for node in alive if node["Resources"].get("GPU", 0) >= 1), key=lambda node: node["NodeID"]
+            )[0]
         here = ray.get_runtime_context().get_node_id()
         return next(node for node in alive if node["NodeID"] == here)
 
 
-@contextlib.contextmanager
-def connect(address: str | None, gpus_per_trial: float, concurrent: int | None) -> Iterator[Cluster]:
-    """A connection to the cluster at `address` (auto, HOST:PORT), or for None and local a Ray of this machine's own.
-
-    Raises:
-        ClusterError: no cluster answers there, within seconds.
-    """
-    local = address in (None, "local")
-    target = "local" if local else reachable(str(address))
-    os.environ |= {
-        "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_AIR_NEW_OUTPUT": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    }  # fmt: skip
-    if local:
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
-    import ray
-
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as exceptions and through the watcher
-
-    alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000}
-    elsewhere = {"runtime_env": {"py_modules": _own_packages()}}
-    cluster = Cluster(gpus_per_trial, concurrent)
-    try:
-        ray.init(address=target, log_to_driver=False, configure_logging=False, **(alone if local else elsewhere))
-        yield cluster
-    finally:
-        ray.shutdown()
-        shutil.rmtree(cluster.scratch, ignore_errors=True)
-
-
-def _own_packages() -> list[str]:
-    root = Path(__file__).resolve().parent.parent
-    return [str(root / name) for name in ("clearer", "studies", "analysis")]
-
-
-def reachable(address: str) -> str:
-    """The HOST:PORT of the cluster at `address` (auto, HOST:PORT), which accepts a connection now.
-
-    Raises:
-        ClusterError: none does, within three seconds.
-    """
-    start = "start one with `ray start --head`, or leave --address out to run on this machine"
-    found = address
-    if address == "auto":
-        found = os.environ.get("RAY_ADDRESS", "")
-        if not found and _ADDRESS_FILE.is_file():
-            found = _ADDRESS_FILE.read_text().strip()
-        if not found:
-            raise ClusterError(f"--address auto: no Ray cluster runs here; {start}")
-    host, _, port = found.rpartition(":")
-    if not host or not port.isdigit():
-        raise ClusterError(f"--address {found}: not HOST:PORT, auto or local")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
-    except (OSError, OverflowError):
-        raise ClusterError(f"--address {address}: no Ray cluster answers at {found}; {start}") from None
-    return found
+def _scratch(place: Place) -> Path:
+    """A new folder for Tune's own files: in a store that is a folder, so that every node of a cluster sees it."""
+    below = None if "://" in place.storage else Path(place.storage, "ray")
+    if below is not None:
+        below.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
 
 
 def _run_job(config: dict[str, Any]) -> None:
@@ -224,7 +182,14 @@ def _run_job(config: dict[str, Any]) -> None:
     job, place = config["job"], config["place"]
     try:
         for run in job.run(place):
-            tune.report({"iteration": run.iteration, "iterations": run.iterations, "seconds": run.seconds, "record": run.curve[-1]})
+            tune.report(
+                {
+                    "iteration": run.iteration,
+                    "iterations": run.iterations,
+                    "seconds": run.seconds,
+                    "record": run.curve[-1],
+                }
+            )
         tune.report({"finished": True})
     except Exception as error:
         tune.report({"failure": failure_of(error)})
@@ -238,7 +203,9 @@ def failure_of(error: Exception) -> Failure:
     return Failure(reason, permanent=not isinstance(error, OSError))
 
 
-def _time_networks(requests: list[tuple[Configuration, Architecture, Fingerprints, str]], place: Place) -> Iterator[str]:
+def _time_networks(
+    requests: list[tuple[Configuration, Architecture, Fingerprints, str]], place: Place
+) -> Iterator[str]:
     for configuration, architecture, data, train in requests:
         try:
             yield stages.run_timing(configuration, architecture, data, train, place)
@@ -255,15 +222,22 @@ def _callback(jobs: dict[str, Job], watcher: Watcher, ended: set[str]) -> Any:
         def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             watcher.started(jobs[trial.config["job"].key])
 
-        def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        def on_trial_result(
+            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        ) -> None:
             job = jobs[trial.config["job"].key]
             if "record" in result:
-                watcher.progressed(job, {name: result[name] for name in ("iteration", "iterations", "seconds", "record")})
+                watcher.progressed(
+                    job, {name: result[name] for name in ("iteration", "iterations", "seconds", "record")}
+                )
             elif "failure" in result or "finished" in result:
                 self._end(job, result.get("failure"))
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            self._end(jobs[trial.config["job"].key], Failure(f"its worker was lost {MAX_FAILURES + 1} times (out of memory, or its node went away)"))
+            self._end(
+                jobs[trial.config["job"].key],
+                Failure(f"its worker was lost {MAX_FAILURES + 1} times (out of memory, or its node went away)"),
+            )
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles its options for a restore that is never made

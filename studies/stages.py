@@ -70,7 +70,9 @@ class Fingerprints:
 
 def search_key(c: Configuration, data: Fingerprints) -> str:
     """The key of the search of a configuration."""
-    return digest({"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": [data.weights, data.alpha]})
+    return digest(
+        {"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": [data.weights, data.alpha]}
+    )
 
 
 def train_key(c: Configuration, architecture: Architecture, data: Fingerprints) -> str:
@@ -86,7 +88,12 @@ def test_key(c: Configuration, train: str, data: Fingerprints) -> str:
 
 def time_key(c: Configuration, architecture: Architecture, data: Fingerprints, device: str) -> str:
     """The key of the testing time of an architecture on a device: weights do not change it."""
-    fields = {"fields": c.of_stage("time"), "architecture": str(architecture), "device": device, "torch": torch.__version__}
+    fields = {
+        "fields": c.of_stage("time"),
+        "architecture": str(architecture),
+        "device": device,
+        "torch": torch.__version__,
+    }
     return digest({"stage": "time", "method": METHOD, **fields, "data": data.test})
 
 
@@ -128,7 +135,9 @@ def run_training(c: Configuration, architecture: Architecture, key: str, place: 
     run = Training(c, architecture, sets[0], sets[1], place.device)
     yield from _advance(run, store, key, place)
     assert isinstance(run.network, Network)
-    _finish(run, store, key, place, {"architecture": str(architecture)}, {"network.safetensors": pack_network(run.network)})
+    _finish(
+        run, store, key, place, {"architecture": str(architecture)}, {"network.safetensors": pack_network(run.network)}
+    )
 
 
 def run_test(c: Configuration, key: str, train: str, place: Place) -> None:
@@ -156,7 +165,9 @@ def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints,
     if store.result("time", key) is None:
         degraded = degraded_inputs(c, test_images(c, place.folder))[: c.time_images]
         inputs = [on_device(image, place.device) for image in degraded]
-        found = testing_time(load_network(store, train), inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
+        found = testing_time(
+            load_network(store, train), inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts
+        )
         result = {
             "test_time_ms": found.median_ms, "test_time_iqr_ms": found.iqr_ms, "test_time_spread": found.spread,
             "test_time_images": len(inputs), "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in degraded),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -38,15 +39,18 @@ class Store:
         return join(self.root, *parts)
 
     def check_writable(self) -> None:
-        """Writes and removes a file.
+        """Writes a file, and removes it and what folders it needed.
 
         Raises:
             StorageError: that failed; names the storage and why.
         """
         probe = f"probe-{uuid.uuid4().hex}"
+        is_new = self.is_local and not Path(self.root).exists()
         try:
             self.write(probe, b"")
             self.filesystem.delete_file(self.path(probe))
+            if is_new:
+                Path(self.root).rmdir()
         except Exception as error:
             detail = redacted(str(error)).splitlines()[0]
             raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, ConfigurationError, field_types, stream
+from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, field_types
+from clearer.fields import ConfigurationError
+from clearer.streams import stream
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def conclude(study: str, options: argparse.Namespace, trials: Sequence[Configuration], unfinished: Sequence[Trial], store: Store, console: Console) -> int:
+def conclude(
+    study: str,
+    options: argparse.Namespace,
+    trials: Sequence[Configuration],
+    unfinished: Sequence[Trial],
+    store: Store,
+    console: Console,
+) -> int:
     """Prints the results of `trials` and where they are; the exit status of the study."""
     wanted = {c.trial_id: c for c in trials}
     frame = load(store.storage, study)
@@ -46,7 +53,10 @@ def _show(text: str, group: pd.DataFrame, console: Console) -> None:
     results = results_table(group)
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]]
     noisy = f"{group['degraded_psnr_db'].mean():.2f} dB before restoration"
-    console.print(f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; {noisy}; ● on the Pareto front of PSNR and parameters", soft_wrap=True)
+    console.print(
+        f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; {noisy}; ● on the Pareto front of PSNR and parameters",
+        soft_wrap=True,
+    )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
     for heading, _, form in _COLUMNS:
@@ -56,7 +66,9 @@ def _show(text: str, group: pd.DataFrame, console: Console) -> None:
         table.add_row("●" if row["on_front"] else "", *cells)
     console.print(table, "")
     if len(shown) < len(results):
-        console.print(f"{len(results) - len(shown)} rows that are not on the front are in the results table of the report.")
+        console.print(
+            f"{len(results) - len(shown)} rows that are not on the front are in the results table of the report."
+        )
 
 
 def _say_where(study: str, options: argparse.Namespace, store: Store, console: Console) -> None:
@@ -68,6 +80,12 @@ def _say_where(study: str, options: argparse.Namespace, store: Store, console: C
     elif options.tracking_uri not in (None, "none"):
         console.print(f"MLflow              {redacted(options.tracking_uri)}", soft_wrap=True)
     if options.preset == "quick":
-        console.print(f"next                python studies/{study}.py --seeds {options.seeds + 1}   or   --preset proxy --data DIR", soft_wrap=True)
+        console.print(
+            f"next                python studies/{study}.py --seeds {options.seeds + 1}   or   --preset proxy --data DIR",
+            soft_wrap=True,
+        )
     else:
-        console.print(f"next                the same command with --seeds {options.seeds + 1}: only the new replicates run", soft_wrap=True)
+        console.print(
+            f"next                the same command with --seeds {options.seeds + 1}: only the new replicates run",
+            soft_wrap=True,
+        )

@@ -92,7 +92,9 @@ class Tracking:
             if run.info.status in ("FINISHED", "FAILED"):
                 self._ended.add(trial_id)
         if not self._parent:
-            self._parent = self._client.create_run(self._experiment, tags={STUDY_TAG: self.study_id}, run_name=self.study).info.run_id
+            self._parent = self._client.create_run(
+                self._experiment, tags={STUDY_TAG: self.study_id}, run_name=self.study
+            ).info.run_id
         self._client.update_run(self._parent, status="RUNNING")
 
     def _find_experiment(self) -> str:
@@ -118,7 +120,9 @@ class Tracking:
         if trial_id not in self._runs:
             tags = {STUDY_TAG: self.study_id, TRIAL_TAG: trial_id, "mlflow.parentRunId": self._parent}
             start = None if started_at is None else int(1000 * started_at)
-            self._runs[trial_id] = self._client.create_run(self._experiment, start_time=start, tags=tags, run_name=name).info.run_id
+            self._runs[trial_id] = self._client.create_run(
+                self._experiment, start_time=start, tags=tags, run_name=name
+            ).info.run_id
         return self._runs[trial_id]
 
     def _send_progress(self, labels: Mapping[str, str], stage: str, record: dict[str, Any]) -> None:
@@ -133,10 +137,16 @@ class Tracking:
         trial_id = row["trial_id"]
         if trial_id in self._ended:
             return
-        started, ended = (None if row[when] is None else row[when].timestamp() for when in ("started_at", "finished_at"))
+        started, ended = (
+            None if row[when] is None else row[when].timestamp() for when in ("started_at", "finished_at")
+        )
         run = self._run(trial_id, name, started)
         known = [column for column in ROW.names if row.get(column) is not None and column not in _METRICS]
-        params = [Param(column, str(row[column])[:6000]) for column in known if column not in ("psnr_by_image", "alpha", "error")]
+        params = [
+            Param(column, str(row[column])[:6000])
+            for column in known
+            if column not in ("psnr_by_image", "alpha", "error")
+        ]
         stamp = int(1000 * (ended or 0))
         metrics = [Metric(column, float(row[column]), stamp, 0) for column in _METRICS if row.get(column) is not None]
         for stage in ("search", "train"):
@@ -146,7 +156,9 @@ class Tracking:
             self._client.log_batch(run, params=params[first : first + 100])
         for first in range(0, len(metrics), _BATCH):
             self._client.log_batch(run, metrics=metrics[first : first + _BATCH])
-        self._client.log_batch(run, tags=[RunTag(tag, str(row[tag])) for tag in ("kind", "architecture", "error") if row.get(tag)])
+        self._client.log_batch(
+            run, tags=[RunTag(tag, str(row[tag])) for tag in ("kind", "architecture", "error") if row.get(tag)]
+        )
         self._send_pictures(run, row)
         self._client.set_terminated(run, "FINISHED" if row["status"] == "finished" else "FAILED", stamp or None)
         self._ended.add(trial_id)
@@ -178,6 +190,10 @@ def _curve_metrics(stage: str, records: Iterable[Mapping[str, Any]]) -> list[Any
     for record in records:
         stamp, step = int(1000 * record["recorded_at"]), record["iteration"]
         values = {name: record.get(name) for name in _CURVE_METRICS if name in CURVE.names}
-        values |= {f"alpha_fusion_{column:02d}": value for column, value in enumerate(record.get("alpha") or [], start=1)}
-        found += [Metric(f"{stage}/{name}", float(value), stamp, step) for name, value in values.items() if value is not None]
+        values |= {
+            f"alpha_fusion_{column:02d}": value for column, value in enumerate(record.get("alpha") or [], start=1)
+        }
+        found += [
+            Metric(f"{stage}/{name}", float(value), stamp, step) for name, value in values.items() if value is not None
+        ]
     return found

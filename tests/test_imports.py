@@ -27,7 +27,11 @@ def imported(source):
 def importers(folder, packages):
     """`file: package` for every import of one of `packages` under `folder`."""
     files = sorted(folder.rglob("*.py"))
-    return [f"{file.relative_to(ROOT)}: {package}" for file in files for package in sorted(imported(file.read_text()) & packages)]
+    return [
+        f"{file.relative_to(ROOT)}: {package}"
+        for file in files
+        for package in sorted(imported(file.read_text()) & packages)
+    ]
 
 
 def test_imports_are_found_at_any_depth():
@@ -42,6 +46,10 @@ def test_imports_go_one_way(package):
 
 
 def test_nothing_but_studies_imports_studies():
-    folders = [folder for folder in ROOT.iterdir() if folder.is_dir() and folder.name not in ELSEWHERE and not folder.name.startswith(".")]
+    folders = [
+        folder
+        for folder in ROOT.iterdir()
+        if folder.is_dir() and folder.name not in ELSEWHERE and not folder.name.startswith(".")
+    ]
     assert {"clearer", "analysis"} <= {folder.name for folder in folders}
     assert [line for folder in folders for line in importers(folder, {"studies"})] == []

@@ -79,7 +79,11 @@ def bits():
 
     def plain(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return str(value.dtype), tuple(value.shape), hashlib.sha256(value.detach().contiguous().numpy().tobytes()).hexdigest()
+            return (
+                str(value.dtype),
+                tuple(value.shape),
+                hashlib.sha256(value.detach().contiguous().numpy().tobytes()).hexdigest(),
+            )
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items() if key not in ("seconds", "recorded_at")}
         return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -31,7 +31,9 @@ PUBLISHED_ALPHA = {
     "FPPF-FFFF-PFFP": (0.1601, 0.8286, 0.8343, 0.1650, 0.1635, 0.1638, 0.1658, 0.1658, 0.8393, 0.1665, 0.1643, 0.8378),
 }
 
-architectures = st.lists(st.text("PF", min_size=1, max_size=3), min_size=1, max_size=3).map(lambda cells: Architecture(tuple(cells)))
+architectures = st.lists(st.text("PF", min_size=1, max_size=3), min_size=1, max_size=3).map(
+    lambda cells: Architecture(tuple(cells))
+)
 
 
 def count(convolutions):
@@ -47,8 +49,16 @@ def test_parts_have_the_published_counts():
     assert count(stem_convolutions(32, 1)) == STEM
     for cell in (1, 2, 3, 4):
         assert count(transition_convolutions(cell, 32)) == TRANSITIONS[cell - 1]
-        assert count(parallel_convolutions(cell + 1, 32)) == count(module_convolutions("P", cell, 32)) == MODULES["P"][cell - 1]
-        assert count(fusion_convolutions(cell + 1, 32)) == count(module_convolutions("F", cell, 32)) == MODULES["F"][cell - 1]
+        assert (
+            count(parallel_convolutions(cell + 1, 32))
+            == count(module_convolutions("P", cell, 32))
+            == MODULES["P"][cell - 1]
+        )
+        assert (
+            count(fusion_convolutions(cell + 1, 32))
+            == count(module_convolutions("F", cell, 32))
+            == MODULES["F"][cell - 1]
+        )
         assert count(fusion_convolutions(cell + 1, 32, targets=1)) == FINAL_FUSIONS[cell - 1]
 
 
@@ -82,7 +92,11 @@ def test_the_supernet_holds_both_modules_of_every_column(columns):
     both = sum(n * (MODULES["P"][i] + MODULES["F"][i]) for i, n in enumerate(columns))
     with torch.device("meta"):
         weights = sum(w.numel() for w in Supernet(columns).weights())
-    assert supernet_parameters(columns) == weights == STEM + sum(TRANSITIONS[:cells]) + both + FINAL_FUSIONS[cells - 1] + HEAD
+    assert (
+        supernet_parameters(columns)
+        == weights
+        == STEM + sum(TRANSITIONS[:cells]) + both + FINAL_FUSIONS[cells - 1] + HEAD
+    )
     assert columns != (4, 4, 4) or weights == 12_558_144
 
 

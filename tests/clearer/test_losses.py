@@ -53,7 +53,9 @@ def test_entropy_ignores_shifts_order_and_letters(parallel, shift, random):
 def test_complexity_is_equation_5(parallel):
     costs = torch.arange(2 * len(parallel), dtype=torch.float64).reshape(-1, 2)
     weighted = sum(p * c_p + (1 - p) * c_f for p, (c_p, c_f) in zip(parallel, costs.tolist(), strict=True))
-    assert architecture_complexity(logits_of(parallel), costs).item() == pytest.approx(weighted / (2 * len(parallel)), abs=1e-12)
+    assert architecture_complexity(logits_of(parallel), costs).item() == pytest.approx(
+        weighted / (2 * len(parallel)), abs=1e-12
+    )
 
 
 def test_gradients():

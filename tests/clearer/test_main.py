@@ -16,7 +16,14 @@ def test_describe_prints_the_contract(capsys):
     printed = json.loads(capsys.readouterr().out)
     assert list(printed) == KEYS
     assert printed["flops_per_pixel"] > 0
-    counted = {"architecture": "FPFP-FPFF-PFFP", "cells": 3, "columns": [4, 4, 4], "channels": 32, "image_channels": 1, "parameters": 6_307_968}
+    counted = {
+        "architecture": "FPFP-FPFF-PFFP",
+        "cells": 3,
+        "columns": [4, 4, 4],
+        "channels": 32,
+        "image_channels": 1,
+        "parameters": 6_307_968,
+    }
     assert {key: printed[key] for key in counted} == counted
 
 
@@ -56,6 +63,9 @@ def test_a_mistake_is_one_line_and_exit_2(capsys, arguments, named):
 
 
 def test_the_module_runs_as_a_command():
-    bad, good = (subprocess.run([sys.executable, "-m", "clearer", "describe", text], capture_output=True, text=True, check=False) for text in ("FX", "F"))
+    bad, good = (
+        subprocess.run([sys.executable, "-m", "clearer", "describe", text], capture_output=True, text=True, check=False)
+        for text in ("FX", "F")
+    )
     assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (2, "", 1)
     assert (good.returncode, json.loads(good.stdout)["columns"], good.stderr) == (0, [1], "")

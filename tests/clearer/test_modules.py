@@ -86,7 +86,10 @@ def test_every_branch_reaches_every_branch_through_fusion_alone():
 def test_resampling_down_changes_channels_last_and_is_not_rectified_last():
     path = resample(0, 2, 3)
     assert [type(m) for m in path] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Conv2d, nn.BatchNorm2d]
-    assert [(m.in_channels, m.out_channels, m.stride) for m in path if isinstance(m, nn.Conv2d)] == [(3, 3, (2, 2)), (3, 12, (2, 2))]
+    assert [(m.in_channels, m.out_channels, m.stride) for m in path if isinstance(m, nn.Conv2d)] == [
+        (3, 3, (2, 2)),
+        (3, 12, (2, 2)),
+    ]
 
 
 def test_resampling_up_repeats_the_nearest_pixel():

@@ -79,7 +79,9 @@ def watched(supernet):
 
     for column in (module for module in supernet.modules() if isinstance(module, MixedColumn)):
         column.register_forward_pre_hook(before)
-        column.parallel.register_forward_hook(lambda module, arguments, found: seen[-1].update(parallel=arguments[0], gave=found))
+        column.parallel.register_forward_hook(
+            lambda module, arguments, found: seen[-1].update(parallel=arguments[0], gave=found)
+        )
         column.fusion.register_forward_pre_hook(lambda module, arguments: seen[-1].update(fusion=arguments[0]))
     supernet(images(2, 1, 8, 8))
     return seen
@@ -139,7 +141,8 @@ def test_initial_convolutions_are_normal_and_a_function_of_the_generator():
         return network
 
     convolutions, others = (
-        torch.cat([m.weight.detach().flatten() for m in initial(0).modules() if isinstance(m, kind)]) for kind in (nn.Conv2d, nn.BatchNorm2d)
+        torch.cat([m.weight.detach().flatten() for m in initial(0).modules() if isinstance(m, kind)])
+        for kind in (nn.Conv2d, nn.BatchNorm2d)
     )
     assert convolutions.std() == pytest.approx(1e-3, rel=0.02)
     assert abs(convolutions.mean()) < 2e-5

@@ -93,7 +93,10 @@ def test_learning_images_hold_a_patch(tiny):
 
 
 def test_generators_are_named():
-    drawn = [torch_generator(*name).initial_seed() for name in ((0, "weights"), (0, "weights"), (1, "weights"), (0, "logits"))]
+    drawn = [
+        torch_generator(*name).initial_seed()
+        for name in ((0, "weights"), (0, "weights"), (1, "weights"), (0, "logits"))
+    ]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 3
 

@@ -39,7 +39,9 @@ def wang_ssim(restored, clean):
 def test_scores_equal_their_definitions(shape, noise):
     restored, clean = pair(shape, noise)
     restored64, clean64 = restored.astype(np.float64), clean.astype(np.float64)
-    assert psnr_db(restored, clean) == pytest.approx(peak_signal_noise_ratio(clean64, restored64, data_range=1.0), abs=1e-6)
+    assert psnr_db(restored, clean) == pytest.approx(
+        peak_signal_noise_ratio(clean64, restored64, data_range=1.0), abs=1e-6
+    )
     wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
     channels = [structural_similarity(clean64[..., c], restored64[..., c], **wang) for c in range(shape[2])]
     assert ssim(restored, clean) == pytest.approx(np.mean(channels), abs=1e-6)

@@ -36,7 +36,10 @@ def network():
 @pytest.fixture(scope="module")
 def images():
     generator = np.random.default_rng(0)
-    return ImageSet(("one.png", "two.png"), tuple(generator.integers(0, 256, (*size, 1), dtype=np.uint8) for size in ((70, 130), (64, 64))))
+    return ImageSet(
+        ("one.png", "two.png"),
+        tuple(generator.integers(0, 256, (*size, 1), dtype=np.uint8) for size in ((70, 130), (64, 64))),
+    )
 
 
 class Constant(nn.Module):
@@ -61,7 +64,9 @@ def test_self_ensemble_averages_the_eight_symmetries(network):
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
 def test_self_ensemble_turns_with_its_input(network, symmetry):
     image = torch.rand(1, 1, 9, 14)
-    torch.testing.assert_close(restore(network, moved(image, *symmetry), 8), moved(restore(network, image, 8), *symmetry))
+    torch.testing.assert_close(
+        restore(network, moved(image, *symmetry), 8), moved(restore(network, image, 8), *symmetry)
+    )
 
 
 def test_restoring_leaves_the_input_alone(network):
@@ -79,11 +84,15 @@ def test_the_identity_scores_as_the_degraded_image(tiny, images, border, self_en
     scores = score(configuration, nn.Identity(), images)
     assert scores.psnr_db == pytest.approx(scores.degraded_psnr_db, abs=1e-4)
     inputs = degraded_inputs(configuration, images)
-    assert [i.shape for i in inputs] == ([(64, 128, 1), (64, 64, 1)] if border == "crop64" else [(70, 130, 1), (64, 64, 1)])
+    assert [i.shape for i in inputs] == (
+        [(64, 128, 1), (64, 64, 1)] if border == "crop64" else [(70, 130, 1), (64, 64, 1)]
+    )
     for position, (clean8, degraded) in enumerate(zip(images.clean, inputs, strict=True)):
         clean = clean8[: degraded.shape[0], : degraded.shape[1]] / 255
         expected = [scored(degraded, clean) for scored in (psnr_db, ssim, psnr_patch_db)]
-        assert [scores.psnr_db[position], scores.ssim[position], scores.psnr_patch_db[position]] == pytest.approx(expected, abs=1e-4)
+        assert [scores.psnr_db[position], scores.ssim[position], scores.psnr_patch_db[position]] == pytest.approx(
+            expected, abs=1e-4
+        )
 
 
 def test_restored_values_are_clipped(tiny, images):

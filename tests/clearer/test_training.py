@@ -38,7 +38,9 @@ def test_the_gradient_is_clipped_to_the_norm(training, tiny):
     started = training(tiny.with_values(clip_norm=1e-6, initial_std=0.1))
     norms = []
     started.optimizers["weights"].register_step_pre_hook(
-        lambda adam, *_: norms.append(torch.cat([p.grad.flatten() for p in adam.param_groups[0]["params"]]).norm().item())
+        lambda adam, *_: norms.append(
+            torch.cat([p.grad.flatten() for p in adam.param_groups[0]["params"]]).norm().item()
+        )
     )
     next(started.advance(2))
     assert norms == pytest.approx([1e-6, 1e-6], rel=1e-2)
@@ -46,7 +48,10 @@ def test_the_gradient_is_clipped_to_the_norm(training, tiny):
 
 def test_the_curve_watches_one_batch_of_the_other_split(training, tiny, finish):
     finished = finish(training(tiny))
-    assert all(set(row) == {"iteration", "stage", "restoration_loss", "psnr_db", "seconds", "recorded_at"} for row in finished.curve)
+    assert all(
+        set(row) == {"iteration", "stage", "restoration_loss", "psnr_db", "seconds", "recorded_at"}
+        for row in finished.curve
+    )
     degraded, clean = finished._watched
     with torch.inference_mode():
         error = (finished.network.eval()(degraded).clamp(0, 1) - clean).square().mean()

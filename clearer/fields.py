@@ -1,0 +1,93 @@
+"""Fields of a configuration: what each may hold, and how its values are written as text."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+_INTS, _FLOATS = tuple[int, ...], tuple[float, ...]
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    _INTS: "whole numbers joined by dashes",
+    _FLOATS: "numbers joined by dashes",
+    str: "a text",
+}
+_DASH = re.compile(r"(?<!e)-(?=.)")  # not the minus of an exponent
+
+Check = tuple[Callable[[Any], bool], str]
+POSITIVE: Check = (lambda v: v > 0, "must be greater than 0")
+NOT_NEGATIVE: Check = (lambda v: v >= 0, "must be 0 or greater")
+FRACTION: Check = (lambda v: 0 <= v < 1, "must be in [0, 1)")
+
+
+class ConfigurationError(ValueError):
+    """A field that does not exist or a value that it cannot take; the message is one line that names both."""
+
+
+def one_of(*choices: Any) -> Check:
+    """A check that admits only `choices`."""
+    return (lambda v: v in choices, f"must be one of {', '.join(map(str, choices))}")
+
+
+def setting(default: Any, stages: str, source: str, check: Check | None = None) -> Any:
+    """A configuration field: its default, the stages that it determines, where the value is from, what it may be."""
+    return dataclasses.field(
+        default=default, metadata={"stages": tuple(stages.split()), "source": source, "check": check}
+    )
+
+
+def parse_text(name: str, text: str, hint: Any) -> Any:
+    """The value that `text` means for a field of type `hint`; a tuple's parts are joined by dashes, as in `2-4-6`.
+
+    Raises:
+        ConfigurationError: not a value of that type.
+    """
+    if hint is str:
+        return text
+    if not text:
+        if hint in (int, float):
+            raise ConfigurationError(f"{name}=: needs a value")
+        return ()
+    kind = int if hint in (int, _INTS) else float
+    try:
+        return kind(text) if hint in (int, float) else tuple(kind(part) for part in _DASH.split(text))
+    except ValueError:
+        raise ConfigurationError(f"{name}={as_text(text)}: must be {_KINDS[hint]}") from None
+
+
+def as_text(value: Any) -> str:
+    """A value as `--set` takes it, on one line."""
+    if isinstance(value, tuple | list):
+        return "-".join(map(as_text, value))
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return str(value).encode("unicode_escape").decode("ascii") if not str(value).isprintable() else str(value)
+
+
+def typed(name: str, value: Any, hint: Any) -> Any:
+    """`value` as the field's type: whole numbers widen to floats, lists become tuples; anything else is refused.
+
+    Raises:
+        ConfigurationError: not of that type, or not finite.
+    """
+    wrong = ConfigurationError(f"{name}={as_text(value)}: must be {_KINDS[hint]}")
+    if isinstance(value, bool):
+        raise wrong
+    if hint in (_INTS, _FLOATS):
+        items = value if isinstance(value, tuple | list) else [value]
+        return tuple(typed(name, item, int if hint == _INTS else float) for item in items)
+    if hint is float and isinstance(value, int | float):
+        try:
+            number = float(value) + 0.0  # -0.0 is 0.0
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise ConfigurationError(f"{name}={as_text(value)}: must be finite")
+        return number
+    if not isinstance(value, hint):
+        raise wrong
+    return value

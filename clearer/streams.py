@@ -1,0 +1,23 @@
+"""Named streams of random numbers: one for each role of each replicate."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+
+def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
+    """The random numbers of one role at one iteration of one replicate.
+
+    A stream is a function of its name alone, so nothing random needs to be saved to resume a run, and
+    trials that share a seed see the same crops in the same order whatever else differs.
+    """
+    name = int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, name, iteration])
+
+
+def torch_generator(seed: int, role: str) -> torch.Generator:
+    """The named stream of one role as a torch generator on the CPU."""
+    return torch.Generator().manual_seed(int(stream(seed, role).integers(2**63)))

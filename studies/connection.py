@@ -1,0 +1,101 @@
+"""Reaching a Ray cluster, or starting one on this machine: answers within seconds, never another cluster than was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
+_CONNECT_SECONDS = 3
+
+
+class ClusterError(RuntimeError):
+    """A cluster that is not there or can't hold what is asked; the message is one line with the mend."""
+
+
+@contextlib.contextmanager
+def connect(address: str | None) -> Iterator[None]:
+    """Joins the cluster at `address` (auto, HOST:PORT), or for None and local starts a Ray on this machine, on loopback.
+
+    Raises:
+        ClusterError: no cluster answers there, within seconds.
+    """
+    local = address in (None, "local")
+    target = "local" if local else reachable(str(address))
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_AIR_NEW_OUTPUT": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    }  # fmt: skip
+    if local:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
+    else:
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "3")
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as exceptions and through the watcher
+
+    alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000}
+    elsewhere = {"runtime_env": {"py_modules": _own_packages()}}
+    try:
+        try:
+            with _silent_stderr():
+                ray.init(
+                    address=target, log_to_driver=False, configure_logging=False, **(alone if local else elsewhere)
+                )
+        except (Exception, SystemExit) as error:  # what Ray raises where it can't join, SystemExit(15) included
+            detail = (str(error).splitlines() or [""])[0]
+            raise ClusterError(
+                f"--address {address or 'local'}: Ray can't be {'started' if local else 'joined'} ({detail or type(error).__name__})"
+            ) from None
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drops what Ray's C++ core writes to standard error meanwhile; what went wrong comes as an exception."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _own_packages() -> list[str]:
+    root = Path(__file__).resolve().parent.parent
+    return [str(root / name) for name in ("clearer", "studies", "analysis")]
+
+
+def reachable(address: str) -> str:
+    """The HOST:PORT of the cluster at `address` (auto, HOST:PORT), which accepts a connection now.
+
+    Raises:
+        ClusterError: none does, within three seconds.
+    """
+    start = "start one with `ray start --head`, or leave --address out to run on this machine"
+    found = address
+    if address == "auto":
+        found = os.environ.get("RAY_ADDRESS", "")
+        if not found and _ADDRESS_FILE.is_file():
+            found = _ADDRESS_FILE.read_text().strip()
+        if not found:
+            raise ClusterError(f"--address auto: no Ray cluster runs here; {start}")
+    host, _, port = found.rpartition(":")
+    if not host or not port.isdigit():
+        raise ClusterError(f"--address {found}: not HOST:PORT, auto or local")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError):
+        raise ClusterError(f"--address {address}: no Ray cluster answers at {found}; {start}") from None
+    return found

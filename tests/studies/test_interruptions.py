@@ -1,0 +1,119 @@
+"""Whatever is killed, the same command ends the study with the same numbers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from conftest import command, run_study
+
+import analysis
+
+SETTINGS = (
+    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=120", "warmup_iterations=20", "train_iterations=60",
+    "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "lambda1=0,0.1", "lambda2=0",
+)  # fmt: skip
+MEASURED = {
+    "search_seconds",
+    "train_seconds",
+    "test_time_ms",
+    "test_time_iqr_ms",
+    "test_time_spread",
+    "started_at",
+    "finished_at",
+}
+REUSED = {"search_reused", "train_reused"}
+
+
+def numbers(storage: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows and curves without what a clock measured or what a run found in the store."""
+    rows = analysis.load(storage).drop(columns=list(MEASURED | REUSED)).sort_values("trial_id", ignore_index=True)
+    curves = analysis.load_curves(storage).drop(columns=["seconds", "recorded_at"])
+    return rows, curves.sort_values(["trial_id", "stage", "iteration"], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same study, run alone, one trial at a time."""
+    storage = tmp_path_factory.mktemp("undisturbed") / "runs"
+    done = run_study(storage, "--concurrent", "1", settings=SETTINGS)
+    assert done.returncode == 0, done.stderr
+    return storage
+
+
+def wait_for(condition: object, seconds: float = 90) -> None:
+    """Waits until `condition()` holds."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def start(storage: Path) -> subprocess.Popen[str]:
+    """Starts the study with a checkpoint at every report."""
+    arguments = command(storage, "--checkpoint-seconds", "0", settings=SETTINGS)
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=storage.parent)
+
+
+def workers(of: int) -> list[int]:
+    """The processes below `of` that run a trial."""
+    found = subprocess.run(
+        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]
+    lines = [line.split(None, 2) for line in found]
+    below = {of}
+    for _ in range(6):
+        below |= {int(pid) for pid, parent, _ in lines if int(parent) in below}
+    return [int(pid) for pid, _, arguments in lines if int(pid) in below and "ImplicitFunc" in arguments]
+
+
+def assert_equal(storage: Path, other: Path) -> None:
+    for mine, theirs in zip(numbers(storage), numbers(other), strict=True):
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
+
+
+def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undisturbed: Path) -> None:
+    storage = tmp_path / "runs"
+    driver = start(storage)
+    wait_for(lambda: list(storage.glob("stages/search/*/checkpoint-*")))
+    driver.kill()
+    driver.communicate()
+    assert not list(storage.glob("stages/search/*/result.json")), "killed in the middle of the searches"
+
+    driver = start(storage)
+    wait_for(lambda: workers(driver.pid) and list(storage.glob("stages/*/*/checkpoint-*")))
+    os.kill(workers(driver.pid)[0], signal.SIGKILL)
+    output, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, output + errors
+    assert_equal(storage, undisturbed)
+    assert not list(storage.glob("stages/*/*/checkpoint-*"))
+
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{storage}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("lambda_pareto").experiment_id])  # type: ignore[union-attr]
+    trials = [run.data.tags["clearer.trial_id"] for run in runs if "clearer.trial_id" in run.data.tags]
+    assert sorted(trials) == sorted(analysis.load(storage)["trial_id"]), "one MLflow run a trial"
+    searched = next(
+        run for run in runs if run.data.params.get("kind") == "searched" or run.data.tags.get("kind") == "searched"
+    )
+    steps = [metric.step for metric in client.get_metric_history(searched.info.run_id, "search/psnr_db")]
+    assert sorted(steps) == list(range(2, 121, 2)), "no step missing, none twice"
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, undisturbed: Path) -> None:
+    storage = tmp_path / "runs"
+    driver = start(storage)
+    wait_for(lambda: list(storage.glob("stages/search/*/checkpoint-*")))
+    driver.send_signal(signal.SIGINT)
+    output, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 130, output + errors
+    assert "run the same command again to go on" in output
+    assert "Traceback" not in output + errors
+    done = run_study(storage, settings=SETTINGS)
+    assert done.returncode == 0, done.stderr
+    assert_equal(storage, undisturbed)
