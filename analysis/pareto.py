@@ -26,7 +26,7 @@ def on_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequen
     columns = [*minimise, *maximise]
     if not columns:
         raise ValueError("name at least one column to minimise or to maximise")
-    values = frame[columns].to_numpy(dtype=float, na_value=np.nan)
+    values = frame[columns].to_numpy(dtype=float, copy=True, na_value=np.nan)
     values[:, len(minimise) :] *= -1
     usable = np.isfinite(values).all(axis=1)
     result = np.zeros(len(frame), dtype=bool)

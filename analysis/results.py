@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 
 from analysis.storage import StorageError, join, names, open_storage, redacted
 
+_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+"""Counts and flags stay what they are where some are null."""
+
 
 def load(storage: str | Path, study: str | None = None) -> pd.DataFrame:
     """One row a trial, of one study or of all in a store; see the README for the columns.
@@ -46,7 +49,9 @@ def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
         for file in names(filesystem, join(root, "studies", name, kind), ".parquet")
     ]
     tables = [_table(filesystem, path) for path in paths]
-    return pa.concat_tables(tables, promote_options="permissive").to_pandas() if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame()
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas(types_mapper=_NULLABLE.get)
 
 
 def _table(filesystem: pafs.FileSystem, path: str) -> pa.Table:

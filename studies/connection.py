@@ -27,7 +27,9 @@ def connect(address: str | None) -> Iterator[None]:
         ClusterError: no cluster answers there, within seconds.
     """
     local = address in (None, "local")
-    target = "local" if local else reachable(str(address))
+    target = "local" if local else str(address)
+    if not local:
+        reachable(target)
     os.environ |= {
         "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_AIR_NEW_OUTPUT": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -51,7 +53,7 @@ def connect(address: str | None) -> Iterator[None]:
         except (Exception, SystemExit) as error:  # what Ray raises where it can't join, SystemExit(15) included
             detail = (str(error).splitlines() or [""])[0]
             raise ClusterError(
-                f"--address {address or 'local'}: Ray can't be {'started' if local else 'joined'} ({detail or type(error).__name__})"
+                f"--address {address or 'local'}: Ray can't be {'started' if local else 'joined'} ({detail or type(error).__name__}{'' if local else '; does it ask for a token? set RAY_AUTH_MODE=token here too'})"
             ) from None
         yield
     finally:
@@ -95,7 +97,21 @@ def reachable(address: str) -> str:
     if not host or not port.isdigit():
         raise ClusterError(f"--address {found}: not HOST:PORT, auto or local")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+        answers = _speaks_http2(host.strip("[]"), int(port))
     except (OSError, OverflowError):
         raise ClusterError(f"--address {address}: no Ray cluster answers at {found}; {start}") from None
+    if not answers:
+        raise ClusterError(f"--address {address}: what answers at {found} is no Ray cluster; {start}")
     return found
+
+
+def _speaks_http2(host: str, port: int) -> bool:
+    """Whether a server greets as Ray's do (gRPC over HTTP/2, RFC 9113 section 3.4); Ray itself would wait for minutes."""
+    if os.environ.get("RAY_USE_TLS") == "1":
+        return True  # the greeting is encrypted
+    settings = 4
+    with socket.create_connection((host, port), timeout=_CONNECT_SECONDS) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, settings, 0, 0, 0, 0, 0]))
+        header = connection.recv(9)
+    return len(header) == 9 and header[3] == settings

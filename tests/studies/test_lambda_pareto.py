@@ -131,7 +131,8 @@ def test_each_distinct_training_ran_once(study_storage: Path) -> None:
 def test_the_report_is_drawn(study_storage: Path) -> None:
     report = study_storage / "studies/lambda_pareto/report"
     for name in ("pareto_parameters", "pareto_test_time"):
-        assert Image.open(report / f"{name}.png").size[0] > 500
+        with Image.open(report / f"{name}.png") as picture:
+            assert picture.size[0] > 500
         assert "</svg>" in (report / f"{name}.svg").read_text()
     assert "clip8" in (report / "results.md").read_text()
 

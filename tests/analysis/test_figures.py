@@ -1,0 +1,58 @@
+"""Figures: the numbers that are drawn."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analysis.figures import architecture_edges, draw_architecture, draw_pareto, pareto_table
+
+ROWS = pd.DataFrame(
+    [
+        ("a", "searched", 0.0, 0.0, 0, 30.0, 100), ("a", "searched", 0.0, 0.0, 1, 31.0, 120), ("b", "searched", 0.1, 0.0, 0, 29.0, 200),
+        ("c", "random", None, None, 0, 28.0, 50), ("d", "random", None, None, 0, None, 60),
+    ],
+    columns=["replicate_id", "kind", "lambda1", "lambda2", "seed", "psnr_db", "parameters"],
+)  # fmt: skip
+
+
+def test_a_point_is_the_mean_over_the_seeds_of_one_configuration() -> None:
+    table = pareto_table(ROWS, "parameters").set_index(["kind", "lambda1"])
+    first = table.loc[("searched", 0.0)]
+    assert (first["psnr_db"], first["cost"], first["seeds"]) == (30.5, 110, 2)
+    assert (first["psnr_low_db"], first["psnr_high_db"]) == (30, 31)
+    assert len(table) == 3, "a row without a PSNR is no point"
+
+
+def test_the_front_is_of_the_points() -> None:
+    table = pareto_table(ROWS, "parameters")
+    assert table.set_index("cost")["on_front"].to_dict() == {110: True, 200: False, 50: True}
+
+
+def test_the_figure_has_units_a_legend_and_every_point() -> None:
+    axes = draw_pareto(ROWS, "parameters", "the protocol").axes[0]
+    assert axes.get_xlabel() == "parameters (millions)"
+    assert axes.get_ylabel() == "PSNR (dB)"
+    assert axes.get_title() == "the protocol"
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert words == ["λ1 = 0", "λ1 = 0.1", "λ2 = 0", "random architecture", "Pareto front", "dominated (pale)"]
+    drawn = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
+    assert drawn == [pytest.approx(point) for point in [(50e-6, 28.0), (110e-6, 30.5), (200e-6, 29.0)]]
+
+
+@pytest.mark.parametrize(("text", "of_module"), [("P", 2), ("F", 4)])
+def test_a_cell_of_one_column_has_its_edges(text: str, of_module: int) -> None:
+    """Two edges of the transition, those of the module, two of the final fusion."""
+    found = architecture_edges(text)
+    assert len(found) == 2 + of_module + 2
+    assert found[:2] == [(0, 0, 0), (0, 0, 1)]
+    assert found[-2:] == [(2, 0, 0), (2, 1, 0)]
+
+
+def test_every_architecture_of_a_paper_row_is_drawn() -> None:
+    for text in ("FPFP-FPFF-PFFP", "FFFF-PPPF-PFPP", "P-FF-PFP-F"):
+        axes = draw_architecture(text).axes[0]
+        assert axes.get_title() == text
+        letters = "".join(label.get_text() for label in axes.texts)
+        assert letters == text.replace("-", "")
+        assert len(axes.get_yticks()) == text.count("-") + 2

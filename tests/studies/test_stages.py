@@ -1,0 +1,79 @@
+"""Keys: a stage is the same stage exactly when what determines it is the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from clearer.architecture import Architecture
+from clearer.configuration import QUICK, Configuration, field_types
+from studies import stages
+from studies.stages import Fingerprints, Place
+from studies.store import Store
+
+BASE = Configuration(**QUICK)
+DATA = Fingerprints("w", "a", "t")
+ARCHITECTURE = Architecture.parse("FPFP-FPFF-PFFP")
+OTHER = {
+    "columns": (2,), "mixing": "sequential", "dataset": "bsds500", "protocol": "float", "complexity": "flops", "alpha_statistics": "batch",
+    "test_border": "whole", "image_channels": 3, "self_ensemble": 8,
+}  # fmt: skip
+SINGLE = [name for name in field_types() if name in OTHER or field_types()[name] in (int, float)]
+
+
+def keys(c: Configuration, data: Fingerprints = DATA) -> dict[str, str]:
+    """The key of every stage of a configuration that leads to one architecture."""
+    train = stages.train_key(c, ARCHITECTURE, data)
+    return {
+        "search": stages.search_key(c, data),
+        "train": train,
+        "test": stages.test_key(c, train, data),
+        "time": stages.time_key(c, ARCHITECTURE, data, "a device"),
+    }
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_field_changes_exactly_the_stages_that_it_determines(name: str) -> None:
+    value = getattr(BASE, name)
+    other = OTHER[name] if name in OTHER else value / 2 if isinstance(value, float) and value else 2 * value + 1
+    changed = BASE.with_values(**{name: other})
+    before, after = keys(BASE), keys(changed)
+    named = set(next(f for f in dataclasses.fields(Configuration) if f.name == name).metadata["stages"])
+    expected = named | ({"test"} if "train" in named else set())
+    assert {stage for stage in before if before[stage] != after[stage]} == expected
+
+
+def test_pixels_are_part_of_the_key() -> None:
+    before, after = keys(BASE), keys(BASE, Fingerprints("w", "a", "other"))
+    assert {stage for stage in before if before[stage] != after[stage]} == {"test", "time"}
+    after = keys(BASE, Fingerprints("other", "a", "t"))
+    assert {stage for stage in before if before[stage] != after[stage]} == {"search", "train", "test"}
+
+
+def test_the_architecture_and_the_device_are_part_of_the_key() -> None:
+    other = Architecture.parse("FPFP-FPFF-PFFF")
+    assert stages.train_key(BASE, other, DATA) != stages.train_key(BASE, ARCHITECTURE, DATA)
+    assert stages.time_key(BASE, ARCHITECTURE, DATA, "b") != stages.time_key(BASE, ARCHITECTURE, DATA, "a")
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    small = {"channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2}
+    c = BASE.with_values(**small, search_iterations=8, warmup_iterations=2)
+    whole, broken = (Place(str(tmp_path / name), None, checkpoint_seconds=0) for name in ("whole", "broken"))
+    for _ in stages.run_search(c, "k", whole):
+        pass
+    run = stages.run_search(c, "k", broken)
+    for _ in range(3):
+        next(run)  # iterations 2, 4 and 6; the checkpoints of 2 and 4 are saved
+    run.close()
+    store = Store(broken.storage)
+    newest = tmp_path / "broken/stages/search/k" / sorted(store.names("stages/search/k"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-7])
+    assert [progress.iteration for progress in stages.run_search(c, "k", broken)] == [4, 6, 8]
+    found, expected = (Store(place.storage).result("search", "k") for place in (broken, whole))
+    assert found is not None
+    assert expected is not None
+    assert found["alpha"] == expected["alpha"]
+    assert store.names("stages/search/k") == Store(whole.storage).names("stages/search/k")

@@ -1,0 +1,107 @@
+"""The store, in a folder and on S3: whole or not at all, never half-read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+
+from analysis.storage import StorageError, redacted
+from studies.rows import curve_table
+from studies.store import Store, from_parquet
+
+BUCKET = "studies"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The URI of an empty bucket of a real S3 endpoint on loopback."""
+    names = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= names
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"], stderr=subprocess.PIPE, text=True
+    )
+    assert server.stderr is not None
+    port = ""
+    end = time.monotonic() + 60
+    while not port and time.monotonic() < end:
+        line = server.stderr.readline()
+        port = line.rsplit(":", 1)[1].strip() if "Running on" in line else ""
+    boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket=BUCKET)
+    yield f"s3://{BUCKET}/runs?endpoint_override=127.0.0.1:{port}&scheme=http"
+    server.kill()
+    server.communicate()
+    for name, value in before.items():
+        os.environ.pop(name)
+        if value is not None:
+            os.environ[name] = value
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store of either kind."""
+    return Store(str(tmp_path / "runs") if request.param == "folder" else request.getfixturevalue("s3"))
+
+
+def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
+    store.check_writable()
+    assert store.result("train", "k") is None
+    store.save_checkpoint("train", "k", 1, b"one")
+    assert store.result("train", "k") is None
+    store.finish("train", "k", {"seconds": 1.5}, {"network.safetensors": b"weights"})
+    assert store.result("train", "k") == {"seconds": 1.5}
+    assert store.read("stages/train/k/network.safetensors") == b"weights"
+    assert store.names("stages/train/k") == ["network.safetensors", "result.json"]
+
+
+def test_the_newest_checkpoint_comes_first_and_one_before_it_is_kept(store: Store) -> None:
+    for iteration in (5, 10, 100, 1000):
+        store.save_checkpoint("search", "c", iteration, str(iteration).encode())
+    assert store.checkpoints("search", "c") == [b"1000", b"100"]
+
+
+def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
+    curve = curve_table([{"stage": "train", "iteration": 1}], "t")
+    for value in ("first", "second"):
+        store.end_trial("s", "t", pa.table({"study": [value]}), curve)
+    assert store.trial_ids("s") == {"t"}
+    assert store.rows("s", {"t", "missing"}) == [{"study": "first"}]
+    assert from_parquet(store.read("studies/s/curves/t.parquet"))[0]["iteration"] == 1
+    store.forget_trial("s", "t")
+    assert store.trial_ids("s") == set()
+
+
+def test_what_was_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(str(tmp_path))
+    store.write("kept", b"old")
+
+    class Full:
+        """A disk that fills up between the write and the rename."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+        def move(self, *_: str) -> None:
+            raise OSError(28, "No space left on device")
+
+    real = store.filesystem
+    monkeypatch.setattr(store, "filesystem", Full())
+    with pytest.raises(OSError, match="No space"):
+        store.write("kept", b"new")
+    assert (tmp_path / "kept").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_storage_of_no_known_kind_is_named_without_its_secrets() -> None:
+    with pytest.raises(StorageError, match=r"gopher://\*\*\*@host") as refusal:
+        Store("gopher://user:hunter2@host/x")
+    assert "hunter2" not in str(refusal.value)
+    assert redacted("s3://key:pw@b/p?secret_key=abc&region=x") == "s3://***@b/p?secret_key=***&region=x"
