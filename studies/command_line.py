@@ -21,6 +21,7 @@ from clearer.images import ImageError
 from studies import dry_run, provenance, summary
 from studies.connection import ClusterError, connect, reachable
 from studies.execution import Execution, Trial, prepare, resolved_folder, study_id, write_study
+from studies.module_times import with_module_times
 from studies.progress import Progress
 from studies.scheduling import Cluster
 from studies.stages import Place
@@ -115,6 +116,9 @@ def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
     storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
     store = Store(storage)
     place = Place(storage, data, options.gpus_per_trial, options.checkpoint_seconds)
+    if not options.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in configurations):
+        store.check_writable()
+    configurations = with_module_times(configurations, store, options.gpus_per_trial, keep=not options.dry_run)
     missing = prepare(_missing(store, study, configurations, options.retry_failed), place.folder)
     if options.address not in (None, "local"):
         reachable(options.address)

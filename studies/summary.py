@@ -38,7 +38,9 @@ def conclude(
     rows = frame[frame["trial_id"].isin(list(wanted))] if len(frame) else frame
     for text, group in comparable(rows):
         _show(text, group, console)
-    failed = [(label(wanted[row.trial_id]), row.error) for row in rows.itertuples() if row.status == "failed"]
+    failed = [
+        (label(wanted[row["trial_id"]]), row["error"]) for row in rows.to_dict("records") if row["status"] == "failed"
+    ]
     failed += [(label(trial.configuration), trial.failure.reason) for trial in unfinished if trial.failure is not None]
     for name, reason in failed:
         console.print(f"[red]failed[/]  {name}: {reason}")

@@ -1,0 +1,42 @@
+"""The main job as a newcomer runs it: no arguments at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import analysis
+
+pytestmark = pytest.mark.drill
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command without arguments, in an empty folder; prints how long it took."""
+    started = time.monotonic()
+    arguments = [sys.executable, str(ROOT / "studies/lambda_pareto.py")]
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, cwd=folder, env=os.environ | {"COLUMNS": "160"}, check=False
+    )
+    print(f"\n{done.stdout[-1500:]}\nseconds: {time.monotonic() - started:.0f}")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_quick_study_ends_and_its_networks_restore(tmp_path: Path) -> None:
+    run(tmp_path)
+    rows = analysis.load(tmp_path / "runs")
+    assert (rows["status"] == "finished").all()
+    assert rows["kind"].value_counts().to_dict() == {"searched": 6, "random": 3}
+    gain = rows["psnr_db"] - rows["degraded_psnr_db"]
+    print(f"gain over the noisy input: mean {gain.mean():.2f} dB, smallest {gain.min():.2f} dB")
+    assert gain.mean() >= 4
+    assert len(list((tmp_path / "runs/stages/train").iterdir())) == rows["architecture"].nunique()
+    written = sorted((tmp_path / "runs/stages").rglob("*"))
+    assert "0 to run" in run(tmp_path).stdout
+    assert sorted((tmp_path / "runs/stages").rglob("*")) == written
