@@ -238,11 +238,12 @@ PROXY: Mapping[str, Any] = {
     # α moves by learning rate × steps: 2.7 logits in the paper's 9,000 steps, and the same here.
     "search_iterations": 1_000, "warmup_iterations": 100, "search_epoch_iterations": 10, "alpha_learning_rate": 3e-3,
     "train_iterations": 4_000, "train_epoch_iterations": 20, "report_iterations": 50, "self_ensemble": 1,
+    "time_images": 1, "time_series": 6, "time_calls": 6, "time_attempts": 2,
 }  # fmt: skip
 QUICK: Mapping[str, Any] = {
     **PROXY, "dataset": "embedded", "channels": 4,
     "search_iterations": 160, "warmup_iterations": 60, "search_epoch_iterations": 2, "alpha_learning_rate": 0.027,
     "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 20,
-    "time_images": 1, "time_series": 5, "time_calls": 4, "time_attempts": 1,
+    "time_series": 5, "time_calls": 4, "time_attempts": 1,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}

@@ -29,6 +29,7 @@ _METRICS = (
 )  # fmt: skip
 _CURVE_METRICS = ("restoration_loss", "alpha_loss", "architecture_loss", "complexity_loss", "psnr_db")
 _BATCH = 1000
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # which of its views the UI opens
 
 
 class Tracking:
@@ -104,7 +105,7 @@ class Tracking:
         artifacts = None
         if self.uri.startswith("sqlite:"):
             artifacts = Path(self.uri.removeprefix("sqlite:///")).absolute().with_name("mlartifacts").as_uri()
-        return self._client.create_experiment(self.study, artifact_location=artifacts)
+        return self._client.create_experiment(self.study, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
 
     def _search(self, query: str) -> list[Any]:
         found: list[Any] = []
