@@ -18,7 +18,7 @@ PROTOCOL = ("task", "test_set", "sigma", "protocol", "image_channels", "test_bor
 
 TABLE = (
     "kind", "lambda1", "lambda2", "seed", "architecture", "parameters", "psnr_db", "ssim",
-    "psnr_patch_db", "degraded_psnr_db", "test_time_ms", "test_time_iqr_ms", "device", "on_front", "trial_id",
+    "psnr_patch_db", "degraded_psnr_db", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "device", "on_front", "trial_id",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from studies.study import label
 _ROWS_SHOWN = 40
 _COLUMNS = (
     ("kind", "kind", ""), ("λ1", "lambda1", "g"), ("λ2", "lambda2", "g"), ("seed", "seed", "d"), ("architecture", "architecture", ""),
-    ("parameters", "parameters", ",d"), ("PSNR dB", "psnr_db", ".2f"), ("SSIM", "ssim", ".4f"), ("ms/image", "test_time_ms", ".1f"),
+    ("parameters", "parameters", ",d"), ("PSNR dB", "psnr_db", ".2f"), ("SSIM", "ssim", ".4f"), ("ms/image", "test_time_ms", ".1f"), ("spread", "test_time_spread", ".0%"),
 )  # fmt: skip
 
 
