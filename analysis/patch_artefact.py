@@ -22,6 +22,7 @@ from analysis.report import markdown
 
 KINDS = {"classical": COLOURS[5], "network": COLOURS[0]}
 PUBLISHED = COLOURS[3]
+WHITE = {"color": "white", "pad": 0.8}  # behind a number, so that a line does not cross it
 
 
 def gains(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +70,9 @@ def draw(frame: pd.DataFrame) -> Figure:
             y = -methods.index(row["method"])
             marks = frame[(frame["sigma"] == sigma) & (frame["method"] == row["method"])]["gain_db"]
             axes.barh(y + 0.14, row["gain_db"], height=0.36, color=KINDS[row["kind"]])
-            axes.text(row["gain_db"] + 0.04, y + 0.14, f"{row['gain_db']:.2f}", va="center", fontsize=9, zorder=5)
+            axes.text(
+                row["gain_db"] + 0.04, y + 0.14, f"{row['gain_db']:.2f}", va="center", fontsize=9, zorder=5, bbox=WHITE
+            )
             axes.plot(marks, [y - 0.2] * len(marks), "|", color="black", alpha=0.45, markersize=7)
         axes.axvline(patch_gain()[sigma], color=PUBLISHED, linestyle="--", linewidth=1.6, zorder=4)
         axes.set(title=f"σ = {sigma:g}", xlabel="patch mean − whole image (dB)")
