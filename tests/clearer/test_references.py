@@ -18,7 +18,9 @@ from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
 
 test_input.__test__ = False  # not a test case
 
-needs_wavelets = pytest.mark.skipif(set(available()) != set(METHODS), reason="needs PyWavelets")
+needs_wavelets = pytest.mark.skipif(
+    set(available()) != set(METHODS), reason="needs PyWavelets (pip install PyWavelets)"
+)
 ALL = [pytest.param(name, marks=[needs_wavelets] if "wavelets" in name else []) for name in METHODS]
 SMALL = {"total variation": Method(references.total_variation, {"strength": (0.1, 0.7)})}
 
@@ -164,3 +166,22 @@ def test_rain_scores_what_others_measured(benchmark_images):
     assert len(pairs) == 100
     assert np.mean([psnr_db(rain, clean) for clean, rain in pairs]) == pytest.approx(21.155, abs=0.001)
     assert np.mean([psnr_y_db(rain, clean) for clean, rain in pairs]) == pytest.approx(22.590, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "whole_db", "gain_db"),
+    [
+        ("total variation", {"strength": 0.15 * 255 / 30}, 26.28, 1.02),  # smooths too much
+        ("non-local means", {"strength": 0.6, "patch_size": 5}, 26.85, 0.69),
+    ],
+)
+def test_patch_means_of_photographs_are_higher_by_what_the_page_says(
+    name, parameters, whole_db, gain_db, benchmark_images
+):
+    images = load_split("bsds500", "test", 1, benchmark_images, limit=24)
+    found = list(outputs(METHODS[name], Configuration(sigma=30.0, protocol="clip8"), images, parameters))
+    whole = np.array([psnr_db(restored, clean) for clean, _, restored in found])
+    patch = np.array([psnr_patch_db(restored, clean) for clean, _, restored in found])
+    assert (patch >= whole).all()
+    assert whole.mean() == pytest.approx(whole_db, abs=0.01)
+    assert (patch - whole).mean() == pytest.approx(gain_db, abs=0.01)
