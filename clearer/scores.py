@@ -1,15 +1,30 @@
 """PSNR and SSIM, on images of float values where 1.0 is white, scored against the clean 8-bit image.
 
-The restored image is clipped to 0 … 1 and not rounded.
+The restored image is clipped to 0 … 1 and not rounded. Images are (height, width, channels).
+
+| name | over |
+| --- | --- |
+| `psnr_db`, `ssim` | the whole image, all its channels: gray or RGB |
+| `psnr_y_db`, `ssim_y` | the luma of an RGB image, as most of the deraining literature reports |
+| `psnr_patch_db` | 64 × 64 tiles, each scored alone: the paper's `CLEARER-P` |
+| `ssim_zero_padded` | the whole image, its surroundings taken as black: the released code's SSIM |
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import numpy as np
+from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 
 PATCH = 64
+Score = Callable[[np.ndarray, np.ndarray], float]
+"""Of the restored and the clean image."""
+
 _SMALLEST_ERROR = 1e-10  # 100 dB stand for a perfect patch
+_LUMA = np.array([65.481, 128.553, 24.966]) / 255  # ITU-R BT.601, studio range
 
 
 def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
@@ -21,16 +36,21 @@ def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
 def psnr_patch_db(restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
     """The mean over whole patch × patch tiles of each tile's own PSNR, in dB; NaN where no tile fits.
 
-    The paper's `CLEARER-P` kind: a mean of logarithms, never below the whole image's PSNR over the same
-    tiles, and not comparable with it.
+    The paper's `CLEARER-P` kind: a mean of logarithms. By Jensen's inequality it is never below `psnr_db` over the
+    same area, which is the whole image where both sides are multiples of `patch`, and equal only where every tile
+    has the same error. (A tile better than 100 dB counts as 100 dB; only such tiles can break the inequality.)
     """
-    rows, columns = clean.shape[0] // patch, clean.shape[1] // patch
-    tiles = [
-        psnr_db(restored[y : y + patch, x : x + patch], clean[y : y + patch, x : x + patch])
-        for y in range(0, rows * patch, patch)
-        for x in range(0, columns * patch, patch)
-    ]
-    return float(np.mean(tiles)) if tiles else float("nan")
+    return patch_mean(psnr_db, restored, clean, patch)
+
+
+def patch_mean(score: Score, restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
+    """The mean over whole patch × patch tiles of a score of each tile alone; NaN where no tile fits.
+
+    What is left at the right and at the bottom is not scored.
+    """
+    corners = itertools.product(*(range(0, side - patch + 1, patch) for side in clean.shape[:2]))
+    areas = [np.s_[y : y + patch, x : x + patch] for y, x in corners]
+    return float(np.mean([score(restored[area], clean[area]) for area in areas])) if areas else float("nan")
 
 
 def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
@@ -44,3 +64,43 @@ def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
             gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
         )
     )  # fmt: skip
+
+
+def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
+    """The released code's structural similarity: as `ssim`, but the mean over all pixels, with zeros around the image.
+
+    Both images are black out there, hence alike: the border scores higher than the same error inside would.
+    The smaller the image, the more of it is border. Takes images of any size, unlike `ssim` (11 pixels or more).
+    """
+    x, y = restored.astype(np.float64), clean.astype(np.float64)
+    mean_x, mean_y, xx, yy, xy = map(_blurred, (x, y, x * x, y * y, x * y))
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * (xy - mean_x * mean_y) + c2) / (xx - mean_x**2 + yy - mean_y**2 + c2)
+    return float(np.mean(luminance * structure))
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """Y of ITU-R BT.601 in studio range, (height, width, 1): black is 16/255, white 235/255.
+
+    Raises:
+        ValueError: not an RGB image.
+    """
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"an image of shape {image.shape} has no luma: (height, width, 3) is RGB")
+    return (image.astype(np.float64) @ _LUMA + 16 / 255)[..., None]
+
+
+def psnr_y_db(restored: np.ndarray, clean: np.ndarray) -> float:
+    """As `psnr_db`, over the luma of RGB images; the peak is 1.0 (255), though white has 235."""
+    return psnr_db(luma(restored), luma(clean))
+
+
+def ssim_y(restored: np.ndarray, clean: np.ndarray) -> float:
+    """As `ssim`, over the luma of RGB images; the range is 1.0 (255)."""
+    return ssim(luma(restored), luma(clean))
+
+
+def _blurred(image: np.ndarray) -> np.ndarray:
+    """The mean under a normalised 11 × 11 Gaussian window of σ = 1.5 at every pixel; zeros around the image."""
+    return gaussian(image, sigma=1.5, mode="constant", truncate=3.5, preserve_range=True, channel_axis=2)

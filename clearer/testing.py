@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -11,21 +11,47 @@ from torch import Tensor, nn
 from clearer.configuration import Configuration
 from clearer.images import ImageSet, as_tensor
 from clearer.protocols import scored_area, test_input
-from clearer.scores import psnr_db, psnr_patch_db, ssim
+from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db, ssim, ssim_y, ssim_zero_padded
 
 
 @dataclass(frozen=True)
 class TestScores:
-    """Scores of one network over a test set, image by image in the set's order, and the first image restored."""
+    """Scores of one method over a test set, image by image in the set's order, and the first image restored.
+
+    The luma's scores are of RGB images; over gray images their lists stay empty.
+    """
 
     __test__ = False  # not a test case
 
-    psnr_db: list[float]
-    ssim: list[float]
-    psnr_patch_db: list[float]
-    degraded_psnr_db: list[float]
-    example: tuple[np.ndarray, np.ndarray, np.ndarray]
+    psnr_db: list[float] = field(default_factory=list)
+    ssim: list[float] = field(default_factory=list)
+    psnr_patch_db: list[float] = field(default_factory=list)
+    ssim_zero_padded: list[float] = field(default_factory=list)
+    psnr_y_db: list[float] = field(default_factory=list)
+    ssim_y: list[float] = field(default_factory=list)
+    degraded_psnr_db: list[float] = field(default_factory=list)
+    example: tuple[np.ndarray, ...] = ()
     """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
+
+    def add(self, clean: np.ndarray, degraded: np.ndarray, restored: np.ndarray) -> None:
+        """Scores one more image; `restored` is clipped already."""
+        colour = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y} if clean.shape[2] == 3 else {}
+        scores = {
+            "psnr_db": psnr_db,
+            "ssim": ssim,
+            "psnr_patch_db": psnr_patch_db,
+            "ssim_zero_padded": ssim_zero_padded,
+        }
+        for name, scored in {**scores, **colour}.items():
+            getattr(self, name).append(scored(restored, clean))
+        self.degraded_psnr_db.append(psnr_db(degraded, clean))
+        if not self.example:
+            object.__setattr__(self, "example", (clean, degraded, restored))
+
+    def means(self) -> dict[str, float]:
+        """The mean over images of every score that was taken."""
+        lists = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "example"}
+        return {name: float(np.mean(values)) for name, values in lists.items() if values}
 
 
 def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:
@@ -64,18 +90,12 @@ def score(
         ArithmeticError: a restored image is not finite (named).
     """
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    scores = TestScores([], [], [], [], example=(np.empty(0),) * 3)  # type: ignore[arg-type]
+    scores = TestScores()
     for name, clean8, degraded in zip(images.names, images.clean, degraded_inputs(configuration, images), strict=True):
         clean = scored_area(clean8, configuration.test_border).astype(np.float32) / 255
         with torch.inference_mode():
             raw = restore(network, on_device(degraded, device), configuration.self_ensemble)[0]
         if not bool(torch.isfinite(raw).all()):
             raise ArithmeticError(f"test: the restored {name} is not finite")
-        restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
-        scores.psnr_db.append(psnr_db(restored, clean))
-        scores.ssim.append(ssim(restored, clean))
-        scores.psnr_patch_db.append(psnr_patch_db(restored, clean))
-        scores.degraded_psnr_db.append(psnr_db(degraded, clean))
-        if not scores.example[0].size:
-            object.__setattr__(scores, "example", (clean, degraded, restored))
+        scores.add(clean, degraded, np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1))
     return scores

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,16 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def benchmark_images() -> Path:
+    """The folder that holds `bsds500/`, `bsd68/` and `rain800/`; without it a test that needs it is skipped."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("CLEARER_DATA", beside))
+    if not (folder / "bsds500" / "test").is_dir():
+        pytest.skip(f"needs the benchmark images: CLEARER_DATA is not set to their folder, and {beside} is not there")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,18 @@ def test_the_identity_scores_as_the_degraded_image(tiny, images, border, self_en
         )
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_luma_is_scored_in_colour_alone(tiny, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, channels), dtype=np.uint8)
+    configuration = tiny.with_values(image_channels=channels)
+    scores = score(configuration, nn.Identity(), ImageSet(("a", "b"), (pixels, pixels[::-1])))
+    names = {"psnr_db", "ssim", "psnr_patch_db", "ssim_zero_padded", "degraded_psnr_db"}
+    luma = {"psnr_y_db", "ssim_y"} if channels == 3 else set()
+    assert set(scores.means()) == names | luma
+    assert all(scores.means()[name] == np.mean(getattr(scores, name)) for name in names)
+    assert all(len(getattr(scores, name)) == 2 for name in names | luma)
+
+
 def test_restored_values_are_clipped(tiny, images):
     assert score(tiny, Constant(7.0), images).psnr_db == score(tiny, Constant(1.0), images).psnr_db
     assert score(tiny, Constant(-7.0), images).psnr_db == score(tiny, Constant(0.0), images).psnr_db
