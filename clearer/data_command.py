@@ -1,0 +1,172 @@
+"""`python -m clearer data`: which datasets are where, what overlaps, and fetching the published ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from clearer.archives import ARCHIVES, FetchError, fetch, manifest
+from clearer.cache import file_digest
+from clearer.datasets import DATASETS, FOLDERS, stored_sets
+from clearer.overlap import by_sets, distinct_scenes, find_overlaps
+from clearer.reading import SUFFIXES, ImageError, ImageFile
+
+Sets = dict[str, list[ImageFile]]
+
+
+def run(data: Path | None, check_overlap: bool, words: Sequence[str], url: str | None = None) -> None:
+    """Carries out one `data` command; `words` are empty, or `fetch` and names.
+
+    Raises:
+        ImageError, FetchError: one line that names the value, the file or the folder.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = max(console.width, 140)
+    if words:
+        _fetch(console, data, words, url)
+    if data is not None and not data.is_dir():
+        raise ImageError(f"--data {data}: no such folder")
+    found = {name: sets for name in [*DATASETS, *_own_folders(data)] if (sets := _sets(console, name, data))}
+    console.print(_listing(found, data))
+    _print_notes(console, found)
+    if data is None:
+        console.print(
+            "With --data DIR also what is there: DIR/bsds500, DIR/bsd68, DIR/set12, DIR/rain800, or any folder."
+        )
+    if check_overlap:
+        _print_overlaps(console, found)
+
+
+def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str | None) -> None:
+    if words[0] != "fetch":
+        raise FetchError(f"{words[0]}: unknown; the word after data is fetch, then {', '.join(ARCHIVES)}")
+    if len(words) == 1:
+        raise FetchError(f"fetch: needs a name; {', '.join(ARCHIVES)}")
+    if data is None:
+        raise FetchError("fetch: needs --data DIR, the folder to fetch into")
+    for name in dict.fromkeys(words[1:]):
+        missing = fetch(name, data, url)
+        console.print(
+            f"{name}: {f'{missing} images fetched and verified' if missing else 'complete already, verified'}"
+        )
+
+
+def _own_folders(data: Path | None) -> list[str]:
+    """The user's own folders of images in the data folder."""
+    if data is None:
+        return []
+    return sorted(
+        p.name for p in data.iterdir() if p.is_dir() and p.name not in DATASETS and not p.name.startswith(".")
+    )
+
+
+def _sets(console: Console, name: str, data: Path | None) -> Sets:
+    """A dataset's sets; those that can't be used are named and left out."""
+    if name == "embedded":
+        return stored_sets(name, data)
+    if data is None or not (data / name).is_dir():
+        return {}
+    pairing = "clean_left" if name in DATASETS and DATASETS[name].task == "derain" else ""
+    if all((data / name / part).is_dir() for part in ("clean", "degraded")):
+        pairing = "folders"
+    elif name not in DATASETS and not _holds_images(data / name):
+        return {}
+    try:
+        return stored_sets(name, data, pairing)
+    except ImageError as error:
+        console.print(f"[red]not usable:[/] {error}")
+        return {}
+
+
+def _holds_images(folder: Path) -> bool:
+    inner = [folder, *(folder / split for split in FOLDERS.values())]
+    return any(p.suffix.lower() in SUFFIXES for part in inner if part.is_dir() for p in part.iterdir())
+
+
+def _listing(found: Mapping[str, Sets], data: Path | None) -> Table:
+    table = Table(title=f"Datasets in {data}" if data else "Datasets", title_justify="left")
+    for column, justify in (
+        ("set", "left"),
+        ("images", "right"),
+        ("expected", "right"),
+        ("MB", "right"),
+        ("state", "left"),
+    ):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for name, sets in found.items():
+        published = manifest(name)
+        for label, files in sets.items():
+            inner = label.removeprefix(name).strip()
+            size = sum(path.stat().st_size for file in files for path in file.paths) / 1e6
+            expected = str(DATASETS[name].folders[inner]) if name in DATASETS else ""
+            table.add_row(label, str(len(files)), expected, f"{size:.1f}", _state(files, inner, published))
+    for name in DATASETS:
+        if name not in found:
+            table.add_row(name, "-", str(DATASETS[name].images), "", "not here")
+    return table
+
+
+def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str]) -> str:
+    if not published:
+        return "no published checksums"
+    names = {f"{inner}/{file.path.name}".lstrip("/"): file.path for file in files}
+    missing = sum(path.rpartition("/")[0] == inner and path not in names for path in published)
+    other = [name for name, path in names.items() if published.get(name) != file_digest(path)]
+    if not missing and not other:
+        return "as published"
+    parts = [f"{missing} missing"] * bool(missing) + [
+        f"{len(other)} not as published, such as {min(other, default='')}"
+    ] * bool(other)
+    return ", ".join(parts)
+
+
+def set_digest(sets: Sets, folder: Path | None = None) -> str:
+    """SHA-256 over the lines `SHA-256  path` of all files, sorted by path: that of a manifest, for a complete set."""
+    files = [path for found in sets.values() for file in found for path in file.paths]
+    lines = {str(path.relative_to(folder) if folder else path.name): file_digest(path) for path in files}
+    return hashlib.sha256("".join(f"{lines[path]}  {path}\n" for path in sorted(lines)).encode()).hexdigest()
+
+
+def _print_notes(console: Console, found: Mapping[str, Sets]) -> None:
+    for name, sets in found.items():
+        folder = _common_folder(sets)
+        about = DATASETS.get(name)
+        console.print(f"[bold]{name}[/]{f': {about.title}' if about else ''}")
+        console.print(f"  folder   {folder}\n  SHA-256  {set_digest(sets, folder)}")
+        if about:
+            console.print(f"  terms    {about.terms}\n  cite     {about.citation}\n  source   {about.source}")
+
+
+def _common_folder(sets: Sets) -> Path:
+    folders = {path.parent for found in sets.values() for file in found for path in file.paths}
+    return folders.pop() if len(folders) == 1 else next(iter(folders)).parent
+
+
+def _print_overlaps(console: Console, found: Mapping[str, Sets]) -> None:
+    sets = {label: files for inner in found.values() for label, files in inner.items()}
+    overlaps = find_overlaps(sets, within=True)
+    table = Table(title="Overlaps: images of one set that show a scene of another", title_justify="left")
+    for column in ("set", "files", "other set", "files", "how", "such as"):
+        table.add_column(column, justify="right" if column == "files" else "left", no_wrap=True)
+    for (a, b), pairs in by_sets(overlaps).items():
+        if a != b:
+            how = ", ".join(f"{count} {kind}" for kind, count in Counter(pair.kind for pair in pairs).most_common())
+            shown = f"{pairs[0].file_a.name} = {pairs[0].file_b.name}"
+            table.add_row(a, str(len({p.file_a for p in pairs})), b, str(len({p.file_b for p in pairs})), how, shown)
+    console.print(table)
+    repeats = Table(title="Repeated scenes", title_justify="left")
+    for column in ("set", "images", "scenes"):
+        repeats.add_column(column, justify="left" if column == "set" else "right", no_wrap=True)
+    for label, files in (
+        sets | {name: [f for s in inner.values() for f in s] for name, inner in found.items()}
+    ).items():
+        scenes = distinct_scenes([file.path for file in files], overlaps)
+        if scenes < len(files):
+            repeats.add_row(label, str(len(files)), str(scenes))
+    console.print(repeats)
