@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clearer.configuration import Configuration
-from clearer.datasets import SPLITS, split_files, test_files
+from clearer.datasets import SPLITS, split_files, testing_files
 from clearer.reading import ImageError, ImageFile
 from clearer.scenes import grouped, matches
 
@@ -56,7 +56,7 @@ def configured_files(configuration: Configuration, split: str, data: Path | None
     c = configuration
     pairing = c.pairing if c.task == "derain" else ""
     if split == "test" and c.test_set:
-        return test_files(c.test_set, data, pairing)
+        return testing_files(c.test_set, data, pairing)
     return split_files(c.dataset, split, data, pairing)
 
 
