@@ -7,6 +7,7 @@ be deleted at any time: it is computed again.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -41,6 +42,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(kind: str, name: str) -> Iterator[None]:
+    """Other processes of this user wait here until it ends; where the cache can't be written nobody waits."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = stack.enter_context((cache_folder(kind) / f"{name}.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def kept(kind: str, name: str) -> bytes:

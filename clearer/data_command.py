@@ -50,6 +50,8 @@ def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str |
         raise FetchError(f"fetch: needs a name; {', '.join(ARCHIVES)}")
     if data is None:
         raise FetchError("fetch: needs --data DIR, the folder to fetch into")
+    if url and len(words) != 2:
+        raise FetchError(f"--from {url}: is the archive of one dataset, not of {', '.join(words[1:])}")
     for name in dict.fromkeys(words[1:]):
         missing = fetch(name, data, url)
         console.print(
@@ -159,7 +161,7 @@ def _print_overlaps(console: Console, found: Mapping[str, Sets]) -> None:
             how = ", ".join(f"{count} {kind}" for kind, count in Counter(pair.kind for pair in pairs).most_common())
             shown = f"{pairs[0].file_a.name} = {pairs[0].file_b.name}"
             table.add_row(a, str(len({p.file_a for p in pairs})), b, str(len({p.file_b for p in pairs})), how, shown)
-    console.print(table)
+    console.print(table if table.row_count else "No image of one set shows a scene of another.")
     repeats = Table(title="Repeated scenes", title_justify="left")
     for column in ("set", "images", "scenes"):
         repeats.add_column(column, justify="left" if column == "set" else "right", no_wrap=True)
@@ -169,4 +171,5 @@ def _print_overlaps(console: Console, found: Mapping[str, Sets]) -> None:
         scenes = distinct_scenes([file.path for file in files], overlaps)
         if scenes < len(files):
             repeats.add_row(label, str(len(files)), str(scenes))
-    console.print(repeats)
+    if repeats.row_count:
+        console.print(repeats)

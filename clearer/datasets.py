@@ -122,7 +122,7 @@ def split_files(name: str, split: str, data: Path | None, pairing: str = "") -> 
     return folder_files(folder / FOLDERS[split], pairing)
 
 
-def testing_files(name: str, data: Path | None, pairing: str = "") -> list[ImageFile]:
+def scored_files(name: str, data: Path | None, pairing: str = "") -> list[ImageFile]:
     """The files of a test set: those in `test/`, or all of a folder that is not divided.
 
     Raises:

@@ -8,7 +8,6 @@ and it is written whole or not at all. Where the cache can't be written the imag
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
@@ -18,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from clearer.cache import cache_folder, file_digest, written_whole
+from clearer.cache import alone, cache_folder, file_digest, written_whole
 from clearer.reading import Image, ImageError, ImageFile, read_file
 
 _VERSION = 1
@@ -57,21 +56,13 @@ def decoded(
     )
     try:
         path = cache_folder("decoded") / f"{hashlib.sha256(about.encode()).hexdigest()}.images"
-        if not path.exists():
-            _write(path, files, hashes, channels, grayscale)
+        with alone("decoded", path.stem):
+            if not path.exists():
+                with written_whole(path) as temporary, temporary.open("wb") as out:
+                    _write_images(out, files, hashes, channels, grayscale)
         return _mapped(path)
     except OSError:
         return [_read(*named, channels, grayscale) for named in zip(files, hashes, strict=True)]
-
-
-def _write(path: Path, files: Sequence[ImageFile], hashes: Sequence[str], channels: int, grayscale: str) -> None:
-    """Decodes into `path`; other processes that want the same wait for it."""
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists():
-            return
-        with written_whole(path) as temporary, temporary.open("wb") as out:
-            _write_images(out, files, hashes, channels, grayscale)
 
 
 def _write_images(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clearer.configuration import Configuration
-from clearer.datasets import SPLITS, split_files, testing_files
+from clearer.datasets import SPLITS, scored_files, split_files
 from clearer.reading import ImageError, ImageFile
 from clearer.scenes import grouped, matches
 
@@ -42,8 +42,7 @@ def find_overlaps(sets: Mapping[str, Sequence[ImageFile]], within: bool = False)
     owners = [name for name, found in sets.items() for _ in found]
     return [
         Overlap(owners[one], files[one].path, owners[other], files[other].path, kind)
-        for one, other, kind in matches(files)
-        if within or owners[one] != owners[other]
+        for one, other, kind in matches(files, None if within else owners)
     ]
 
 
@@ -56,7 +55,7 @@ def configured_files(configuration: Configuration, split: str, data: Path | None
     c = configuration
     pairing = c.pairing if c.task == "derain" else ""
     if split == "test" and c.test_set:
-        return testing_files(c.test_set, data, pairing)
+        return scored_files(c.test_set, data, pairing)
     return split_files(c.dataset, split, data, pairing)
 
 

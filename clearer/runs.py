@@ -54,7 +54,7 @@ def learning_images(configuration: Configuration, split: str, data: Path | None)
     return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, smallest=c.patch_size)
 
 
-def testing_images(configuration: Configuration, data: Path | None) -> ImageSet:
+def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
     """The images that a configuration is tested on: the first `test_limit` by name, or all."""
     c = configuration
     return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)

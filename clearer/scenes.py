@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clearer import keypoints
-from clearer.cache import file_digest, keep, kept
+from clearer.cache import alone, file_digest, keep, kept
 from clearer.keypoints import shared_places
 from clearer.reading import Image, ImageError, ImageFile, read_file
 
@@ -60,8 +60,8 @@ def contents(files: Sequence[ImageFile]) -> list[str]:
     return [found[file.path] + file.half for file in files]
 
 
-def matches(files: Sequence[ImageFile]) -> list[Match]:
-    """All pairs among `files` that show one scene, in order.
+def matches(files: Sequence[ImageFile], owners: Sequence[str] | None = None) -> list[Match]:
+    """All pairs among `files` that show one scene, in order; with `owners`, one a file, those of different owners.
 
     Raises:
         ImageError: names the file that can't be read.
@@ -71,10 +71,11 @@ def matches(files: Sequence[ImageFile]) -> list[Match]:
     for place, key in enumerate(hashes):
         places[key].append(place)
     keys = sorted(places)
+    owned = None if owners is None else [sorted({owners[place] for place in places[key]}) for key in keys]
     found = [Match(one, other, COPY) for same in places.values() for one in same for other in same if one < other]
-    for i, j, kind in _among_distinct(keys, [files[places[key][0]] for key in keys]):
+    for i, j, kind in _among_distinct(keys, [files[places[key][0]] for key in keys], owned):
         found += [Match(min(one, other), max(one, other), kind) for one in places[keys[i]] for other in places[keys[j]]]
-    return sorted(found)
+    return sorted(match for match in found if owners is None or owners[match.one] != owners[match.other])
 
 
 def groups(files: Sequence[ImageFile]) -> list[list[int]]:
@@ -100,23 +101,34 @@ def grouped(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     return list(members.values())
 
 
-def _among_distinct(keys: list[str], files: list[ImageFile]) -> list[tuple[int, int, str]]:
-    """As `matches`, of files whose contents all differ; kept under their hashes."""
-    about = json.dumps([keypoints.VERSION, LARGEST_RMSE, LARGEST_SHARE, SMALLEST_AREA, *keys])
+def _among_distinct(
+    keys: list[str], files: list[ImageFile], owners: Sequence[Sequence[str]] | None
+) -> list[tuple[int, int, str]]:
+    """As `matches`, of files whose contents all differ and which may have several owners; kept under their hashes."""
+    about = json.dumps([keypoints.VERSION, LARGEST_RMSE, LARGEST_SHARE, SMALLEST_AREA, keys, owners])
     name = f"{hashlib.sha256(about.encode()).hexdigest()}.json"
-    if known := kept("scenes", name):
-        return [(i, j, kind) for i, j, kind in json.loads(known)]
+    with alone("scenes", name):
+        known = kept("scenes", name)
+        if not known:
+            known = json.dumps(sorted(_compared(keys, files, owners))).encode()
+            keep("scenes", name, known)
+    return [(i, j, kind) for i, j, kind in json.loads(known)]
+
+
+def _compared(
+    keys: list[str], files: list[ImageFile], owners: Sequence[Sequence[str]] | None
+) -> list[tuple[int, int, str]]:
     with ThreadPoolExecutor(2) as threads:  # Pillow and scipy let another thread run
         points = list(threads.map(_keypoints, keys, files))
     gray = functools.lru_cache(64)(lambda place: read_file(files[place], 1)[0])
     found = []
     for (i, j), proposed in shared_places(points).items():
+        if owners and owners[i] == owners[j] and len(owners[i]) == 1:
+            continue
         shift = verified_shift(gray(i), gray(j), proposed)
         if shift is not None:
             found.append((i, j, _kind(gray(i), gray(j), shift, [files[i], files[j]])))
-    found += [(i, j, PIXELS) for i, j in _same_flat_pixels(points, files)]
-    keep("scenes", name, json.dumps(sorted(found)).encode())
-    return sorted(found)
+    return found + [(i, j, PIXELS) for i, j in _same_flat_pixels(points, files)]
 
 
 def _same_flat_pixels(points: list[np.ndarray], files: list[ImageFile]) -> list[tuple[int, int]]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,31 @@ def test_what_is_kept_is_found_again(folder):
     assert [p.name for p in (folder / "kind").iterdir()] == ["name"]
 
 
+def test_one_process_after_another(folder):
+    order = []
+
+    def enter():
+        with cache.alone("kind", "name"):
+            order.append("in")
+            time.sleep(0.05)
+            order.append("out")
+
+    threads = [threading.Thread(target=enter) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == ["in", "out"] * 3
+
+
 def test_what_is_not_finished_is_not_there(folder):
-    with pytest.raises(RuntimeError), cache.written_whole(cache.cache_folder("kind") / "name") as temporary:
-        temporary.write_bytes(b"half")
-        raise RuntimeError
+    def stopped():
+        with cache.written_whole(cache.cache_folder("kind") / "name") as temporary:
+            temporary.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stopped()
     assert list((folder / "kind").iterdir()) == []
 
 

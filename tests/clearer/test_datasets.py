@@ -8,7 +8,7 @@ import pytest
 from pictures import picture, save, side_by_side
 
 from clearer.archives import manifest
-from clearer.datasets import DATASETS, SPLITS, dataset_folder, folder_files, split_files, stored_sets, testing_files
+from clearer.datasets import DATASETS, SPLITS, dataset_folder, folder_files, scored_files, split_files, stored_sets
 from clearer.reading import ImageError, ImageFile
 
 
@@ -60,7 +60,7 @@ def test_a_folder_is_absolute_or_below_the_data_folder(tmp_path, monkeypatch):
         ("mine/photographs", tmp_path),
         ("~/mine/photographs", None),
     ):
-        assert names(testing_files(name, data)) == ["00.jpg"], name
+        assert names(scored_files(name, data)) == ["00.jpg"], name
     assert dataset_folder("bsd68", tmp_path) == tmp_path / "bsd68"
 
 
@@ -77,15 +77,15 @@ def test_a_split_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"has train/ but no test/$"):
         split_files(str(tmp_path), "test", None)
     with pytest.raises(ImageError, match=r"has train/ but no test/$"):
-        testing_files(str(tmp_path), None)
+        scored_files(str(tmp_path), None)
 
 
 def test_an_undivided_folder_is_a_test_set_or_is_drawn_from(tmp_path):
     fill(tmp_path, *range(14))
-    assert len(testing_files(str(tmp_path), None)) == 14
+    assert len(scored_files(str(tmp_path), None)) == 14
     splits = [names(split_files(str(tmp_path), split, None)) for split in SPLITS]
     assert [len(split) for split in splits] == [10, 2, 2]
-    assert sorted(sum(splits, [])) == names(testing_files(str(tmp_path), None))
+    assert sorted(name for split in splits for name in split) == names(scored_files(str(tmp_path), None))
     assert all(split == sorted(split) for split in splits)
     assert splits == [names(split_files(str(tmp_path), split, None)) for split in SPLITS]
 
@@ -115,14 +115,14 @@ def test_pairs_in_two_folders(tmp_path):
     for part in ("clean", "degraded"):
         fill(tmp_path / "test" / part, 1, 2)
     inner = tmp_path / "test"
-    assert testing_files(str(tmp_path), None, "folders") == [
+    assert scored_files(str(tmp_path), None, "folders") == [
         ImageFile(inner / "clean" / f"0{i}.jpg", inner / "degraded" / f"0{i}.jpg") for i in range(2)
     ]
     (inner / "clean" / "01.jpg").unlink()
     with pytest.raises(ImageError, match=re.escape(f"{inner}/degraded/01.jpg: no 01.jpg in {inner}/clean")):
-        testing_files(str(tmp_path), None, "folders")
+        scored_files(str(tmp_path), None, "folders")
     with pytest.raises(ImageError, match=r"test: holds no image"):
-        testing_files(str(tmp_path), None, "clean_left")
+        scored_files(str(tmp_path), None, "clean_left")
 
 
 def test_the_facts_agree_with_the_manifests():
@@ -138,4 +138,4 @@ def test_the_published_datasets_have_their_sizes(benchmarks):
     for name in ("bsds500", "bsd68", "rain800"):
         counts = {label: len(files) for label, files in stored_sets(name, benchmarks).items()}
         assert counts == {f"{name} {inner}".strip(): count for inner, count in DATASETS[name].folders.items()}
-    assert len(testing_files("bsd68", benchmarks)) == 68
+    assert len(scored_files("bsd68", benchmarks)) == 68

@@ -7,9 +7,9 @@ import pytest
 from pictures import picture, save, side_by_side
 
 from clearer.configuration import DERAIN, Configuration
-from clearer.datasets import SPLITS, split_files, stored_sets, testing_files
+from clearer.datasets import SPLITS, scored_files, split_files, stored_sets
 from clearer.overlap import OverlapError, by_sets, check_splits, configured_files, distinct_scenes, find_overlaps
-from clearer.reading import ImageError, ImageFile, bt601
+from clearer.reading import ImageError, ImageFile, bt601, read_image
 
 
 @pytest.fixture
@@ -144,9 +144,7 @@ def test_bsd68_is_a_part_of_bsds500_validation(benchmarks):
 
 
 def test_matlabs_gray_of_bsds500_is_bsd68(benchmarks):
-    images = [file for file in testing_files("bsd68", benchmarks) if file.path.name in ("test001.png", "test068.png")]
-    from clearer.reading import read_image
-
+    images = [file for file in scored_files("bsd68", benchmarks) if file.path.name in ("test001.png", "test068.png")]
     for file, name in zip(images, ("101085", "351093"), strict=True):
         found = read_image(benchmarks / "bsds500" / "val" / f"{name}.jpg", 1, "bt601")
         np.testing.assert_array_equal(found, read_image(file.path, 1))
