@@ -19,8 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from clearer.cache import file_digest, written_whole
+from clearer.cache import written_whole
 from clearer.datasets import DATASETS
+from clearer.reading import content_hash
 
 ATTEMPTS = 5
 LARGEST_DOWNLOAD, LARGEST_UNPACKED = 1 << 30, 2 << 30
@@ -79,7 +80,7 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
     expected = manifest(name)
     missing = {path: digest for path, digest in expected.items() if not (data / name / path).exists()}
     for path in expected.keys() - missing.keys():
-        if file_digest(data / name / path) != expected[path]:
+        if content_hash(data / name / path) != expected[path]:
             raise FetchError(f"{data / name / path}: not the published image; move it away and fetch again")
     if missing:
         archive = data / ".fetch" / f"{name}.tar.gz"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -66,9 +65,3 @@ def keep(kind: str, name: str, data: bytes) -> None:
     """Writes `data` under a name, whole; where the cache can't be written it is not kept."""
     with contextlib.suppress(OSError), written_whole(cache_folder(kind) / name) as temporary:
         temporary.write_bytes(data)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256, in hex, of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

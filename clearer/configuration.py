@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from clearer.architecture import Architecture
-from clearer.datasets import DATASETS, PAIRINGS
+from clearer.datasets import DATASETS, PAIRINGS, misuse
 from clearer.fields import (
     FRACTION,
     NOT_NEGATIVE,
@@ -184,19 +184,9 @@ class Configuration:
 
     def _check_datasets(self) -> None:
         for field in ("dataset", "test_set"):
-            name = getattr(self, field)
-            known = DATASETS.get(name)
-            if known is None:
-                continue
-            if known.task != self.task:
-                mend = "rain800 or a folder of pairs" if self.task == "derain" else "a set of clean images"
-                raise ConfigurationError(
-                    f"{field}={name}: made for task={known.task}; task={self.task} needs {field}={mend}"
-                )
-            if name == "rain800" and self.pairing != "clean_left":
-                raise ConfigurationError(f"pairing={self.pairing}: the pairs of {field}={name} are clean_left")
-            if field == "dataset" and "" in known.folders:
-                raise ConfigurationError(f"dataset={name}: has test images only; set test_set={name}")
+            problem = misuse(field, getattr(self, field), self.task, self.pairing)
+            if problem:
+                raise ConfigurationError(problem)
         unread = ["pairing"] if self.task == "denoise" else ["sigma", "protocol"]
         self._forget([*unread, "grayscale"] if self.image_channels == 3 else unread)
 

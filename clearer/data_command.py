@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from clearer.archives import ARCHIVES, FetchError, fetch, manifest
-from clearer.cache import file_digest
 from clearer.datasets import DATASETS, FOLDERS, stored_sets
-from clearer.overlap import by_sets, distinct_scenes, find_overlaps
-from clearer.reading import SUFFIXES, ImageError, ImageFile
+from clearer.overlap import by_sets, find_overlaps, scenes_of
+from clearer.reading import SUFFIXES, ImageError, ImageFile, content_hash
 
 Sets = dict[str, list[ImageFile]]
 
@@ -25,7 +24,7 @@ def run(data: Path | None, check_overlap: bool, words: Sequence[str], url: str |
     Raises:
         ImageError, FetchError: one line that names the value, the file or the folder.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     if not console.is_terminal:
         console.width = max(console.width, 140)
     if words:
@@ -82,7 +81,7 @@ def _sets(console: Console, name: str, data: Path | None) -> Sets:
     try:
         return stored_sets(name, data, pairing)
     except ImageError as error:
-        console.print(f"[red]not usable:[/] {error}")
+        console.print(f"not usable: {error}")
         return {}
 
 
@@ -119,7 +118,7 @@ def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str])
         return "no published checksums"
     names = {f"{inner}/{file.path.name}".lstrip("/"): file.path for file in files}
     missing = sum(path.rpartition("/")[0] == inner and path not in names for path in published)
-    other = [name for name, path in names.items() if published.get(name) != file_digest(path)]
+    other = [name for name, path in names.items() if published.get(name) != content_hash(path)]
     if not missing and not other:
         return "as published"
     parts = [f"{missing} missing"] * bool(missing) + [
@@ -131,7 +130,7 @@ def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str])
 def set_digest(sets: Sets, folder: Path | None = None) -> str:
     """SHA-256 over the lines `SHA-256  path` of all files, sorted by path: that of a manifest, for a complete set."""
     files = [path for found in sets.values() for file in found for path in file.paths]
-    lines = {str(path.relative_to(folder) if folder else path.name): file_digest(path) for path in files}
+    lines = {str(path.relative_to(folder) if folder else path.name): content_hash(path) for path in files}
     return hashlib.sha256("".join(f"{lines[path]}  {path}\n" for path in sorted(lines)).encode()).hexdigest()
 
 
@@ -139,7 +138,7 @@ def _print_notes(console: Console, found: Mapping[str, Sets]) -> None:
     for name, sets in found.items():
         folder = _common_folder(sets)
         about = DATASETS.get(name)
-        console.print(f"[bold]{name}[/]{f': {about.title}' if about else ''}")
+        console.print(f"{name}: {about.title}" if about else name, style="bold")
         console.print(f"  folder   {folder}\n  SHA-256  {set_digest(sets, folder)}")
         if about:
             console.print(f"  terms    {about.terms}\n  cite     {about.citation}\n  source   {about.source}")
@@ -151,25 +150,33 @@ def _common_folder(sets: Sets) -> Path:
 
 
 def _print_overlaps(console: Console, found: Mapping[str, Sets]) -> None:
+    """Two tables with counts, and below each the names of all files that it counts."""
     sets = {label: files for inner in found.values() for label, files in inner.items()}
     overlaps = find_overlaps(sets, within=True)
     table = Table(title="Overlaps: images of one set that show a scene of another", title_justify="left")
-    for column in ("set", "files", "other set", "files", "how", "such as"):
+    for column in ("set", "files", "other set", "files", "how"):
         table.add_column(column, justify="right" if column == "files" else "left", no_wrap=True)
+    names = []
     for (a, b), pairs in by_sets(overlaps).items():
         if a != b:
             how = ", ".join(f"{count} {kind}" for kind, count in Counter(pair.kind for pair in pairs).most_common())
-            shown = f"{pairs[0].file_a.name} = {pairs[0].file_b.name}"
-            table.add_row(a, str(len({p.file_a for p in pairs})), b, str(len({p.file_b for p in pairs})), how, shown)
-    console.print(table if table.row_count else "No image of one set shows a scene of another.")
+            table.add_row(a, str(len({p.file_a for p in pairs})), b, str(len({p.file_b for p in pairs})), how)
+            names.append(f"{a} = {b}: " + ", ".join(f"{p.file_a.name} = {p.file_b.name}" for p in pairs))
+    console.print(table if names else "No image of one set shows a scene of another.")
+    console.print("\n".join(names))
     repeats = Table(title="Repeated scenes", title_justify="left")
     for column in ("set", "images", "scenes"):
         repeats.add_column(column, justify="left" if column == "set" else "right", no_wrap=True)
-    for label, files in (
-        sets | {name: [f for s in inner.values() for f in s] for name, inner in found.items()}
-    ).items():
-        scenes = distinct_scenes([file.path for file in files], overlaps)
-        if scenes < len(files):
-            repeats.add_row(label, str(len(files)), str(scenes))
-    if repeats.row_count:
+    names = []
+    whole = {name: [file for files in inner.values() for file in files] for name, inner in found.items()}
+    for label, files in (sets | whole).items():
+        paths = [file.path for file in files]
+        scenes = scenes_of(paths, overlaps)
+        if len(scenes) < len(paths):
+            repeats.add_row(label, str(len(paths)), str(len(scenes)))
+        if label in sets and len(scenes) < len(paths):
+            shown = (" = ".join(path.name for path in scene) for scene in scenes if len(scene) > 1)
+            names.append(f"{label}: " + ", ".join(shown))
+    if names:
         console.print(repeats)
+        console.print("\n".join(names))

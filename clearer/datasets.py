@@ -101,6 +101,21 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
 )  # fmt: skip
 
 
+def misuse(field: str, name: str, task: str, pairing: str) -> str:
+    """Why a known dataset can't be the `dataset` or the `test_set` of a task, in one line; empty where it can."""
+    known = DATASETS.get(name)
+    if known is None:
+        return ""
+    if known.task != task:
+        mend = "rain800 or a folder of pairs" if task == "derain" else "a set of clean images"
+        return f"{field}={name}: made for task={known.task}; task={task} needs {field}={mend}"
+    if known.task == "derain" and pairing != "clean_left":
+        return f"pairing={pairing}: the pairs of {field}={name} are clean_left"
+    if field == "dataset" and "" in known.folders:
+        return f"dataset={name}: has test images only; set test_set={name}"
+    return ""
+
+
 def split_files(name: str, split: str, data: Path | None, pairing: str = "") -> list[ImageFile]:
     """The files of one split, by name, of a known dataset or a folder; `pairing` for pairs, "" for clean images.
 

@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from clearer.cache import alone, cache_folder, file_digest, written_whole
-from clearer.reading import Image, ImageError, ImageFile, read_file
+from clearer.cache import alone, cache_folder, written_whole
+from clearer.reading import Image, ImageError, ImageFile, content_hash, read_file
 
 _VERSION = 1
 
@@ -29,13 +29,7 @@ def contents(files: Sequence[ImageFile]) -> tuple[str, ...]:
     Raises:
         ImageError: names a file that can't be read.
     """
-    found = []
-    for file in files:
-        try:
-            found.append("+".join(file_digest(path) for path in file.paths))
-        except OSError as error:
-            raise ImageError(f"{file.path}: not a readable file ({error.strerror})") from None
-    return tuple(found)
+    return tuple("+".join(map(content_hash, file.paths)) for file in files)
 
 
 def decoded(

@@ -92,8 +92,8 @@ def by_sets(overlaps: Sequence[Overlap]) -> dict[tuple[str, str], list[Overlap]]
     return {sets: list(pairs) for sets, pairs in itertools.groupby(ordered, lambda pair: (pair.set_a, pair.set_b))}
 
 
-def distinct_scenes(files: Sequence[Path], overlaps: Sequence[Overlap]) -> int:
-    """How many scenes `files` show, by overlaps found `within` a set that has them all."""
+def scenes_of(files: Sequence[Path], overlaps: Sequence[Overlap]) -> list[list[Path]]:
+    """`files` divided into scenes, by overlaps found `within` sets that have them all."""
     places = {path: place for place, path in enumerate(files)}
     pairs = [(places[o.file_a], places[o.file_b]) for o in overlaps if o.file_a in places and o.file_b in places]
-    return len(grouped(len(files), pairs))
+    return [[files[place] for place in scene] for scene in grouped(len(files), pairs)]

@@ -6,6 +6,7 @@ followed, alpha is dropped, and of several frames the first is read.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -97,6 +98,19 @@ def bt601(pixels: np.ndarray) -> np.ndarray:
     """RGB of shape (height, width, 3) to gray (height, width), uint8, rounded as MATLAB's rgb2gray rounds."""
     red, green, blue = (weight * pixels[..., channel] for channel, weight in enumerate(BT601))
     return np.floor(red + green + blue + 0.5).astype(np.uint8)
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256, in hex, of a file's bytes.
+
+    Raises:
+        ImageError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ImageError(f"{path}: not a readable file ({error.strerror})") from None
 
 
 def halves(path: Path, image: Image) -> tuple[Image, Image]:

@@ -18,15 +18,14 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from clearer import keypoints
-from clearer.cache import alone, file_digest, keep, kept
+from clearer.cache import alone, keep, kept
 from clearer.keypoints import shared_places
-from clearer.reading import Image, ImageError, ImageFile, read_file
+from clearer.reading import Image, ImageFile, content_hash, read_file
 
 COPY, PIXELS, GRAY, RECOMPRESSED, CROP = "same file", "same pixels", "gray copy", "recompressed", "crop"
 LARGEST_RMSE = 10.0
@@ -51,12 +50,7 @@ def contents(files: Sequence[ImageFile]) -> list[str]:
     Raises:
         ImageError: names a file that can't be read.
     """
-    found: dict[Path, str] = {}
-    for path in {file.path for file in files}:
-        try:
-            found[path] = file_digest(path)
-        except OSError as error:
-            raise ImageError(f"{path}: not a readable file ({error.strerror})") from None
+    found = {path: content_hash(path) for path in {file.path for file in files}}
     return [found[file.path] + file.half for file in files]
 
 

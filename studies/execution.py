@@ -209,7 +209,7 @@ class Execution:
         return means | {
             "psnr_by_image": result["by_image"]["psnr_db"],
             "test_images": len(result["images"]),
-            "test_set": trial.configuration.dataset,
+            "test_set": trial.configuration.test_set or trial.configuration.dataset,
         }
 
     def _testing_time(self, trial: Trial) -> dict[str, Any]:

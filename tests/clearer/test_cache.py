@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -72,9 +70,3 @@ def test_another_users_folder_is_refused(monkeypatch, folder):
         cache.cache_folder("kind")
     cache.keep("kind", "name", b"content")
     assert list(folder.iterdir()) == []
-
-
-def test_a_digest_is_of_the_bytes(tmp_path):
-    path = Path(tmp_path / "file")
-    path.write_bytes(b"content")
-    assert cache.file_digest(path) == hashlib.sha256(b"content").hexdigest()

@@ -8,8 +8,11 @@ from pictures import picture, save, side_by_side
 
 from clearer.configuration import DERAIN, Configuration
 from clearer.datasets import SPLITS, scored_files, split_files, stored_sets
-from clearer.overlap import OverlapError, by_sets, check_splits, configured_files, distinct_scenes, find_overlaps
+from clearer.overlap import OverlapError, by_sets, check_splits, configured_files, find_overlaps, scenes_of
 from clearer.reading import ImageError, ImageFile, bt601, read_image
+from clearer.runs import scored_images
+from clearer.scores import psnr_db
+from clearer.testing import degraded_inputs
 
 
 @pytest.fixture
@@ -83,8 +86,8 @@ def test_repeats_within_a_set_are_counted_as_one_scene(tmp_path):
     ]
     overlaps = find_overlaps({"set": files}, within=True)
     assert len(overlaps) == 3
-    assert distinct_scenes([file.path for file in files], overlaps) == 2
-    assert distinct_scenes([file.path for file in files[1:3]], overlaps) == 2
+    assert len(scenes_of([file.path for file in files], overlaps)) == 2
+    assert len(scenes_of([file.path for file in files[1:3]], overlaps)) == 2
 
 
 def test_an_unreadable_image_is_named(data):
@@ -119,9 +122,9 @@ def test_the_published_datasets_overlap_as_is_known(benchmarks, tmp_path, monkey
     (shared,) = by_sets(overlaps)["rain800 train", "rain800 test"]
     assert (shared.file_a.name, shared.file_b.name) == ("460.jpg", "6.jpg")
     rain = {name: [file.path for file in sets[f"rain800 {name}"]] for name in ("train", "test")}
-    assert distinct_scenes(rain["train"], overlaps) == 369
-    assert distinct_scenes(rain["test"], overlaps) == 76
-    assert distinct_scenes(rain["train"] + rain["test"], overlaps) == 444
+    assert len(scenes_of(rain["train"], overlaps)) == 369
+    assert len(scenes_of(rain["test"], overlaps)) == 76
+    assert len(scenes_of(rain["train"] + rain["test"], overlaps)) == 444
     started = time.perf_counter()
     assert find_overlaps(sets, within=True) == overlaps
     assert time.perf_counter() - started < 1
@@ -141,6 +144,22 @@ def test_bsd68_is_a_part_of_bsds500_validation(benchmarks):
         OverlapError, match=r"68 of bsds500 validation overlap 68 of bsd68 test: .*, and 65 more; --set"
     ):
         check_splits(Configuration(test_set="bsd68"), benchmarks)
+
+
+def test_set12s_starfish_is_in_bsds500_train(benchmarks, tmp_path):
+    starfish = read_image(benchmarks / "bsds500" / "train" / "12003.jpg", 1, "bt601")[7:263, 109:365]
+    save(tmp_path / "04.png", starfish)
+    with pytest.raises(
+        OverlapError, match=r"1 of bsds500 train overlap 1 of .* test: 12003\.jpg = 04\.png \(crop\); --set"
+    ):
+        check_splits(Configuration(test_set=str(tmp_path)), benchmarks)
+
+
+def test_doing_nothing_scores_what_is_known_of_rain800(benchmarks):
+    c = Configuration(**DERAIN, test_border="whole")
+    images = scored_images(c, benchmarks)
+    found = [psnr_db(d, clean / 255) for d, clean in zip(degraded_inputs(c, images), images.clean, strict=True)]
+    assert np.mean(found) == pytest.approx(21.155, abs=5e-4)
 
 
 def test_matlabs_gray_of_bsds500_is_bsd68(benchmarks):
