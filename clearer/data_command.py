@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,8 +33,9 @@ def run(data: Path | None, check_overlap: bool, words: Sequence[str], url: str |
     if data is not None and not data.is_dir():
         raise ImageError(f"--data {data}: no such folder")
     found = {name: sets for name in [*DATASETS, *_own_folders(data)] if (sets := _sets(console, name, data))}
-    console.print(_listing(found, data))
-    _print_notes(console, found)
+    hashes = {path: content_hash(path) for sets in found.values() for path in _paths(sets)}
+    console.print(_listing(found, data, hashes))
+    _print_notes(console, found, hashes)
     if data is None:
         console.print(
             "With --data DIR also what is there: DIR/bsds500, DIR/bsd68, DIR/set12, DIR/rain800, or any folder."
@@ -90,7 +92,7 @@ def _holds_images(folder: Path) -> bool:
     return any(p.suffix.lower() in SUFFIXES for part in inner if part.is_dir() for p in part.iterdir())
 
 
-def _listing(found: Mapping[str, Sets], data: Path | None) -> Table:
+def _listing(found: Mapping[str, Sets], data: Path | None, hashes: Mapping[Path, str]) -> Table:
     table = Table(title=f"Datasets in {data}" if data else "Datasets", title_justify="left")
     for column, justify in (
         ("set", "left"),
@@ -106,19 +108,19 @@ def _listing(found: Mapping[str, Sets], data: Path | None) -> Table:
             inner = label.removeprefix(name).strip()
             size = sum(path.stat().st_size for file in files for path in file.paths) / 1e6
             expected = str(DATASETS[name].folders[inner]) if name in DATASETS else ""
-            table.add_row(label, str(len(files)), expected, f"{size:.1f}", _state(files, inner, published))
+            table.add_row(label, str(len(files)), expected, f"{size:.1f}", _state(files, inner, published, hashes))
     for name in DATASETS:
         if name not in found:
             table.add_row(name, "-", str(DATASETS[name].images), "", "not here")
     return table
 
 
-def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str]) -> str:
+def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str], hashes: Mapping[Path, str]) -> str:
     if not published:
         return "no published checksums"
     names = {f"{inner}/{file.path.name}".lstrip("/"): file.path for file in files}
     missing = sum(path.rpartition("/")[0] == inner and path not in names for path in published)
-    other = [name for name, path in names.items() if published.get(name) != content_hash(path)]
+    other = [name for name, path in names.items() if published.get(name) != hashes[path]]
     if not missing and not other:
         return "as published"
     parts = [f"{missing} missing"] * bool(missing) + [
@@ -127,26 +129,24 @@ def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str])
     return ", ".join(parts)
 
 
-def set_digest(sets: Sets, folder: Path | None = None) -> str:
-    """SHA-256 over the lines `SHA-256  path` of all files, sorted by path: that of a manifest, for a complete set."""
-    files = [path for found in sets.values() for file in found for path in file.paths]
-    lines = {str(path.relative_to(folder) if folder else path.name): content_hash(path) for path in files}
+def set_digest(folder: Path, hashes: Mapping[Path, str]) -> str:
+    """SHA-256 over the lines `SHA-256  path` of the files below `folder`: that of its manifest, for a complete set."""
+    lines = {str(path.relative_to(folder)): digest for path, digest in hashes.items() if path.is_relative_to(folder)}
     return hashlib.sha256("".join(f"{lines[path]}  {path}\n" for path in sorted(lines)).encode()).hexdigest()
 
 
-def _print_notes(console: Console, found: Mapping[str, Sets]) -> None:
+def _print_notes(console: Console, found: Mapping[str, Sets], hashes: Mapping[Path, str]) -> None:
     for name, sets in found.items():
-        folder = _common_folder(sets)
+        folder = Path(os.path.commonpath({path.parent for path in _paths(sets)}))
         about = DATASETS.get(name)
         console.print(f"{name}: {about.title}" if about else name, style="bold")
-        console.print(f"  folder   {folder}\n  SHA-256  {set_digest(sets, folder)}")
+        console.print(f"  folder   {folder}\n  SHA-256  {set_digest(folder, hashes)}")
         if about:
             console.print(f"  terms    {about.terms}\n  cite     {about.citation}\n  source   {about.source}")
 
 
-def _common_folder(sets: Sets) -> Path:
-    folders = {path.parent for found in sets.values() for file in found for path in file.paths}
-    return folders.pop() if len(folders) == 1 else next(iter(folders)).parent
+def _paths(sets: Sets) -> list[Path]:
+    return [path for files in sets.values() for file in files for path in file.paths]
 
 
 def _print_overlaps(console: Console, found: Mapping[str, Sets]) -> None:
