@@ -10,15 +10,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from clearer.architecture import Architecture
+from clearer.datasets import DATASETS, PAIRINGS, misuse
 from clearer.fields import (
     FRACTION,
     NOT_NEGATIVE,
     POSITIVE,
+    Check,
     ConfigurationError,
     as_text,
     one_of,
@@ -28,12 +30,17 @@ from clearer.fields import (
 )
 
 KINDS = ("searched", "random", "given")
-SPLITS = ("train", "validation", "test")
+_PRINTABLE: Check = (lambda v: v.isprintable(), "must be one line")
+_FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', '.join(DATASETS)}, or a folder")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """One trial, end to end. `columns` is N_i of every cell, or a single number that holds for all cells."""
+    """One trial, end to end. `columns` is N_i of every cell, or a single number that holds for all cells.
+
+    `dataset` and `test_set` are as `clearer.datasets` reads them. `sigma` and `protocol` make noise, which deraining
+    has none of; `pairing` is for deraining alone, `grayscale` for gray networks alone.
+    """
 
     # Which architecture
     kind: str = setting("searched", "", "searched, drawn at random, or given", one_of(*KINDS))
@@ -49,8 +56,16 @@ class Configuration:
     )
 
     # What is restored
-    task: str = setting("denoise", "search train test", "section 4", one_of("denoise"))
-    dataset: str = setting("bsds500", "search train test", "section 4.2", one_of("bsds500", "embedded"))
+    task: str = setting("denoise", "search train test", "section 4", one_of("denoise", "derain"))
+    dataset: str = setting("bsds500", "search train test", f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER)
+    test_set: str = setting("", "test", "empty: the dataset's own; else as dataset; section 4.2", _PRINTABLE)
+    pairing: str = setting(
+        "clean_left", "search train test", "how a folder holds pairs for derain; Rain800's", one_of(*PAIRINGS)
+    )
+    grayscale: str = setting(
+        "pillow", "search train test", "Pillow's L (released code), or MATLAB's rgb2gray", one_of("pillow", "bt601")
+    )
+    allow_overlap: bool = setting(False, "", "run although train, validation and test share images")
     sigma: float = setting(30.0, "search train test", "noise, 0-255 scale; section 4.2", POSITIVE)
     protocol: str = setting(
         "clip8", "search train test", "how noise is made; clip8 is the released code's", one_of("clip8", "float")
@@ -150,6 +165,7 @@ class Configuration:
             raise ConfigurationError(
                 f"module_times_ms={as_text(self.module_times_ms)}: two for each of cells={self.cells}"
             )
+        self._check_datasets()
         if self.kind == "searched":
             if self.architecture:
                 raise ConfigurationError(
@@ -164,12 +180,20 @@ class Configuration:
             raise ConfigurationError(
                 f"architecture={self.architecture}: has {as_text(architecture.columns)} columns, but cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
             )
-        self._forget_search()
+        self._forget(SEARCH_ONLY)
 
-    def _forget_search(self) -> None:
-        """One canonical form of a trial without a search: the fields that only a search reads are at their defaults."""
+    def _check_datasets(self) -> None:
+        for field in ("dataset", "test_set"):
+            problem = misuse(field, getattr(self, field), self.task, self.pairing)
+            if problem:
+                raise ConfigurationError(problem)
+        unread = ["pairing"] if self.task == "denoise" else ["sigma", "protocol"]
+        self._forget([*unread, "grayscale"] if self.image_channels == 3 else unread)
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """One canonical form: fields that this trial does not read are at their defaults."""
         for field in dataclasses.fields(self):
-            if field.name in SEARCH_ONLY:
+            if field.name in names:
                 object.__setattr__(self, field.name, field.default)
 
     @property
@@ -246,4 +270,6 @@ QUICK: Mapping[str, Any] = {
     "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 20,
     "time_series": 5, "time_calls": 4, "time_attempts": 1,
 }  # fmt: skip
+DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}
+"""What a preset needs to be about deraining; section 4.3."""
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}

@@ -15,6 +15,7 @@ _KINDS: dict[Any, str] = {
     _INTS: "whole numbers joined by dashes",
     _FLOATS: "numbers joined by dashes",
     str: "a text",
+    bool: "true or false",
 }
 _DASH = re.compile(r"(?<!e)-(?=.)")  # not the minus of an exponent
 
@@ -49,9 +50,13 @@ def parse_text(name: str, text: str, hint: Any) -> Any:
     if hint is str:
         return text
     if not text:
-        if hint in (int, float):
+        if hint in (int, float, bool):
             raise ConfigurationError(f"{name}=: needs a value")
         return ()
+    if hint is bool:
+        if text not in ("true", "false"):
+            raise ConfigurationError(f"{name}={as_text(text)}: must be {_KINDS[bool]}")
+        return text == "true"
     kind = int if hint in (int, _INTS) else float
     try:
         return kind(text) if hint in (int, float) else tuple(kind(part) for part in _DASH.split(text))
@@ -63,6 +68,8 @@ def as_text(value: Any) -> str:
     """A value as `--set` takes it, on one line."""
     if isinstance(value, tuple | list):
         return "-".join(map(as_text, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return str(value).encode("unicode_escape").decode("ascii") if not str(value).isprintable() else str(value)
@@ -75,7 +82,9 @@ def typed(name: str, value: Any, hint: Any) -> Any:
         ConfigurationError: not of that type, or not finite.
     """
     wrong = ConfigurationError(f"{name}={as_text(value)}: must be {_KINDS[hint]}")
-    if isinstance(value, bool):
+    if isinstance(value, bool) or hint is bool:
+        if isinstance(value, bool) and hint is bool:
+            return value
         raise wrong
     if hint in (_INTS, _FLOATS):
         items = value if isinstance(value, tuple | list) else [value]

@@ -1,7 +1,7 @@
-"""Images in memory: which files a dataset's splits hold, read as 8-bit arrays, and crops of them.
+"""Images in memory: the files of a split decoded, and random crops of them.
 
-1. `split_files` names the files of one split, without opening them.
-2. `load_split` decodes them, gray or RGB, and names the file that can't be used.
+1. `clearer.datasets` names the files of a split, without opening them.
+2. `load_images` decodes them, gray or RGB, once per node (`clearer.decoded`), and names the file that can't be used.
 3. `fingerprint` is a hash of what was read; results are stored under it.
 4. `Crops.batch` cuts the batch of one iteration, a function of the stream's name and the iteration alone.
 """
@@ -9,121 +9,84 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import torch
-from skimage import data_dir  # type: ignore[attr-defined]
 from torch import Tensor
 
-from clearer.configuration import SPLITS
-from clearer.protocols import Image, degrade
+from clearer.datasets import split_files
+from clearer.decoded import contents, decoded
+from clearer.protocols import degrade
+from clearer.reading import Image, ImageError, ImageFile
 from clearer.streams import stream
-
-# Photographs inside scikit-image's wheel, split by image; no two show the same scene.
-EMBEDDED = {
-    "train": (
-        "astronaut.png",
-        "brick.png",
-        "coffee.png",
-        "grass.png",
-        "hubble_deep_field.jpg",
-        "moon.png",
-        "motorcycle_left.png",
-    ),
-    "validation": ("clock_motion.png", "gravel.png", "ihc.png", "rocket.jpg"),
-    "test": ("chelsea.png", "camera.png", "coins.png"),
-}
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-LARGEST_PIXELS = 100_000_000
-_FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-
-
-class ImageError(ValueError):
-    """A folder or an image that can't be used; the message is one line that names it."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The clean images of one split: uint8, (height, width, channels) each, with their file names."""
+    """The images of one split: uint8, (height, width, channels) each, with their file names.
+
+    `degraded` has the partners of `clean`, or is None where noise is added. `contents` has the hashes of the files.
+    """
 
     names: tuple[str, ...]
     clean: tuple[Image, ...]
+    degraded: tuple[Image, ...] | None = None
+    contents: tuple[str, ...] = ()
 
 
-def split_files(dataset: str, split: str, data: Path | None) -> list[Path]:
-    """The image files of one split, by name.
-
-    Raises:
-        ImageError: the folder is missing or holds no image, or `data` is not given and needed.
-    """
-    if split not in SPLITS:
-        raise ImageError(f"split {split!r}: one of {', '.join(SPLITS)}")
-    if dataset == "embedded":
-        folder = Path(data_dir)
-        return [folder / name for name in EMBEDDED[split]]
-    if data is None:
-        raise ImageError(f"dataset={dataset} needs --data DIR, the folder that holds {dataset}/")
-    folder = Path(data) / dataset / _FOLDERS[split]
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder; --data DIR must hold {dataset}/{_FOLDERS[split]}")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise ImageError(f"{folder}: holds no image ({', '.join(sorted(SUFFIXES))})")
-    return files
-
-
-def read_image(path: Path, channels: int) -> Image:
-    """One image as uint8 (height, width, channels); gray by Pillow's L (ITU-R 601 weights), alpha dropped.
+def load_images(files: Sequence[ImageFile], channels: int, grayscale: str = "pillow", smallest: int = 1) -> ImageSet:
+    """The images of `files`, decoded; read-only, shared with the other processes of this node.
 
     Raises:
-        ImageError: not a readable 8-bit image, or larger than 100 megapixels.
+        ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    raise ImageError(f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}")
-                if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
-                    raise ImageError(f"{path}: more than 8 bits a channel")
-                pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        raise ImageError(
-            f"{path}: not a readable image ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'})"
-        ) from None
-    return pixels.reshape(*pixels.shape[:2], channels)
+    hashes = contents(files)
+    images = decoded(files, hashes, channels, grayscale)
+    for file, (clean, _) in zip(files, images, strict=True):
+        if min(clean.shape[:2]) < smallest:
+            raise ImageError(
+                f"{file.path}: {clean.shape[1]}×{clean.shape[0]} pixels, smaller than the patch of {smallest}"
+            )
+    degraded = tuple(image for _, image in images if image is not None)
+    names = tuple(file.path.name for file in files)
+    return ImageSet(names, tuple(clean for clean, _ in images), degraded or None, hashes)
 
 
 def load_split(
     dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0
 ) -> ImageSet:
-    """The images of one split, decoded; the first `limit` by name, or all.
+    """The clean images of one split of a dataset; the first `limit` by name, or all.
 
     Raises:
-        ImageError: names the file that can't be read or has a side below `smallest` pixels.
+        ImageError: as `split_files` and `load_images`.
     """
     files = split_files(dataset, split, data)
-    files = files[:limit] if limit else files
-    images = tuple(read_image(path, channels) for path in files)
-    for path, image in zip(files, images, strict=True):
-        if min(image.shape[:2]) < smallest:
-            raise ImageError(f"{path}: {image.shape[1]}×{image.shape[0]} pixels, smaller than the patch of {smallest}")
-    return ImageSet(tuple(path.name for path in files), images)
+    return load_images(files[: limit or None], channels, smallest=smallest)
+
+
+def check_unchanged(images: ImageSet, expected: Sequence[str]) -> None:
+    """Holds the `contents` of a set against those of the same set read before.
+
+    Raises:
+        ImageError: names the first image that is another one now.
+    """
+    for name, now, before in zip(images.names, images.contents, expected, strict=False):
+        if now != before:
+            raise ImageError(f"{name}: changed during the study")
+    if len(images.contents) != len(expected):
+        raise ImageError(f"{images.names[-1]}: a split of {len(expected)} images has {len(images.contents)} now")
 
 
 def fingerprint(images: ImageSet) -> str:
     """SHA-256, in hex, over the names, shapes and pixels."""
     found = hashlib.sha256()
-    for name, image in zip(images.names, images.clean, strict=True):
-        found.update(f"{name} {image.shape} ".encode())
-        found.update(np.ascontiguousarray(image).data)
+    for pixels in (images.clean, images.degraded or ()):
+        for name, image in zip(images.names, pixels, strict=bool(pixels)):
+            found.update(f"{name} {image.shape} ".encode())
+            found.update(np.ascontiguousarray(image).data)
     return found.hexdigest()
 
 
@@ -132,9 +95,10 @@ class Crops:
     """Random crops of a set of images: degraded and clean batches, flipped and turned at random.
 
     The images, positions, turns and noise of iteration i of role r are drawn from `stream(seed, r, i)`.
+    Partners are cropped, flipped and turned as their clean images are; `sigma` and `protocol` are for sets without.
     """
 
-    images: Sequence[Image]
+    images: ImageSet
     batch_size: int
     patch_size: int
     sigma: float
@@ -145,16 +109,22 @@ class Crops:
     def batch(self, iteration: int) -> tuple[Tensor, Tensor]:
         """Degraded and clean, each float32 (batch, channels, patch, patch), 1.0 is white."""
         generator = stream(self.seed, self.role, iteration)
-        size = self.patch_size
-        clean = np.stack([self._crop(generator, size) for _ in range(self.batch_size)])
-        degraded = degrade(clean, self.sigma, self.protocol, generator)
+        crops = [self._crop(generator, self.patch_size) for _ in range(self.batch_size)]
+        clean = np.stack([crop for crop, _ in crops])
+        if self.images.degraded is None:
+            degraded = degrade(clean, self.sigma, self.protocol, generator)
+        else:
+            degraded = np.stack([crop for _, crop in crops]).astype(np.float32) / 255
         return as_tensor(degraded), as_tensor(clean.astype(np.float32) / 255)
 
-    def _crop(self, generator: np.random.Generator, size: int) -> Image:
-        image = self.images[int(generator.integers(len(self.images)))]
-        y, x = (int(generator.integers(side - size + 1)) for side in image.shape[:2])
-        crop = np.rot90(image[y : y + size, x : x + size], int(generator.integers(4)))
-        return crop[:, ::-1] if generator.integers(2) else crop
+    def _crop(self, generator: np.random.Generator, size: int) -> tuple[Image, Image]:
+        """The same window of a clean image and its partner; of the clean image twice where there is none."""
+        chosen = int(generator.integers(len(self.images.clean)))
+        pair = self.images.clean[chosen], (self.images.degraded or self.images.clean)[chosen]
+        y, x = (int(generator.integers(side - size + 1)) for side in pair[0].shape[:2])
+        turns, flipped = int(generator.integers(4)), int(generator.integers(2))
+        clean, degraded = (np.rot90(image[y : y + size, x : x + size], turns) for image in pair)
+        return (clean[:, ::-1], degraded[:, ::-1]) if flipped else (clean, degraded)
 
 
 def as_tensor(images: np.ndarray) -> Tensor:

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clearer.configuration import Configuration
-from clearer.images import Crops, Image, ImageSet, load_split
+from clearer.images import Crops, ImageSet, load_images
+from clearer.overlap import configured_files
 from clearer.streams import torch_generator
 
 
@@ -34,7 +35,7 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
     return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-def crops(configuration: Configuration, images: Sequence[Image], role: str) -> Crops:
+def crops(configuration: Configuration, images: ImageSet, role: str) -> Crops:
     """The crops of one role, as the configuration asks for them."""
     return Crops(
         images,
@@ -49,9 +50,14 @@ def crops(configuration: Configuration, images: Sequence[Image], role: str) -> C
 
 def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
     """The split that a search or a training learns from; every image holds at least one patch."""
-    return load_split(
-        configuration.dataset, split, configuration.image_channels, data, smallest=configuration.patch_size
-    )
+    c = configuration
+    return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, smallest=c.patch_size)
+
+
+def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
+    """The images that a configuration is tested on: the first `test_limit` by name, or all."""
+    c = configuration
+    return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)
 
 
 class Run:
@@ -64,7 +70,7 @@ class Run:
         configuration: Configuration,
         network: nn.Module,
         iterations: int,
-        watched: Sequence[Image],
+        watched: ImageSet,
         device: torch.device | str,
     ):
         self.configuration, self.iterations, self.device = configuration, iterations, torch.device(device)

@@ -43,11 +43,11 @@ class Search(Run):
         supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
         with torch.no_grad():
             supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
-        super().__init__(c, supernet, c.search_iterations, alpha_images.clean, device)
+        super().__init__(c, supernet, c.search_iterations, alpha_images, device)
         self.supernet = supernet
         self._weights = supernet.weights()
-        self._weights_crops = crops(c, weights_images.clean, "search weights crops")
-        self._alpha_crops = crops(c, alpha_images.clean, "search alpha crops")
+        self._weights_crops = crops(c, weights_images, "search weights crops")
+        self._alpha_crops = crops(c, alpha_images, "search alpha crops")
         self._costs = module_costs(c).to(self.device)
         self.optimizers = {
             "weights": torch.optim.SGD(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
@@ -20,4 +23,6 @@ def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
 
 def torch_generator(seed: int, role: str) -> torch.Generator:
     """The named stream of one role as a torch generator on the CPU."""
+    import torch  # here, so that listing data does not wait for it
+
     return torch.Generator().manual_seed(int(stream(seed, role).integers(2**63)))

@@ -71,8 +71,10 @@ def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Ten
 
 
 def degraded_inputs(configuration: Configuration, images: ImageSet) -> list[np.ndarray]:
-    """The degraded scored areas, (height, width, channels) each: the same pixels for every network."""
+    """The degraded scored areas, (height, width, channels) each, 1.0 is white: the same pixels for every network."""
     c = configuration
+    if images.degraded is not None:
+        return [scored_area(image, c.test_border).astype(np.float32) / 255 for image in images.degraded]
     return [test_input(scored_area(image, c.test_border), c.sigma, c.protocol) for image in images.clean]
 
 

@@ -31,10 +31,10 @@ class Training(Run):
     ):
         c = configuration
         super().__init__(
-            c, Network(architecture, c.channels, c.image_channels), c.train_iterations, watched_images.clean, device
+            c, Network(architecture, c.channels, c.image_channels), c.train_iterations, watched_images, device
         )
         self._parameters = list(self.network.parameters())
-        self._crops = crops(c, images.clean, "train crops")
+        self._crops = crops(c, images, "train crops")
         self.optimizers = {"weights": torch.optim.Adam(self._parameters, c.train_learning_rate)}
 
     def _iterate(self) -> dict[str, Tensor]:

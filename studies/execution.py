@@ -209,7 +209,7 @@ class Execution:
         return means | {
             "psnr_by_image": result["by_image"]["psnr_db"],
             "test_images": len(result["images"]),
-            "test_set": trial.configuration.dataset,
+            "test_set": trial.configuration.test_set or trial.configuration.dataset,
         }
 
     def _testing_time(self, trial: Trial) -> dict[str, Any]:
@@ -219,7 +219,18 @@ class Execution:
         return {name: value for name, value in result.items() if name.startswith("test_time") or name == "device"}
 
 
-_PIXELS = ("dataset", "weights_split", "alpha_split", "image_channels", "patch_size", "test_limit")
+_PIXELS = (
+    "task",
+    "dataset",
+    "test_set",
+    "pairing",
+    "grayscale",
+    "weights_split",
+    "alpha_split",
+    "image_channels",
+    "patch_size",
+    "test_limit",
+)
 """The fields on which `stages.fingerprints` depends."""
 
 

@@ -25,9 +25,9 @@ from PIL import Image as PillowImage
 from clearer.architecture import Architecture
 from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_network, unpack_state
 from clearer.configuration import Configuration, digest
-from clearer.images import ImageSet, fingerprint, load_split
+from clearer.images import fingerprint
 from clearer.networks import Network
-from clearer.runs import Run, learning_images
+from clearer.runs import Run, learning_images, scored_images
 from clearer.search import Search
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import device_name, testing_time
@@ -97,11 +97,6 @@ def time_key(c: Configuration, architecture: Architecture, data: Fingerprints, d
     return digest({"stage": "time", "method": METHOD, **fields, "data": data.test})
 
 
-def test_images(c: Configuration, folder: Path | None) -> ImageSet:
-    """The images that a configuration is tested on."""
-    return load_split(c.dataset, "test", c.image_channels, folder, limit=c.test_limit)
-
-
 def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
     """Reads every image that a configuration uses, hence finds the bad ones, and hashes them.
 
@@ -109,7 +104,7 @@ def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
         ImageError: names the file or the folder.
     """
     weights, alpha = (fingerprint(learning_images(c, split, folder)) for split in (c.weights_split, c.alpha_split))
-    return Fingerprints(weights, alpha, fingerprint(test_images(c, folder)))
+    return Fingerprints(weights, alpha, fingerprint(scored_images(c, folder)))
 
 
 def run_search(c: Configuration, key: str, place: Place) -> Iterator[Run]:
@@ -146,7 +141,7 @@ def run_test(c: Configuration, key: str, train: str, place: Place) -> None:
     if store.result("test", key) is not None:
         return
     _prepare(c)
-    images = test_images(c, place.folder)
+    images = scored_images(c, place.folder)
     scores = score(c, load_network(store, train), images, place.device)
     by_image = {name: getattr(scores, name) for name in ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db")}
     result = {
@@ -163,7 +158,7 @@ def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints,
     device = device_name(place.device)
     key = time_key(c, architecture, data, device)
     if store.result("time", key) is None:
-        degraded = degraded_inputs(c, test_images(c, place.folder))[: c.time_images]
+        degraded = degraded_inputs(c, scored_images(c, place.folder))[: c.time_images]
         inputs = [on_device(image, place.device) for image in degraded]
         found = testing_time(
             load_network(store, train), inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts

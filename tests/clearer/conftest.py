@@ -30,6 +30,24 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing is read from or left in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEARER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def benchmarks() -> Path:
+    """The folder of the published datasets: CLEARER_DATA, or shared/data beside the project."""
+    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    folder = Path(os.environ.get("CLEARER_DATA") or beside)
+    if not (folder / "rain800").is_dir():
+        pytest.skip(f"needs bsds500, bsd68 and rain800 in {folder}; CLEARER_DATA names another folder")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def benchmark_images() -> Path:
     """The folder that holds `bsds500/`, `bsd68/` and `rain800/`; without it a test that needs it is skipped."""

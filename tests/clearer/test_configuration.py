@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, field_types, parse_value
+from clearer.configuration import DERAIN, PRESETS, SEARCH_ONLY, Configuration, field_types, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.streams import stream
 
@@ -33,6 +33,9 @@ REFUSED = [
     ("image_channels", 2, "one of 1, 3"), ("self_ensemble", 4, "one of 1, 8"), ("protocol", "clip", "clip8, float"), ("kind", 3, "a text"),
     ("warmup_iterations", 10_000, "search_iterations=10000"), ("alpha_split", "train", "different splits"), ("alpha_split", "test", "one of"),
     ("module_times_ms", (1.0, 2.0), "complexity=time"), ("architecture", "P-P-P", "kind=given"),
+    ("dataset", "", "or a folder"), ("dataset", "rain800", "task=derain"), ("dataset", "bsd68", "test_set=bsd68"), ("test_set", "rain800", "task=derain"),
+    ("test_set", "a\nb", "one line"), ("grayscale", "rgb", "pillow, bt601"), ("pairing", "beside", "clean_left, clean_right, folders"),
+    ("allow_overlap", "yes", "true or false"), ("allow_overlap", 1, "true or false"), ("seed", True, "a whole number"),
 ]  # fmt: skip
 
 
@@ -151,6 +154,41 @@ def test_a_trial_without_a_search_round_trips_from_the_other_split():
     assert Configuration(**configuration.values()) == configuration
 
 
+@pytest.mark.parametrize("text", ["True", "1", "yes", ""])
+def test_only_true_and_false_are_truths(text):
+    assert [parse_value("allow_overlap", as_text(value)) for value in (True, False)] == [True, False]
+    with pytest.raises(ConfigurationError, match=f"^allow_overlap={text}: "):
+        parse_value("allow_overlap", text)
+
+
+def test_deraining_needs_pairs():
+    derain = Configuration(**DERAIN)
+    assert (derain.task, derain.dataset, derain.image_channels) == ("derain", "rain800", 3)
+    assert (
+        Configuration(**{**DERAIN, "dataset": "my/pairs", "pairing": "folders", "image_channels": 1}).pairing
+        == "folders"
+    )
+    for wrong, named in (
+        ({"dataset": "bsds500"}, "dataset=bsds500: .*rain800 or a folder"),
+        ({"test_set": "set12"}, "test_set=set12: "),
+        ({"pairing": "folders"}, "pairing=folders: .*clean_left"),
+    ):
+        with pytest.raises(ConfigurationError, match=named):
+            Configuration(**{**DERAIN, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("base", "unread"),
+    [
+        ({}, {"pairing": "folders"}),
+        ({"image_channels": 3}, {"grayscale": "bt601"}),
+        (DERAIN, {"sigma": 50.0, "protocol": "float"}),
+    ],
+)
+def test_fields_that_a_task_does_not_read_do_not_make_another_trial(base, unread):
+    assert Configuration(**base, **unread).trial_id == Configuration(**base).trial_id
+
+
 def test_columns_by_cell():
     assert Configuration(cells=2).columns_by_cell == (4, 4)
     assert Configuration(columns=(1, 2, 3)).columns_by_cell == (1, 2, 3)
@@ -160,7 +198,7 @@ def test_every_field_has_a_source_and_determines_known_stages():
     for field in dataclasses.fields(Configuration):
         assert set(field.metadata["stages"]) <= {"search", "train", "test", "time"}
         assert field.metadata["source"]
-        assert field.metadata["stages"] or field.name in ("kind", "architecture")
+        assert field.metadata["stages"] or field.name in ("kind", "architecture", "allow_overlap")
 
 
 def test_a_stage_is_determined_by_its_fields_alone():
@@ -171,6 +209,9 @@ def test_a_stage_is_determined_by_its_fields_alone():
         "image_channels",
         "task",
         "dataset",
+        "test_set",
+        "pairing",
+        "grayscale",
         "sigma",
         "protocol",
         "test_border",

@@ -1,0 +1,99 @@
+"""The leakage guard: images of one split that are also, or partly, in another.
+
+It compares clean images by bytes and by verified keypoints (`clearer.scenes`, which says what it does not find).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from clearer.configuration import Configuration
+from clearer.datasets import SPLITS, scored_files, split_files
+from clearer.reading import ImageError, ImageFile
+from clearer.scenes import grouped, matches
+
+
+class OverlapError(ImageError):
+    """Splits of one study that share images; the message is one line with the counts, a few names and the mend."""
+
+
+class Overlap(NamedTuple):
+    """A file of one set and a file of another that show one scene; `kind` says how (see `clearer.scenes`)."""
+
+    set_a: str
+    file_a: Path
+    set_b: str
+    file_b: Path
+    kind: str
+
+
+def find_overlaps(sets: Mapping[str, Sequence[ImageFile]], within: bool = False) -> list[Overlap]:
+    """Every pair of files of two different sets that show one scene; `within` adds those of one set.
+
+    Sets are in the mapping's order, files in the sets'.
+
+    Raises:
+        ImageError: names the file that can't be read.
+    """
+    files = [file for found in sets.values() for file in found]
+    owners = [name for name, found in sets.items() for _ in found]
+    return [
+        Overlap(owners[one], files[one].path, owners[other], files[other].path, kind)
+        for one, other, kind in matches(files, None if within else owners)
+    ]
+
+
+def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:
+    """The files of a split as a configuration uses it; `test` is its `test_set`, where it names one.
+
+    Raises:
+        ImageError: names the folder or the file that is missing.
+    """
+    c = configuration
+    pairing = c.pairing if c.task == "derain" else ""
+    if split == "test" and c.test_set:
+        return scored_files(c.test_set, data, pairing)
+    return split_files(c.dataset, split, data, pairing)
+
+
+def check_splits(configuration: Configuration, data: Path | None) -> list[Overlap]:
+    """The overlaps between a configuration's train, validation and test images, if it allows any.
+
+    Raises:
+        OverlapError: there are overlaps and `allow_overlap` is false.
+        ImageError: names the folder or the file that can't be used.
+    """
+    files = {split: configured_files(configuration, split, data) for split in SPLITS}
+    test = configuration.test_set or configuration.dataset
+    named = {split: f"{test if split == 'test' else configuration.dataset} {split}" for split in SPLITS}
+    found = find_overlaps({named[split]: files[split] for split in SPLITS})
+    if found and not configuration.allow_overlap:
+        raise OverlapError(f"{describe(found)}; --set allow_overlap=true runs nevertheless, and records it")
+    return found
+
+
+def describe(overlaps: Sequence[Overlap], names: int = 3) -> str:
+    """One line: for each two sets how many files of each overlap, and the first few."""
+    texts = []
+    for (a, b), pairs in by_sets(overlaps).items():
+        shown = ", ".join(f"{pair.file_a.name} = {pair.file_b.name} ({pair.kind})" for pair in pairs[:names])
+        more = f", and {len(pairs) - names} more" if len(pairs) > names else ""
+        counts = len({pair.file_a for pair in pairs}), len({pair.file_b for pair in pairs})
+        texts.append(f"{counts[0]} of {a} overlap {counts[1]} of {b}: {shown}{more}")
+    return "; ".join(texts)
+
+
+def by_sets(overlaps: Sequence[Overlap]) -> dict[tuple[str, str], list[Overlap]]:
+    """The overlaps of each two sets."""
+    ordered = sorted(overlaps, key=lambda pair: (pair.set_a, pair.set_b))
+    return {sets: list(pairs) for sets, pairs in itertools.groupby(ordered, lambda pair: (pair.set_a, pair.set_b))}
+
+
+def scenes_of(files: Sequence[Path], overlaps: Sequence[Overlap]) -> list[list[Path]]:
+    """`files` divided into scenes, by overlaps found `within` sets that have them all."""
+    places = {path: place for place, path in enumerate(files)}
+    pairs = [(places[o.file_a], places[o.file_b]) for o in overlaps if o.file_a in places and o.file_b in places]
+    return [[files[place] for place in scene] for scene in grouped(len(files), pairs)]

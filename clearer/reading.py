@@ -1,0 +1,125 @@
+"""One image file read as 8-bit pixels, gray or RGB, alone or with its degraded partner.
+
+Everything that is wrong with a file is one `ImageError` of one line that names it. Orientation tags are not
+followed, alpha is dropped, and of several frames the first is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+
+from clearer.protocols import Image
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+LARGEST_PIXELS = 100_000_000
+BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
+"""MATLAB's rgb2gray; Pillow's L uses 0.299, 0.587, 0.114 in whole numbers, and differs by one level in places."""
+
+
+class ImageError(ValueError):
+    """A folder or an image that can't be used; the message is one line that names it."""
+
+
+class ImageFile(NamedTuple):
+    """Where a clean image is, and where its degraded partner is, if there is one.
+
+    `half` is "left" or "right" where `path` holds both side by side: the half that is clean.
+    """
+
+    path: Path
+    degraded: Path | None = None
+    half: str = ""
+
+    @property
+    def paired(self) -> bool:
+        """Whether there is a degraded partner."""
+        return self.degraded is not None or bool(self.half)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of it."""
+        return (self.path,) if self.degraded is None else (self.path, self.degraded)
+
+
+def read_file(file: ImageFile, channels: int, grayscale: str = "pillow") -> tuple[Image, Image | None]:
+    """The clean image, and its degraded partner or None.
+
+    Raises:
+        ImageError: as `read_image`; or the two differ in size, or a side-by-side pair has an odd width.
+    """
+    image = read_image(file.path, channels, grayscale)
+    if file.half:
+        left, right = halves(file.path, image)
+        return (left, right) if file.half == "left" else (right, left)
+    if file.degraded is None:
+        return image, None
+    degraded = read_image(file.degraded, channels, grayscale)
+    if degraded.shape != image.shape:
+        sizes = [f"{i.shape[1]}×{i.shape[0]}" for i in (degraded, image)]
+        raise ImageError(f"{file.degraded}: {sizes[0]} pixels, but the clean {file.path} has {sizes[1]}")
+    return image, degraded
+
+
+def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
+    """One image as uint8 (height, width, channels).
+
+    `channels=1` is gray: by Pillow's L, or by `grayscale="bt601"` as MATLAB's rgb2gray computes it from RGB.
+
+    Raises:
+        ImageError: not a readable 8-bit image, or larger than 100 megapixels.
+    """
+    gray = channels == 1 and grayscale == "pillow"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata, and of sizes that are checked here
+            with PIL.Image.open(path) as image:
+                if image.width * image.height > LARGEST_PIXELS:
+                    raise ImageError(f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}")
+                if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
+                    raise ImageError(f"{path}: more than 8 bits a channel")
+                pixels = np.asarray(image.convert("L" if gray else "RGB"))
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        detail = str(error).split("\n", 1)[0] or "no detail"
+        raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {detail})") from None
+    if channels == 1 and not gray:
+        pixels = bt601(pixels)
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def bt601(pixels: np.ndarray) -> np.ndarray:
+    """RGB of shape (height, width, 3) to gray (height, width), uint8, rounded as MATLAB's rgb2gray rounds."""
+    red, green, blue = (weight * pixels[..., channel] for channel, weight in enumerate(BT601))
+    return np.floor(red + green + blue + 0.5).astype(np.uint8)
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256, in hex, of a file's bytes.
+
+    Raises:
+        ImageError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ImageError(f"{path}: not a readable file ({error.strerror})") from None
+
+
+def halves(path: Path, image: Image) -> tuple[Image, Image]:
+    """The left and the right half of a side-by-side pair.
+
+    Raises:
+        ImageError: an odd width.
+    """
+    height, width = image.shape[:2]
+    if width % 2:
+        raise ImageError(f"{path}: {width}×{height} pixels, but a side-by-side pair has an even width")
+    return image[:, : width // 2], image[:, width // 2 :]
