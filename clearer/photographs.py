@@ -12,10 +12,11 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 
 from clearer.images import ImageError
 
@@ -55,7 +56,7 @@ def read_photograph(path: Path) -> Photograph:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a decoder can mend is no news to the user
-            with PIL.Image.open(path) as image:
+            with path.open("rb") as file, PIL.Image.open(file) as image:  # of a path, Pillow maps turned TIFFs wrongly
                 if image.width * image.height > LARGEST_PIXELS:
                     raise ImageError(
                         f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}; cut it into parts"
@@ -74,7 +75,7 @@ def read_photograph(path: Path) -> Photograph:
         raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {detail})") from None
 
 
-def _decoded(image: PIL.Image.Image, path: Path) -> Photograph:
+def _decoded(image: PIL.ImageFile.ImageFile, path: Path) -> Photograph:
     frames, profile = getattr(image, "n_frames", 1), image.info.get("icc_profile") or b""
     key = image.info.get("transparency") if image.mode in ("L", "RGB", "I;16", "I;16B") else None
     deep = [str(tile.args if isinstance(tile.args, str) else tile.args[0]) for tile in image.tile if tile.args]
@@ -94,22 +95,22 @@ def _decoded(image: PIL.Image.Image, path: Path) -> Photograph:
     return Photograph(colour, alpha if alpha.size else None, profile, _exif(image), frames)
 
 
-def _sixteen_bits(image: PIL.Image.Image, path: Path) -> np.ndarray:
+def _sixteen_bits(image: PIL.ImageFile.ImageFile, path: Path) -> np.ndarray:
     """(height, width, channels), uint16."""
     if image.tile[0].args == "LA;16B":  # a PNG of gray and alpha: four bytes a pixel
         image.tile = [tile._replace(args="RGBA") for tile in image.tile]
         return np.asarray(image).view(">u2").astype(np.uint16)
     upper = np.asarray(image).astype(np.uint16)
-    with PIL.Image.open(path) as again:
+    with path.open("rb") as file, PIL.Image.open(file) as again:
         again.tile = [tile._replace(args=_swapped(tile.args)) for tile in again.tile]
         return (upper << 8) + np.asarray(again)
 
 
-def _swapped(arguments: object) -> object:
+def _swapped(arguments: Any) -> Any:
     """A decoder's arguments (the raw mode, or a tuple that begins with it) with the byte order turned round."""
     if isinstance(arguments, tuple):
         return (_swapped(arguments[0]), *arguments[1:])
-    return str(arguments)[:-1] + _SWAPPED[str(arguments)[-1]]
+    return arguments[:-1] + _SWAPPED[arguments[-1]]
 
 
 def _eight_bit_mode(image: PIL.Image.Image) -> str:
@@ -117,7 +118,7 @@ def _eight_bit_mode(image: PIL.Image.Image) -> str:
     return ("L" if image.mode in ("1", "L", "LA", "La") else "RGB") + alpha
 
 
-def _exif(image: PIL.Image.Image) -> bytes:
+def _exif(image: PIL.ImageFile.ImageFile) -> bytes:
     """The EXIF block of a decoded image, as its file holds it."""
     if image.format == "TIFF":
         return b""  # its tags describe that very file, and Pillow has turned its pixels upright

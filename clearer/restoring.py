@@ -41,7 +41,7 @@ class Restoring:
         """
         white = np.iinfo(photograph.colour.dtype).max
         found = np.empty_like(photograph.colour)
-        count = len(tiles(*found.shape[:2], self.tile))
+        count = len(tiles(found.shape[0], found.shape[1], self.tile))
         parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
         for done, (area, restored) in enumerate(parts, start=1):
             area.of(found)[...] = np.rint(restored.clip(0, 1) * white)
