@@ -64,7 +64,7 @@ def read_photograph(path: Path) -> Photograph:
                 if image.mode in ("I", "F"):
                     raise ImageError(f"{path}: 32 bits a channel; save it with 8 or 16 first")
                 return _decoded(image, path)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None

@@ -20,7 +20,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 def trained():
     torch.manual_seed(0)
-    network = Network(Architecture.parse("F-PF"), 2, 3)
+    network = Network(Architecture.parse("F-P"), 2, 3)
     image = torch.rand(4, 3, 16, 16)
     with torch.no_grad():
         network(image)
@@ -51,7 +51,7 @@ def test_the_runtime_restores_any_size_as_pytorch_does(exported):
 def test_the_file_describes_itself(exported):
     model = onnx.load(exported)
     assert {fact.key: fact.value for fact in model.metadata_props} == {
-        "architecture": "F-PF",
+        "architecture": "F-P",
         "channels": "2",
         "image_channels": "3",
         "task": "denoise",
