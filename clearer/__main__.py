@@ -1,4 +1,4 @@
-"""The command line of the method: `python -m clearer describe ARCH` and `python -m clearer data`."""
+"""The command line of the method: `python -m clearer describe|data|restore|export`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from clearer.architecture import Architecture
 
@@ -40,36 +40,81 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m clearer", description="CLEARER: multi-scale architectures for image restoration."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
+    for add in (_add_describe, _add_data, _add_restore, _add_export):
+        add(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        commands.choices[options.command].error(str(error))
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept.", file=sys.stderr)
+        return 130
+
+
+def _add_describe(commands: Any) -> None:
     described = commands.add_parser("describe", help="print an architecture's exact counts as JSON")
     described.add_argument("architecture", help="one letter a column, cells joined by dashes: FPFP-FPFF-PFFP")
     described.add_argument("--channels", type=_count, default=32, help="C, channels at full resolution (default 32)")
     described.add_argument("--image-channels", type=int, choices=(1, 3), default=1, help="1 gray, 3 RGB (default 1)")
-    data = commands.add_parser("data", help="list datasets, name overlaps, fetch the published ones")
-    data.add_argument(
-        "--data", type=Path, metavar="DIR", help="the folder that holds bsds500/, bsd68/, set12/, rain800/"
-    )
-    data.add_argument(
-        "--check-overlap", action="store_true", help="name images that are in two sets, and repeated scenes"
-    )
-    data.add_argument("--from", dest="url", metavar="URL", help="fetch one dataset's .tar.gz from this mirror")
-    data.add_argument("words", nargs="*", metavar="fetch NAME", help="download and verify, such as fetch bsds500 bsd68")
-    options = parser.parse_args(arguments)
-    if options.command == "data":
-        return _data(options, data)
-    try:
-        print(json.dumps(describe(options.architecture, options.channels, options.image_channels)))
-    except ValueError as error:
-        described.error(str(error))
+    described.set_defaults(run=_describe)
+
+
+def _describe(options: argparse.Namespace) -> int:
+    print(json.dumps(describe(options.architecture, options.channels, options.image_channels)))
     return 0
 
 
-def _data(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _add_restore(commands: Any) -> None:
+    restored = commands.add_parser("restore", help="restore your own images with a trained network")
+    add = restored.add_argument
+    add("--network", type=Path, required=True, metavar="FILE", help="network.safetensors of a study")
+    add("images", type=Path, nargs="+", metavar="IMAGE", help="gray or colour, 8 or 16 bits, of any size")
+    add("--out", type=Path, required=True, metavar="DIR", help="where each image is written as a PNG of its name")
+    add("--tile", type=_count, metavar="PIXELS", help="largest side of a tile (default: what stays below 2 GiB)")
+    add("--self-ensemble", type=int, choices=(1, 8), default=1, help="8: average over all flips and turns (default 1)")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    add("--threads", type=_count, metavar="N", help="CPU threads (default: PyTorch's)")
+    add("--overwrite", action="store_true", help="replace files that exist in --out")
+    restored.set_defaults(run=_restore)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from clearer.restoring import restore_files  # PyTorch takes a second to import
+
+    o = options
+    return restore_files(o.network, o.images, o.out, o.tile, o.self_ensemble, o.device, o.threads, o.overwrite)
+
+
+def _add_export(commands: Any) -> None:
+    exported = commands.add_parser("export", help="write a trained network as ONNX")
+    exported.add_argument("--network", type=Path, required=True, metavar="FILE", help="network.safetensors of a study")
+    exported.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the file to write")
+    exported.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from clearer.export import export_file
+
+    difference = export_file(options.network, options.onnx)
+    print(f"{options.onnx}: ONNX Runtime's results equal PyTorch's within {difference:.1e}")
+    return 0
+
+
+def _add_data(commands: Any) -> None:
+    data = commands.add_parser("data", help="list datasets, name overlaps, fetch the published ones")
+    add = data.add_argument
+    add("--data", type=Path, metavar="DIR", help="the folder that holds bsds500/, bsd68/, set12/, rain800/")
+    add("--check-overlap", action="store_true", help="name images that are in two sets, and repeated scenes")
+    add("--from", dest="url", metavar="URL", help="fetch one dataset's .tar.gz from this mirror")
+    add("words", nargs="*", metavar="fetch NAME", help="download and verify, such as fetch bsds500 bsd68")
+    data.set_defaults(run=_data)
+
+
+def _data(options: argparse.Namespace) -> int:
     from clearer import data_command  # here, so that describing does not wait for it
 
-    try:
-        data_command.run(options.data, options.check_overlap, options.words, options.url)
-    except (ValueError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+    data_command.run(options.data, options.check_overlap, options.words, options.url)
     return 0
 
 

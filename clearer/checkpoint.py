@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -61,10 +62,35 @@ def unpack_network(data: bytes) -> Network:
         DamagedError: not a network that `pack_network` wrote.
     """
     try:
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        about = json.loads(header["__metadata__"]["clearer"])
+        about = _about(data)
         network = Network(Architecture.parse(about["architecture"]), about["channels"], about["image_channels"])
         network.load_state_dict(safetensors.torch.load(data))
     except Exception as error:  # the parsers and the modules raise many kinds
         raise DamagedError(f"not a network of this project ({type(error).__name__})") from None
     return network.eval()
+
+
+def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
+    """The network in a file, in evaluation mode, and the notes that were packed with it.
+
+    Raises:
+        DamagedError: the file is missing or holds no network (one line that names it).
+    """
+    try:
+        data = path.read_bytes()
+        network = unpack_network(data)
+    except FileNotFoundError:
+        raise DamagedError(
+            f"{path}: no such file; studies keep networks as STORAGE/stages/train/HASH/network.safetensors"
+        ) from None
+    except OSError as error:
+        raise DamagedError(f"{path}: {error.strerror}") from None
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error}; name a network.safetensors that a study has trained") from None
+    own = ("architecture", "channels", "image_channels")
+    return network, {name: value for name, value in _about(data).items() if name not in own}
+
+
+def _about(data: bytes) -> dict[str, Any]:
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return json.loads(header["__metadata__"]["clearer"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearer.architecture import Architecture
-from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_network, unpack_state
+from clearer.checkpoint import DamagedError, pack_network, pack_state, read_network, unpack_network, unpack_state
 from clearer.networks import Network
 
 STATE = {
@@ -134,3 +134,22 @@ def test_another_project_s_tensors_are_refused():
         unpack_network(safetensors.torch.save({"a": torch.zeros(2)}, {"format": "pt"}))
     with pytest.raises(DamagedError):
         unpack_network(with_header(NETWORK, lambda about: [about]))
+
+
+def test_a_file_gives_the_network_and_its_notes(tmp_path):
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(pack_network(lively(3), sigma=30.0, protocol="clip8"))
+    network, notes = read_network(path)
+    assert (str(network.architecture), network.channels, network.training) == ("PF-F", 3, False)
+    assert notes == {"sigma": 30.0, "protocol": "clip8"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("no", "no such file; studies keep"), ("text", "not a network"), ("", "Is a")]
+)
+def test_a_file_without_a_network_is_named_in_one_line(tmp_path, name, reason):
+    (tmp_path / "text").write_text("not a network")
+    with pytest.raises(DamagedError, match=reason) as refused:
+        read_network(tmp_path / name)
+    assert str(refused.value).startswith(f"{tmp_path / name}: ")
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,112 @@
+"""A trained network as an ONNX file for other runtimes: `python -m clearer export`.
+
+PyTorch's exporter through torch.export is used (it needs onnxscript); the older one, through TorchScript,
+is deprecated. Padding to multiples of 2^S and cropping back are part of the graph, so height and width
+stay free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clearer.checkpoint import read_network
+from clearer.networks import Network
+
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+TOLERANCE = 1e-4
+SIZES = ((64, 64), (63, 97), (5, 32), (1, 1))
+"""Heights and widths at which an exported network is checked."""
+
+
+class ExportError(ValueError):
+    """A network that can't be exported as asked; the message is one line that names the mend."""
+
+
+def export_file(network: Path, onnx_file: Path) -> float:
+    """Writes `onnx_file`, checked; the largest difference of its results to PyTorch's.
+
+    Raises:
+        ExportError: a package is missing, the file can't be written, or the results differ by more than 1e-4.
+        DamagedError: `network` holds none.
+    """
+    if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
+        raise ExportError(f"--onnx needs {', '.join(missing)}: pip install {' '.join(missing)}")
+    if not onnx_file.absolute().parent.is_dir():
+        raise ExportError(f"--onnx {onnx_file}: no folder {onnx_file.parent}; make it, or name another")
+    if onnx_file.is_dir():
+        raise ExportError(f"--onnx {onnx_file}: is a folder; name a file in it")
+    trained, notes = read_network(network)
+    data = onnx_bytes(trained, notes)
+    difference = largest_difference(trained, data)
+    if not difference <= TOLERANCE:
+        raise ExportError(f"{network}: ONNX Runtime differs from PyTorch by {difference:.1e}, more than {TOLERANCE}")
+    _write(data, onnx_file)
+    return difference
+
+
+def onnx_bytes(network: Network, notes: dict[str, Any] | None = None) -> bytes:
+    """An ONNX model: `degraded` (batch, image_channels, height, width), 0 … 1, to `restored` of the same shape.
+
+    Its metadata holds architecture, channels, image_channels and `notes`, each as JSON.
+    """
+    any_size = torch.export.Dim.DYNAMIC
+    example = torch.zeros(2, network.image_channels, 24, 40)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that are not there
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            input_names=["degraded"],
+            output_names=["restored"],
+            dynamic_shapes={"image": {0: any_size, 2: any_size, 3: any_size}},
+        )
+    assert program is not None
+    about = {"architecture": str(network.architecture), "channels": network.channels}
+    about |= {"image_channels": network.image_channels, **(notes or {})}
+    model = program.model_proto
+    for value in (model.graph.input[0], model.graph.output[0]):
+        for place, name in ((0, "batch"), (2, "height"), (3, "width")):
+            value.type.tensor_type.shape.dim[place].dim_param = name
+    for name, fact in about.items():
+        model.metadata_props.add(key=name, value=fact if isinstance(fact, str) else json.dumps(fact))
+    return model.SerializeToString()
+
+
+def largest_difference(network: Network, data: bytes) -> float:
+    """Between ONNX Runtime's results and the network's, over random images of `SIZES`."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    generator = np.random.default_rng(0)
+    found = []
+    for size in SIZES:
+        image = generator.random((1, network.image_channels, *size), dtype=np.float32)
+        (restored,) = session.run(["restored"], {"degraded": image})
+        with torch.inference_mode():
+            found.append(np.abs(restored - network(torch.from_numpy(image)).numpy()).max())
+    return float(max(found))
+
+
+def _write(data: bytes, file: Path) -> None:
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(file)
+    except OSError as error:
+        raise ExportError(f"--onnx {file}: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
