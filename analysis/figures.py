@@ -18,6 +18,7 @@ from analysis.pareto import on_front
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GRAY = "#777777"
+FIXED = {"random": "X", "given": "*"}
 AXES = {"parameters": ("parameters (millions)", 1e-6), "test_time_ms": ("testing time (ms per image)", 1.0)}
 
 
@@ -63,7 +64,7 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
     )  # the first of equal points is drawn largest, under the others
     for row, more in zip(table.to_dict("records"), coinciding, strict=True):
         known = row["kind"] == "searched"
-        colour, marker = (colours[row["lambda1"]], markers[row["lambda2"]]) if known else (GRAY, "X")
+        colour, marker = (colours[row["lambda1"]], markers[row["lambda2"]]) if known else (GRAY, FIXED[row["kind"]])
         _draw_point(axes, row, unit, colour, marker, 8 + 5 * more)
     axes.set(xlabel=name, ylabel="PSNR (dB)", title=caption)
     axes.title.set_fontsize(9)
@@ -75,17 +76,8 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
         Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}")
         for value, m in markers.items()
     ]
-    if len(others):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                marker="X",
-                color=GRAY,
-                linestyle="",
-                label=f"{' and '.join(sorted(others['kind'].unique()))} architecture",
-            )
-        )
+    for kind in sorted(others["kind"].unique()):
+        handles.append(Line2D([], [], marker=FIXED[kind], color=GRAY, linestyle="", label=f"{kind} architecture"))
     handles += [
         Line2D([], [], color="black", linewidth=1, label="Pareto front"),
         Line2D([], [], marker="o", color="black", alpha=0.35, linestyle="", label="dominated (pale)"),

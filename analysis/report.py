@@ -10,10 +10,14 @@ import pandas as pd
 
 from analysis.figures import AXES, draw_pareto
 from analysis.pareto import on_front
-from analysis.results import finished, load
+from analysis.published import published
+from analysis.results import finished, load, load_references
 from analysis.storage import join, open_storage
 
-PROTOCOL = ("task", "test_set", "sigma", "protocol", "image_channels", "test_border", "self_ensemble", "test_images")
+PIXELS = ("task", "test_set", "sigma", "protocol", "image_channels", "grayscale", "test_border", "test_images")
+"""What the scored pixels follow from: methods of any kind compare where all of these are equal, and nowhere else."""
+
+PROTOCOL = (*PIXELS, "self_ensemble")
 """Rows that differ in one of these do not compare: each combination has figures and tables of its own."""
 
 TABLE = (
@@ -34,16 +38,42 @@ def comparable(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def caption(group: pd.DataFrame) -> str:
     """The protocol, the number of seeds and the hardware of rows of one protocol."""
     first, seeds = group.iloc[0], group["seed"].nunique()
-    noise = f"σ = {first['sigma']:g}, protocol {first['protocol']}"
+    noise = f"σ = {first['sigma']:g}, protocol {first['protocol']}" if first["task"] == "denoise" else "rain as given"
+    colours = "RGB" if first["image_channels"] == 3 else f"gray ({first['grayscale']})"
     area = f"{first['test_border']}, self-ensemble ×{first['self_ensemble']}"
     trained = ", ".join(sorted(group["train_device"].dropna().unique()))
-    return f"{first['test_set']} test, {first['test_images']} images, {noise}, {area}\n{seeds} seed{'s' if seeds > 1 else ''}; {trained}"
+    return f"{first['test_set']} test, {first['test_images']} images, {colours}, {noise}, {area}\n{seeds} seed{'s' if seeds > 1 else ''}; {trained}"
 
 
-def results_table(group: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters."""
-    table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"]))
-    return table[list(TABLE)].sort_values("psnr_db", ascending=False, ignore_index=True)
+def results_table(group: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters.
+
+    `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of
+    kind `reference` with their name in the place of the architecture.
+    """
+    table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"]))[list(TABLE)]
+    beside = _same_pixels(group, references)
+    if len(beside):
+        named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)
+        table = pd.concat([table, named.reindex(columns=list(TABLE)).dropna(axis=1, how="all")], ignore_index=True)
+    return table.sort_values("psnr_db", ascending=False, ignore_index=True, kind="stable")
+
+
+def _same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:
+    if references is None or not len(references):
+        return pd.DataFrame()
+    first = group.iloc[0]
+    same = pd.Series(True, index=references.index)
+    for name in PIXELS:
+        same &= references[name] == first[name]
+    return references[same].drop_duplicates("method")
+
+
+def published_beside(group: pd.DataFrame) -> pd.DataFrame:
+    """The published rows on the test set, the task and the σ of `group`: for reading beside it, not for comparing."""
+    first, rows = group.iloc[0], published()
+    of_set = (rows["task"] == first["task"]) & (rows["dataset"] == first["test_set"])
+    return rows[of_set & ((rows["sigma"] == first["sigma"]) | (first["task"] == "derain"))]
 
 
 def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | None = None) -> list[str]:
@@ -55,23 +85,26 @@ def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | N
     folder = f"studies/{study}/report"
     filesystem.create_dir(join(root, folder), recursive=True)
     written = []
-    rows = load(storage, study)
+    rows, references = load(storage, study), load_references(storage, study)
     groups = list(
         comparable(rows if trial_ids is None or not len(rows) else rows[rows["trial_id"].isin(list(trial_ids))])
     )
     for number, (text, group) in enumerate(groups, start=1):
         suffix = f"_{number}" if len(groups) > 1 else ""
-        for name, data in _files(text, group, suffix):
+        for name, data in _files(text, group, references, suffix):
             with filesystem.open_output_stream(join(root, folder, name)) as stream:
                 stream.write(data)
             written.append(f"{folder}/{name}")
     return written
 
 
-def _files(text: str, group: pd.DataFrame, suffix: str) -> Iterator[tuple[str, bytes]]:
-    table = results_table(group)
+def _files(text: str, group: pd.DataFrame, references: pd.DataFrame, suffix: str) -> Iterator[tuple[str, bytes]]:
+    table = results_table(group, references)
     yield f"results{suffix}.csv", table.to_csv(index=False).encode()
-    yield f"results{suffix}.md", f"{text.replace(chr(10), '; ')}\n\n{markdown(table)}\n".encode()
+    yield (
+        f"results{suffix}.md",
+        f"{text.replace(chr(10), '; ')}\n\n{markdown(table)}\n{_published_text(group)}".encode(),
+    )
     yield from _drawn(f"pareto_parameters{suffix}", group, "parameters", text)
     devices = sorted(group["device"].dropna().unique())
     for number, device in enumerate(devices, start=1):
@@ -83,6 +116,17 @@ def _files(text: str, group: pd.DataFrame, suffix: str) -> Iterator[tuple[str, b
             "test_time_ms",
             f"{caption(timed)}; timed on {device}, {timed.iloc[0]['test_time_size']} pixels",
         )
+
+
+def _published_text(group: pd.DataFrame) -> str:
+    """The published rows as a table of their own, with what stands between them and the rows above."""
+    rows = published_beside(group)
+    if not len(rows):
+        return ""
+    columns = ["method", "psnr_db", "ssim", "psnr_patch_db", "parameters", "test_time_s", "source", "doubts"]
+    return (
+        f"\nPublished figures: not measured here, and not to be compared digit by digit.\n\n{markdown(rows[columns])}\n"
+    )
 
 
 def _drawn(name: str, group: pd.DataFrame, cost: str, text: str) -> Iterator[tuple[str, bytes]]:

@@ -36,6 +36,15 @@ def load_curves(storage: str | Path, study: str | None = None) -> pd.DataFrame:
     return _read(storage, study, "curves")
 
 
+def load_references(storage: str | Path, study: str | None = None) -> pd.DataFrame:
+    """One row for each method without training and each protocol: the degraded input, and classical denoisers.
+
+    Raises:
+        StorageError: as `load`.
+    """
+    return _read(storage, study, "references")
+
+
 def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     filesystem, root = open_storage(storage)
     known = names(filesystem, join(root, "studies"))

@@ -140,14 +140,18 @@ def all_fusion(columns: Sequence[int]) -> Architecture:
 
 
 def rows(configuration: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[dict[str, Any]]:
-    """One row a method, the noisy input first: its mean scores, and the parameters that validation images chose."""
+    """One row a method, the degraded input first: its mean scores, and the parameters that validation images chose.
+
+    The denoisers have no meaning for deraining: there the degraded input is the only row.
+    """
     c = configuration
     about = {
         "task": c.task, "dataset": c.dataset, "sigma": c.sigma, "protocol": c.protocol, "test_border": c.test_border,
         "test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu"),
     }  # fmt: skip
-    yield {"method": "noisy input", **noisy_input(c, test).means(), "chosen": "", **about}
-    for name, method in available().items():
+    name = "noisy input" if c.task == "denoise" else "degraded input"
+    yield {"method": name, **noisy_input(c, test).means(), "chosen": "", **about}
+    for name, method in available().items() if c.task == "denoise" else ():
         chosen = tuned(method, c, validation)
         text = " ".join(f"{parameter}={value}" for parameter, value in chosen.items())
         yield {"method": name, **evaluate(method, c, test, chosen).means(), "chosen": text, **about}

@@ -16,15 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
+from clearer.overlap import check_splits
 from studies import stages
 from studies.progress import Progress, duration
 from studies.provenance import commit, versions
 from studies.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.scheduling import Cluster, Failure, Job, Watcher
 from studies.stages import Fingerprints, Place
-from studies.store import Store
+from studies.store import Store, as_parquet
 from studies.study import label
 from studies.tracking import Tracking
 
@@ -36,6 +39,7 @@ class Trial:
     configuration: Configuration
     data: Fingerprints
     architecture: Architecture | None = None
+    reference_key: str | None = None
     search_key: str | None = None
     train_key: str | None = None
     test_key: str | None = None
@@ -53,16 +57,19 @@ class Trial:
 
 
 def prepare(configurations: Sequence[Configuration], folder: Path | None) -> list[Trial]:
-    """The trials of the configurations; reads every image that they use.
+    """The trials of the configurations; reads every image that they use, and holds their splits against each other.
 
     Raises:
         ImageError: names the folder or the file that can't be used.
+        OverlapError: splits share images and `allow_overlap` is false.
     """
     known: dict[str, Fingerprints] = {}
     trials = []
     for configuration in configurations:
         pixels = digest({name: getattr(configuration, name) for name in _PIXELS})
-        known[pixels] = known.get(pixels) or stages.fingerprints(configuration, folder)
+        if pixels not in known:
+            known[pixels] = stages.fingerprints(configuration, folder)
+            check_splits(configuration, folder)
         trials.append(Trial(configuration, known[pixels]))
     return trials
 
@@ -77,6 +84,7 @@ class Execution:
     def run(self, trials: list[Trial], cluster: Cluster) -> list[Trial]:
         """Computes what is missing and writes a row for each trial that ended; the trials, with their failures."""
         self._search(trials, cluster)
+        self._write_references(trials)
         self._train(trials, cluster)
         self._time(trials, cluster)
         return trials
@@ -85,6 +93,9 @@ class Execution:
         jobs: dict[str, Job] = {}
         for trial in trials:
             c = trial.configuration
+            trial.reference_key = stages.reference_key(c, trial.data)
+            if self.store.result("reference", trial.reference_key) is None:
+                jobs[trial.reference_key] = Job("reference", trial.reference_key, c)
             if c.kind != "searched":
                 trial.architecture = Architecture.parse(c.architecture)
                 continue
@@ -92,11 +103,24 @@ class Execution:
             trial.search_reused = trial.search_key in jobs or self.store.result("search", trial.search_key) is not None
             if not trial.search_reused:
                 jobs[trial.search_key] = Job("search", trial.search_key, c)
-        self._phase("searches", list(jobs.values()), trials, cluster)
+        self._phase("searches and references", list(jobs.values()), trials, cluster)
         for trial in trials:
             result = self.store.result("search", trial.search_key) if trial.search_key and not trial.failure else None
             if result is not None:
                 trial.architecture = Architecture.parse(result["architecture"])
+
+    def _write_references(self, trials: list[Trial]) -> None:
+        """One file a protocol beside the rows: what methods without training score on the same pixels."""
+        for key, c in {t.reference_key: t.configuration for t in trials if t.reference_key}.items():
+            result = self.store.result("reference", key)
+            if result is not None:
+                about = {
+                    "test_set": c.test_set or c.dataset,
+                    "image_channels": c.image_channels,
+                    "grayscale": c.grayscale,
+                }
+                table = pa.Table.from_pylist([{**row, **about} for row in result["rows"]])
+                self.store.write(f"studies/{self.study}/references/{key[:12]}.parquet", as_parquet(table))
 
     def _train(self, trials: list[Trial], cluster: Cluster) -> None:
         jobs: dict[str, Job] = {}
@@ -115,9 +139,13 @@ class Execution:
     def _phase(self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster) -> None:
         if not jobs:
             return
-        users = {job.key: [t for t in trials if job.key in (t.search_key, t.train_key)] for job in jobs}
+        users = {
+            job.key: [t for t in trials if job.key in (t.reference_key, t.search_key, t.train_key)] for job in jobs
+        }
 
         def text(job: Job) -> str:
+            if job.stage == "reference":
+                return f"references on {job.configuration.test_set or job.configuration.dataset}"
             first = label(users[job.key][0].configuration)
             return first if len(users[job.key]) == 1 else f"{first} (and {len(users[job.key]) - 1} more)"
 
@@ -128,7 +156,7 @@ class Execution:
                 self.tracking.progressed(labels, job.stage, progress["record"])
 
         def ended(job: Job, failure: Failure | None) -> None:
-            for trial in users[job.key]:
+            for trial in users[job.key] if job.stage != "reference" else ():
                 trial.failure = failure
                 if failure is not None and failure.permanent:
                     self._write(trial)
@@ -184,7 +212,7 @@ class Execution:
             "data_sha256": digest([trial.data.weights, trial.data.alpha, trial.data.test]),
             "started_at": datetime.fromtimestamp(trial.started_at, UTC), "finished_at": datetime.now(UTC), "commit": commit(), "versions": json.dumps(versions()),
         }  # fmt: skip
-        row["architecture"] = None
+        row |= {"architecture": None, "test_set": c.test_set or c.dataset}
         if trial.architecture is not None:
             row |= architecture_columns(c, trial.architecture)
         for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
@@ -209,7 +237,6 @@ class Execution:
         return means | {
             "psnr_by_image": result["by_image"]["psnr_db"],
             "test_images": len(result["images"]),
-            "test_set": trial.configuration.test_set or trial.configuration.dataset,
         }
 
     def _testing_time(self, trial: Trial) -> dict[str, Any]:
@@ -230,6 +257,7 @@ _PIXELS = (
     "image_channels",
     "patch_size",
     "test_limit",
+    "allow_overlap",
 )
 """The fields on which `stages.fingerprints` depends."""
 

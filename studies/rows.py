@@ -13,6 +13,7 @@ from clearer.fields import as_text
 
 _NUMBERS = pa.list_(pa.float64())
 _ARROW = {
+    bool: pa.bool_(),
     int: pa.int64(),
     float: pa.float64(),
     str: pa.string(),
@@ -25,8 +26,9 @@ ROW = pa.schema(
     {"study": _TEXT, "trial_id": _TEXT, "replicate_id": _TEXT, "kind": _TEXT, "status": _TEXT, "error": _TEXT}
     | {name: _ARROW[hint] for name, hint in field_types().items() if name != "kind"}
     | {
-        "fusion_columns": _COUNT, "parameters": _COUNT, "flops": _NUMBER, "test_set": _TEXT,
-        "psnr_db": _NUMBER, "ssim": _NUMBER, "psnr_patch_db": _NUMBER, "degraded_psnr_db": _NUMBER, "psnr_by_image": _NUMBERS, "test_images": _COUNT,
+        "fusion_columns": _COUNT, "parameters": _COUNT, "flops": _NUMBER,
+        "psnr_db": _NUMBER, "ssim": _NUMBER, "psnr_patch_db": _NUMBER, "degraded_psnr_db": _NUMBER,
+        "ssim_zero_padded": _NUMBER, "psnr_y_db": _NUMBER, "ssim_y": _NUMBER, "psnr_by_image": _NUMBERS, "test_images": _COUNT,
         "test_time_ms": _NUMBER, "test_time_iqr_ms": _NUMBER, "test_time_spread": _NUMBER, "test_time_images": _COUNT, "test_time_size": _TEXT,
         "test_time_error": _TEXT, "device": _TEXT, "alpha": _NUMBERS, "search_device": _TEXT, "train_device": _TEXT,
         "search_seconds": _NUMBER, "train_seconds": _NUMBER, "gpu_seconds": _NUMBER, "energy_wh": _NUMBER,

@@ -29,7 +29,7 @@ MAX_FAILURES = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One search, or one training with the tests of it: `tests` are (key, configuration)."""
+    """One search, one training with the tests of it (`tests` are (key, configuration)), or the references of a protocol."""
 
     stage: str
     key: str
@@ -39,6 +39,9 @@ class Job:
 
     def run(self, place: Place) -> Iterator[Run]:
         """Computes what is missing of the job, yielding the run under way."""
+        if self.stage == "reference":
+            stages.run_references(self.configuration, self.key, place)
+            return
         if self.stage == "search":
             yield from stages.run_search(self.configuration, self.key, place)
             return

@@ -10,11 +10,13 @@ progress, and finish the stage in the store; a run that dies leaves a checkpoint
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import numpy as np
 import torch
 from PIL import Image as PillowImage
 
+from clearer import references
 from clearer.architecture import Architecture
 from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_network, unpack_state
 from clearer.configuration import Configuration, digest
@@ -34,6 +37,12 @@ from clearer.timing import device_name, testing_time
 from clearer.training import Training
 from studies.rows import curve_table
 from studies.store import Store, as_parquet, from_parquet
+
+SCORES = ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y")
+"""The scores of a test that are kept for every image; luma's for colour images alone."""
+
+REFERENCE_IMAGES = 4
+"""How many validation images choose the parameters of classical denoisers."""
 
 METHOD = 1
 """The version of the method: raised when the same configuration would give other numbers."""
@@ -84,6 +93,12 @@ def train_key(c: Configuration, architecture: Architecture, data: Fingerprints) 
 def test_key(c: Configuration, train: str, data: Fingerprints) -> str:
     """The key of the test of a trained network."""
     return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})
+
+
+def reference_key(c: Configuration, data: Fingerprints) -> str:
+    """The key of what methods without training score under a configuration's protocol."""
+    fields = {"fields": c.of_stage("test"), "alpha_split": c.alpha_split, "scikit-image": metadata.version("scikit-image")}
+    return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})
 
 
 def time_key(c: Configuration, architecture: Architecture, data: Fingerprints, device: str) -> str:
@@ -143,12 +158,24 @@ def run_test(c: Configuration, key: str, train: str, place: Place) -> None:
     _prepare(c)
     images = scored_images(c, place.folder)
     scores = score(c, load_network(store, train), images, place.device)
-    by_image = {name: getattr(scores, name) for name in ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db")}
+    by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
     result = {
         "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
         "images": list(images.names), "device": device_name(place.device), "finished_at": time.time(),
     }  # fmt: skip
     store.finish("test", key, result, {"example.png": _example(scores.example)})
+
+
+def run_references(c: Configuration, key: str, place: Place) -> None:
+    """Scores the degraded input and the classical denoisers, tuned on the α split's first images, and keeps the rows."""
+    store = Store(place.storage)
+    if store.result("reference", key) is None:
+        _prepare(c)
+        validation = learning_images(c, c.alpha_split, place.folder)
+        first = dataclasses.replace(
+            validation, clean=validation.clean[:REFERENCE_IMAGES], names=validation.names[:REFERENCE_IMAGES]
+        )
+        store.finish("reference", key, {"rows": list(references.rows(c, first, scored_images(c, place.folder)))}, {})
 
 
 def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints, train: str, place: Place) -> str:

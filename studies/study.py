@@ -10,19 +10,24 @@ from typing import Any
 from clearer.architecture import Architecture
 from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, field_types
 from clearer.fields import ConfigurationError
+from clearer.references import all_fusion, all_parallel
 from clearer.streams import stream
 
 
 @dataclass(frozen=True)
 class Study:
-    """`axes` are the fields that a preset varies and their values; `random` the number of random architectures."""
+    """`axes` are the fields that a preset varies and their values; `random` the number of random architectures.
+
+    With `ends` the all-parallel and the all-fusion network are trained too: the largest and the smallest of a space.
+    """
 
     name: str
     axes: Mapping[str, Mapping[str, Sequence[Any]]]
     random: Mapping[str, int]
+    ends: bool = True
 
     def trials(self, preset: str, assigned: Mapping[str, Sequence[Any]], seeds: int) -> list[Configuration]:
-        """Every configuration of the study, without repeats: searched or given ones, then random architectures.
+        """Every configuration of the study, without repeats: searched or given ones, then those without a search.
 
         `assigned` fields replace the preset's values and the study's own axes: one value holds for all
         trials, several are an axis. `seeds` replicates are counted upwards from the `seed` assigned.
@@ -39,16 +44,19 @@ class Study:
             axes["seed"] = range(first, first + seeds)
         found = [_configuration(values) for values in _product(axes)]
         if "architecture" not in assigned:
-            found += self._random_trials(axes, self.random[preset])
+            found += self._fixed_trials(axes, self.random[preset])
         return list({configuration.trial_id: configuration for configuration in found}.values())
 
-    def _random_trials(self, axes: Mapping[str, Sequence[Any]], count: int) -> list[Configuration]:
+    def _fixed_trials(self, axes: Mapping[str, Sequence[Any]], count: int) -> list[Configuration]:
+        """Trials without a search: `count` random architectures, and the two at the ends of the space."""
         shared = {name: values for name, values in axes.items() if name not in SEARCH_ONLY}
-        return [
-            configuration.with_values(kind="random", architecture=str(architecture))
-            for configuration in (_configuration(values) for values in _product(shared))
-            for architecture in random_architectures(configuration.columns_by_cell, count)
-        ]
+        found = []
+        for c in (_configuration(values) for values in _product(shared)):
+            columns = c.columns_by_cell
+            found += [c.with_values(kind="random", architecture=str(a)) for a in random_architectures(columns, count)]
+            ends = (all_parallel(columns), all_fusion(columns)) if self.ends else ()
+            found += [c.with_values(kind="given", architecture=str(a)) for a in ends]
+        return found
 
 
 def random_architectures(columns: Sequence[int], count: int) -> list[Architecture]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.report import comparable, results_table
-from analysis.results import load
+from analysis.results import load, load_references
 from analysis.storage import redacted
 from clearer.configuration import Configuration
 from studies.execution import Trial
@@ -36,8 +36,9 @@ def conclude(
     wanted = {c.trial_id: c for c in trials}
     frame = load(store.storage, study)
     rows = frame[frame["trial_id"].isin(list(wanted))] if len(frame) else frame
+    references = load_references(store.storage, study)
     for text, group in comparable(rows):
-        _show(text, group, console)
+        _show(text, results_table(group, references), console)
     failed = [
         (label(wanted[row["trial_id"]]), row["error"]) for row in rows.to_dict("records") if row["status"] == "failed"
     ]
@@ -51,12 +52,10 @@ def conclude(
     return 1 if failed else 0
 
 
-def _show(text: str, group: pd.DataFrame, console: Console) -> None:
-    results = results_table(group)
+def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]]
-    noisy = f"{group['degraded_psnr_db'].mean():.2f} dB before restoration"
     console.print(
-        f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; {noisy}; ● on the Pareto front of PSNR and parameters",
+        f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters",
         soft_wrap=True,
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

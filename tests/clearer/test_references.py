@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from clearer import references
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
-from clearer.images import ImageSet, load_split, read_image
+from clearer.images import ImageSet, load_split
 from clearer.protocols import degrade, test_input
+from clearer.reading import read_image
 from clearer.references import METHODS, Method, all_fusion, all_parallel, available, evaluate, main, outputs, tuned
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
 

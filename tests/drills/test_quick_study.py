@@ -32,7 +32,7 @@ def test_the_quick_study_ends_and_its_networks_restore(tmp_path: Path) -> None:
     run(tmp_path)
     rows = analysis.load(tmp_path / "runs")
     assert (rows["status"] == "finished").all()
-    assert rows["kind"].value_counts().to_dict() == {"searched": 6, "random": 3}
+    assert rows["kind"].value_counts().to_dict() == {"searched": 6, "random": 3, "given": 2}
     gain = rows["psnr_db"] - rows["degraded_psnr_db"]
     print(f"gain over the noisy input: mean {gain.mean():.2f} dB, smallest {gain.min():.2f} dB")
     assert gain.mean() >= 4

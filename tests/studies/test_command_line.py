@@ -175,7 +175,7 @@ def test_help_names_every_flag_and_field() -> None:
 def test_dry_run_computes_and_writes_nothing(tmp_path: Path) -> None:
     done = run_study(tmp_path / "runs", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "5 trials, 0 there, 5 to run" in done.stdout
+    assert "7 trials, 0 there, 7 to run" in done.stdout
     assert all(word in done.stdout for word in ("searches", "trainings", "time", "disk", "basis"))
     assert not (tmp_path / "runs").exists()
 
@@ -190,15 +190,15 @@ def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(tmp_path:
     done = run_study(tmp_path / "runs", settings=settings)
     assert done.returncode == 1, done.stderr
     assert "search diverged: restoration_loss is" in done.stdout
-    assert "2 of 7 trials failed" in done.stdout
+    assert "2 of 9 trials failed" in done.stdout
     import analysis
 
     rows = analysis.load(tmp_path / "runs")
     failed = rows[rows["status"] == "failed"]
-    assert len(rows) == 7
+    assert len(rows) == 9
     assert (failed["weights_learning_rate"] == 1e30).all()
     assert failed["error"].str.contains("diverged").all()
     assert failed["psnr_db"].isna().all()
     again = run_study(tmp_path / "runs", settings=settings)
     assert again.returncode == 1
-    assert "7 there, 0 to run" in again.stdout
+    assert "9 there, 0 to run" in again.stdout

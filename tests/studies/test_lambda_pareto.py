@@ -71,7 +71,7 @@ def stage_files(storage: Path) -> dict[str, int]:
 
 def test_rows_hold_every_column_of_the_contract(study_storage: Path) -> None:
     rows = analysis.load(study_storage, "lambda_pareto")
-    assert len(rows) == 2 + 3
+    assert rows["kind"].value_counts().to_dict() == {"random": 3, "searched": 2, "given": 2}
     assert set(CONTRACT) | set(field_types()) <= set(rows.columns)
     assert (rows["status"] == "finished").all()
     measured = [
@@ -126,6 +126,16 @@ def test_each_distinct_training_ran_once(study_storage: Path) -> None:
     trained = list((study_storage / "stages/train").iterdir())
     assert len(trained) == rows["architecture"].nunique() == rows["train_key"].nunique()
     assert (~rows["train_reused"].astype(bool)).sum() == len(trained)
+
+
+def test_methods_without_training_stand_beside_the_rows(study_storage: Path) -> None:
+    references = analysis.load_references(study_storage).set_index("method")
+    assert {"noisy input", "total variation", "non-local means"} <= set(references.index)
+    rows = analysis.load(study_storage)
+    assert references.loc["noisy input", "psnr_db"] == pytest.approx(rows["degraded_psnr_db"].iloc[0])
+    assert references.loc["total variation", "psnr_db"] > references.loc["noisy input", "psnr_db"] + 4
+    report = (study_storage / "studies/lambda_pareto/report/results.md").read_text()
+    assert "| reference |" in report
 
 
 def test_the_report_is_drawn(study_storage: Path) -> None:
@@ -193,17 +203,17 @@ def test_the_same_command_computes_nothing_and_more_trials_only_themselves(study
     before, rows = stage_files(study_storage), analysis.load(study_storage)
     again = run_study(study_storage)
     assert again.returncode == 0, again.stderr
-    assert "5 there, 0 to run" in again.stdout
+    assert "7 there, 0 to run" in again.stdout
     assert stage_files(study_storage) == before
 
     settings = (*(text for text in TINY if not text.startswith("lambda1")), "lambda1=0,0.1,0.2")
     more = run_study(study_storage, settings=settings)
     assert more.returncode == 0, more.stderr
-    assert "5 there, 1 to run" in more.stdout
+    assert "7 there, 1 to run" in more.stdout
     after = stage_files(study_storage)
     assert {name: after[name] for name in before} == before, "no stage was written again"
     assert len(list((study_storage / "stages/search").iterdir())) == 3
     grown = analysis.load(study_storage)
-    assert len(grown) == 6
+    assert len(grown) == 8
     unchanged = grown[grown["trial_id"].isin(rows["trial_id"])].reset_index(drop=True)
     assert unchanged["finished_at"].tolist() == rows["finished_at"].tolist()

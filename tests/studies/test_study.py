@@ -12,7 +12,7 @@ from studies.study import label, random_architectures
 
 def test_the_quick_study_holds_six_searches_and_three_random_architectures() -> None:
     trials = STUDY.trials("quick", {}, seeds=1)
-    assert [c.kind for c in trials] == ["searched"] * 6 + ["random"] * 3
+    assert [c.kind for c in trials] == ["searched"] * 6 + ["random"] * 3 + ["given"] * 2
     assert {(c.lambda1, c.lambda2) for c in trials[:6]} == {(a, b) for a in (0, 0.01, 0.1) for b in (0, 0.1)}
 
 
@@ -37,7 +37,7 @@ def test_an_axis_of_the_search_does_not_multiply_the_random_architectures() -> N
 
 def test_an_axis_of_the_training_multiplies_all() -> None:
     trials = STUDY.trials("quick", {"sigma": [30.0, 50.0]}, seeds=1)
-    assert len(trials) == 2 * 9
+    assert len(trials) == 2 * 11
     for sigma in (30.0, 50.0):
         assert len({c.architecture for c in trials if c.kind == "random" and c.sigma == sigma}) == 3
 

@@ -81,7 +81,7 @@ def test_a_study_without_its_server_ends_and_a_later_run_brings_it_up_to_date(tm
     assert missed.returncode == 0, missed.stderr
     assert f"tracking at {uri}" in missed.stdout
     assert "the same command sends it again" in missed.stdout
-    assert len(analysis.load(tmp_path / "runs")) == 5
+    assert len(analysis.load(tmp_path / "runs")) == 7
     with server(tmp_path, port):
         for _ in range(2):
             again = run_study(tmp_path / "runs", "--tracking-uri", uri)
