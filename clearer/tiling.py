@@ -21,7 +21,7 @@ from clearer.images import as_tensor
 from clearer.networks import Network
 from clearer.receptive_field import receptive_field
 
-WINDOW_BYTES = 640 * 2**20
+WINDOW_BYTES = 768 * 2**20
 """What one window may take; with a 24-megapixel image and PyTorch itself this stays well below 2 GiB."""
 _BYTES_PER_PIXEL = 80
 """For each of C channels, as measured on the CPU (53 to 88): in the stem, four float32 tensors of 4C, and more."""
