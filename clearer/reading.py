@@ -78,7 +78,8 @@ def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes that are checked here
-            with PIL.Image.open(path) as image:
+            # An open file, not a path: a path lets Pillow map turned TIFFs with the wrong size.
+            with path.open("rb") as opened, PIL.Image.open(opened) as image:
                 if image.width * image.height > LARGEST_PIXELS:
                     raise ImageError(f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}")
                 if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):

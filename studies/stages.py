@@ -146,7 +146,7 @@ def run_training(c: Configuration, architecture: Architecture, key: str, place: 
     yield from _advance(run, store, key, place)
     assert isinstance(run.network, Network)
     _finish(
-        run, store, key, place, {"architecture": str(architecture)}, {"network.safetensors": pack_network(run.network)}
+        run, store, key, place, {"architecture": str(architecture)}, {"network.safetensors": pack_network(run.network, task=c.task, sigma=c.sigma, protocol=c.protocol)}
     )
 
 
