@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.figures import AXES, draw_pareto
 from analysis.pareto import on_front
 from analysis.published import published
-from analysis.results import finished, load, load_references
+from analysis.results import finished, load, load_references, load_timings
 from analysis.storage import join, open_storage
 
 PIXELS = ("task", "test_set", "sigma", "protocol", "image_channels", "grayscale", "test_border", "test_images")
@@ -86,36 +86,42 @@ def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | N
     filesystem.create_dir(join(root, folder), recursive=True)
     written = []
     rows, references = load(storage, study), load_references(storage, study)
+    later = load_timings(storage, study)
     groups = list(
         comparable(rows if trial_ids is None or not len(rows) else rows[rows["trial_id"].isin(list(trial_ids))])
     )
     for number, (text, group) in enumerate(groups, start=1):
         suffix = f"_{number}" if len(groups) > 1 else ""
-        for name, data in _files(text, group, references, suffix):
+        for name, data in _files(text, group, references, later, suffix):
             with filesystem.open_output_stream(join(root, folder, name)) as stream:
                 stream.write(data)
             written.append(f"{folder}/{name}")
     return written
 
 
-def _files(text: str, group: pd.DataFrame, references: pd.DataFrame, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _files(
+    text: str, group: pd.DataFrame, references: pd.DataFrame, later: pd.DataFrame, suffix: str
+) -> Iterator[tuple[str, bytes]]:
     table = results_table(group, references)
     yield f"results{suffix}.csv", table.to_csv(index=False).encode()
-    yield (
-        f"results{suffix}.md",
-        f"{text.replace(chr(10), '; ')}\n\n{markdown(table)}\n{_published_text(group)}".encode(),
-    )
+    heading = text.replace("\n", "; ")
+    yield f"results{suffix}.md", f"{heading}\n\n{markdown(table)}\n{_published_text(group)}".encode()
     yield from _drawn(f"pareto_parameters{suffix}", group, "parameters", text)
-    devices = sorted(group["device"].dropna().unique())
-    for number, device in enumerate(devices, start=1):
-        name = f"pareto_test_time{suffix}" + (f"_device_{number}" if len(devices) > 1 else "")
-        timed = group[group["device"] == device]
-        yield from _drawn(
-            name,
-            timed,
-            "test_time_ms",
-            f"{caption(timed)}; timed on {device}, {timed.iloc[0]['test_time_size']} pixels",
-        )
+    timed = list(by_device(group, later))
+    for number, (device, rows) in enumerate(timed, start=1):
+        name = f"pareto_test_time{suffix}" + (f"_device_{number}" if len(timed) > 1 else "")
+        about = f"{caption(rows)}; timed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+        yield from _drawn(name, rows, "test_time_ms", about)
+
+
+def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows with their times on each device: those they were written with, and those taken `later` (`load_timings`)."""
+    if len(later):
+        again = group.drop(columns=[name for name in later.columns if name != "trial_id"]).merge(later, on="trial_id")
+        times = pd.concat([group.dropna(subset=["device"]), again], ignore_index=True)
+        group = times.drop_duplicates(["trial_id", "device"])
+    for device, rows in group.groupby("device", sort=True):
+        yield str(device), rows
 
 
 def _published_text(group: pd.DataFrame) -> str:

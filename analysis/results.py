@@ -45,6 +45,15 @@ def load_references(storage: str | Path, study: str | None = None) -> pd.DataFra
     return _read(storage, study, "references")
 
 
+def load_timings(storage: str | Path, study: str | None = None) -> pd.DataFrame:
+    """Testing times that were taken later, on other devices: one row a trial and device, columns as in a trial's row.
+
+    Raises:
+        StorageError: as `load`.
+    """
+    return _read(storage, study, "timings")
+
+
 def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     filesystem, root = open_storage(storage)
     known = names(filesystem, join(root, "studies"))

@@ -243,7 +243,7 @@ class Execution:
         result = self.store.result("time", trial.time_key) if trial.time_key else None
         if result is None:
             return {"test_time_ms": None}
-        return {name: value for name, value in result.items() if name.startswith("test_time") or name == "device"}
+        return {name: value for name, value in result.items() if name.startswith("test_") or name == "device"}
 
 
 _PIXELS = (

@@ -33,7 +33,7 @@ from clearer.networks import Network
 from clearer.runs import Run, learning_images, scored_images
 from clearer.search import Search
 from clearer.testing import degraded_inputs, on_device, score
-from clearer.timing import device_name, testing_time
+from clearer.timing import device_name, pass_seconds, testing_time
 from clearer.training import Training
 from studies.rows import curve_table
 from studies.store import Store, as_parquet, from_parquet
@@ -97,7 +97,11 @@ def test_key(c: Configuration, train: str, data: Fingerprints) -> str:
 
 def reference_key(c: Configuration, data: Fingerprints) -> str:
     """The key of what methods without training score under a configuration's protocol."""
-    fields = {"fields": c.of_stage("test"), "alpha_split": c.alpha_split, "scikit-image": metadata.version("scikit-image")}
+    fields = {
+        "fields": c.of_stage("test"),
+        "alpha_split": c.alpha_split,
+        "scikit-image": metadata.version("scikit-image"),
+    }
     return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})
 
 
@@ -146,7 +150,12 @@ def run_training(c: Configuration, architecture: Architecture, key: str, place: 
     yield from _advance(run, store, key, place)
     assert isinstance(run.network, Network)
     _finish(
-        run, store, key, place, {"architecture": str(architecture)}, {"network.safetensors": pack_network(run.network, task=c.task, sigma=c.sigma, protocol=c.protocol)}
+        run,
+        store,
+        key,
+        place,
+        {"architecture": str(architecture)},
+        {"network.safetensors": pack_network(run.network, task=c.task, sigma=c.sigma, protocol=c.protocol)},
     )
 
 
@@ -185,14 +194,15 @@ def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints,
     device = device_name(place.device)
     key = time_key(c, architecture, data, device)
     if store.result("time", key) is None:
-        degraded = degraded_inputs(c, scored_images(c, place.folder))[: c.time_images]
-        inputs = [on_device(image, place.device) for image in degraded]
-        found = testing_time(
-            load_network(store, train), inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts
-        )
+        degraded = degraded_inputs(c, scored_images(c, place.folder))
+        network, timed = load_network(store, train), degraded[: c.time_images]
+        inputs = [on_device(image, place.device) for image in timed]
+        found = testing_time(network, inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
+        seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
         result = {
             "test_time_ms": found.median_ms, "test_time_iqr_ms": found.iqr_ms, "test_time_spread": found.spread,
-            "test_time_images": len(inputs), "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in degraded),
+            "test_time_images": len(inputs), "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
+            "test_set_seconds": seconds,
             "device": device, "attempts": found.attempts, "precision": "fp32", "torch": torch.__version__, "finished_at": time.time(),
         }  # fmt: skip
         store.finish("time", key, result, {})

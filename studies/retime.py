@@ -1,0 +1,91 @@
+"""Times the networks of a study on this machine, without training anything: `python -m studies.retime STORAGE STUDY`.
+
+Rows keep the time that they were written with. What is measured here stands in `studies/<study>/timings/`, one file a
+device, is read by `analysis.load_timings`, and gets a figure of its own in the report. The machine should have nothing
+else to do meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from rich.console import Console
+
+from analysis.report import write_report
+from analysis.storage import StorageError
+from clearer.__main__ import OneLineParser
+from clearer.architecture import Architecture
+from clearer.configuration import Configuration, digest
+from clearer.images import ImageError
+from clearer.timing import device_name
+from studies import stages
+from studies.execution import prepare
+from studies.stages import Place
+from studies.store import Store, as_parquet
+
+COLUMNS = (
+    "test_time_ms",
+    "test_time_iqr_ms",
+    "test_time_spread",
+    "test_time_images",
+    "test_time_size",
+    "test_set_seconds",
+    "device",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    parser = OneLineParser(prog="python -m studies.retime", description="Time a study's networks on this machine.")
+    parser.add_argument("storage", metavar="STORAGE", help="the folder or URI of the store")
+    parser.add_argument("study", metavar="STUDY", help="the name of the study, such as lambda_pareto")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder that holds the datasets")
+    parser.add_argument("--gpu", action="store_true", help="time on this machine's GPU (default: CPU)")
+    options = parser.parse_args(arguments)
+    if options.gpu and not torch.cuda.is_available():
+        parser.error("--gpu: torch finds no CUDA device on this machine")
+    try:
+        retime(options.storage, options.study, options.data, options.gpu, Console(highlight=False))
+    except (StorageError, ImageError) as error:
+        parser.error(str(error))
+    return 0
+
+
+def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Console) -> None:
+    """Times every finished trial of a study on this machine, prints the times and renews the report.
+
+    Raises:
+        StorageError: no such study.
+        ImageError: the test images can't be read, or are not those that the networks were tested on.
+    """
+    store = Store(storage if "://" in storage else str(Path(storage).absolute()))
+    about = store.read(f"studies/{study}/study.json")
+    if about is None:
+        raise StorageError(f"{storage}: holds no study {study}")
+    configurations = json.loads(about)["trials"]
+    place = Place(store.storage, None if data is None else str(data.absolute()), gpus=1.0 if gpu else 0.0)
+    found = []
+    for row in store.rows(study, store.trial_ids(study)):
+        if row["status"] != "finished":
+            continue
+        c = Configuration(**configurations[row["trial_id"]])
+        pixels = prepare([c], place.folder)[0].data
+        if digest([pixels.weights, pixels.alpha, pixels.test]) != row["data_sha256"]:
+            raise ImageError(f"--data {data}: not the images that trial {row['trial_id']} was made with")
+        key = stages.run_timing(c, Architecture.parse(row["architecture"]), pixels, row["train_key"], place)
+        result = store.result("time", key) or {}
+        found.append({"trial_id": row["trial_id"], **{name: result[name] for name in COLUMNS}})
+        console.print(f"{row['trial_id']}  {row['architecture']}  {result['test_time_ms']:.1f} ms an image")
+    if found:
+        name = digest(found[0]["device"])[:12]
+        store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
+        write_report(store.storage, study)
+    console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
