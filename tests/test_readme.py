@@ -23,7 +23,14 @@ def test_the_files_and_flags_that_are_named_exist() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
     for name in set(re.findall(r"`((?:clearer|studies|analysis|tests|docs)/[\w./]*)`", text)):
         assert (ROOT / name).exists(), name
-    help_source = (ROOT / "studies/command_line.py").read_text()
+    sources = (
+        "studies/command_line.py",
+        "studies/retime.py",
+        "clearer/__main__.py",
+        "clearer/references.py",
+        "benchmarks/patch_artefact.py",
+    )
+    help_source = "".join((ROOT / source).read_text() for source in sources)
     for flag in set(re.findall(r"(--[a-z][a-z-]+)", text)) - {"--head", "--backend-store-uri", "--help"}:
         assert f'"{flag}"' in help_source, flag
 
