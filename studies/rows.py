@@ -13,6 +13,7 @@ from clearer.fields import as_text
 
 _NUMBERS = pa.list_(pa.float64())
 _ARROW = {
+    bool: pa.bool_(),
     int: pa.int64(),
     float: pa.float64(),
     str: pa.string(),
