@@ -65,7 +65,7 @@ def _same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.Dat
     first = group.iloc[0]
     same = pd.Series(True, index=references.index)
     for name in PIXELS:
-        same &= references[name] == first[name]
+        same &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
     return references[same].drop_duplicates("method")
 
 

@@ -124,6 +124,8 @@ class Configuration:
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE)
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
 
+    reference_images: int = setting(10, "", "validation images that tune the classical denoisers", POSITIVE)
+
     # How it runs
     seed: int = setting(
         0,
@@ -265,7 +267,7 @@ PROXY: Mapping[str, Any] = {
     "time_images": 1, "time_series": 6, "time_calls": 6, "time_attempts": 2,
 }  # fmt: skip
 QUICK: Mapping[str, Any] = {
-    **PROXY, "dataset": "embedded", "channels": 4,
+    **PROXY, "dataset": "embedded", "channels": 4, "reference_images": 4,
     "search_iterations": 160, "warmup_iterations": 60, "search_epoch_iterations": 2, "alpha_learning_rate": 0.027,
     "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 20,
     "time_series": 5, "time_calls": 4, "time_attempts": 1,

@@ -95,14 +95,14 @@ class Execution:
             c = trial.configuration
             trial.reference_key = stages.reference_key(c, trial.data)
             if self.store.result("reference", trial.reference_key) is None:
-                jobs[trial.reference_key] = Job("reference", trial.reference_key, c)
+                jobs[trial.reference_key] = Job("reference", trial.reference_key, c, trial.data)
             if c.kind != "searched":
                 trial.architecture = Architecture.parse(c.architecture)
                 continue
             trial.search_key = stages.search_key(c, trial.data)
             trial.search_reused = trial.search_key in jobs or self.store.result("search", trial.search_key) is not None
             if not trial.search_reused:
-                jobs[trial.search_key] = Job("search", trial.search_key, c)
+                jobs[trial.search_key] = Job("search", trial.search_key, c, trial.data)
         self._phase("searches and references", list(jobs.values()), trials, cluster)
         for trial in trials:
             result = self.store.result("search", trial.search_key) if trial.search_key and not trial.failure else None
@@ -133,7 +133,7 @@ class Execution:
             trial.train_reused = key in jobs or self.store.result("train", key) is not None
             if self.store.result("test", trial.test_key) is None:
                 tests = dict(jobs[key].tests if key in jobs else ()) | {trial.test_key: c}
-                jobs[key] = Job("train", key, c, str(trial.architecture), tuple(tests.items()))
+                jobs[key] = Job("train", key, c, trial.data, str(trial.architecture), tuple(tests.items()))
         self._phase("trainings", list(jobs.values()), trials, cluster)
 
     def _phase(self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster) -> None:

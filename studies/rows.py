@@ -46,11 +46,13 @@ CURVE = pa.schema({
 
 
 def configuration_columns(configuration: Configuration) -> dict[str, Any]:
-    """The configuration's fields as a row holds them; those that only a search reads are null where there is none."""
+    """The configuration's fields as a row holds them; those that a trial does not read are null."""
     values: dict[str, Any] = {}
     for field in dataclasses.fields(configuration):
         value = getattr(configuration, field.name)
         if configuration.kind != "searched" and field.name in SEARCH_ONLY:
+            value = None
+        if configuration.task == "derain" and field.name in ("sigma", "protocol"):
             value = None
         values[field.name] = list(value) if field.name == "module_times_ms" and value is not None else value
     values["columns"] = as_text(configuration.columns_by_cell)

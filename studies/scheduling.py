@@ -34,6 +34,7 @@ class Job:
     stage: str
     key: str
     configuration: Configuration
+    data: Fingerprints
     architecture: str = ""
     tests: tuple[tuple[str, Configuration], ...] = ()
 
@@ -43,11 +44,13 @@ class Job:
             stages.run_references(self.configuration, self.key, place)
             return
         if self.stage == "search":
-            yield from stages.run_search(self.configuration, self.key, place)
+            yield from stages.run_search(self.configuration, self.key, self.data, place)
             return
-        yield from stages.run_training(self.configuration, Architecture.parse(self.architecture), self.key, place)
+        yield from stages.run_training(
+            self.configuration, Architecture.parse(self.architecture), self.key, self.data, place
+        )
         for key, configuration in self.tests:
-            stages.run_test(configuration, key, self.key, place)
+            stages.run_test(configuration, key, self.key, self.data, place)
 
 
 @dataclass(frozen=True)

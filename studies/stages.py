@@ -28,7 +28,7 @@ from clearer import references
 from clearer.architecture import Architecture
 from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_network, unpack_state
 from clearer.configuration import Configuration, digest
-from clearer.images import fingerprint
+from clearer.images import ImageSet, check_unchanged, fingerprint
 from clearer.networks import Network
 from clearer.runs import Run, learning_images, scored_images
 from clearer.search import Search
@@ -40,9 +40,6 @@ from studies.store import Store, as_parquet, from_parquet
 
 SCORES = ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y")
 """The scores of a test that are kept for every image; luma's for colour images alone."""
-
-REFERENCE_IMAGES = 4
-"""How many validation images choose the parameters of classical denoisers."""
 
 METHOD = 1
 """The version of the method: raised when the same configuration would give other numbers."""
@@ -70,11 +67,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """The hashes of the pixels that a configuration learns from and is tested on."""
+    """The hashes of the pixels that a configuration learns from and is tested on.
+
+    `files` has the hashes of the files of the three, in the same order: with them a worker finds the file that changed.
+    """
 
     weights: str
     alpha: str
     test: str
+    files: tuple[tuple[str, ...], ...] = dataclasses.field(default=((), (), ()), compare=False, repr=False)
 
 
 def search_key(c: Configuration, data: Fingerprints) -> str:
@@ -122,30 +123,46 @@ def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
     Raises:
         ImageError: names the file or the folder.
     """
-    weights, alpha = (fingerprint(learning_images(c, split, folder)) for split in (c.weights_split, c.alpha_split))
-    return Fingerprints(weights, alpha, fingerprint(scored_images(c, folder)))
+    sets = [*_learning_sets(c, folder), scored_images(c, folder)]
+    weights, alpha, test = map(fingerprint, sets)
+    return Fingerprints(weights, alpha, test, tuple(images.contents for images in sets))
 
 
-def run_search(c: Configuration, key: str, place: Place) -> Iterator[Run]:
+def _learning_sets(c: Configuration, folder: Path | None) -> list[ImageSet]:
+    """What the weights and what α learn from."""
+    return [learning_images(c, split, folder) for split in (c.weights_split, c.alpha_split)]
+
+
+def _unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) -> list[ImageSet]:
+    """The same, held against what was read when the study began; ImageError names the file that has changed."""
+    sets = _learning_sets(c, folder)
+    for images, before in zip(sets, data.files, strict=False):
+        check_unchanged(images, before)
+    return sets
+
+
+def run_search(c: Configuration, key: str, data: Fingerprints, place: Place) -> Iterator[Run]:
     """Searches, and keeps the architecture, α, the supernet and the curve."""
     store = Store(place.storage)
     if store.result("search", key) is not None:
         return
     _prepare(c)
-    sets = [learning_images(c, split, place.folder) for split in (c.weights_split, c.alpha_split)]
+    sets = _unchanged_sets(c, data, place.folder)
     run = Search(c, sets[0], sets[1], place.device)
     yield from _advance(run, store, key, place)
     found = {"architecture": str(run.architecture()), "alpha": run.supernet.alpha()[:, 1].tolist()}
     _finish(run, store, key, place, found, {"supernet.pt": pack_state(run.network.state_dict())})
 
 
-def run_training(c: Configuration, architecture: Architecture, key: str, place: Place) -> Iterator[Run]:
+def run_training(
+    c: Configuration, architecture: Architecture, key: str, data: Fingerprints, place: Place
+) -> Iterator[Run]:
     """Trains a derived network from scratch, and keeps it and its curve."""
     store = Store(place.storage)
     if store.result("train", key) is not None:
         return
     _prepare(c)
-    sets = [learning_images(c, split, place.folder) for split in (c.weights_split, c.alpha_split)]
+    sets = _unchanged_sets(c, data, place.folder)
     run = Training(c, architecture, sets[0], sets[1], place.device)
     yield from _advance(run, store, key, place)
     assert isinstance(run.network, Network)
@@ -159,13 +176,14 @@ def run_training(c: Configuration, architecture: Architecture, key: str, place: 
     )
 
 
-def run_test(c: Configuration, key: str, train: str, place: Place) -> None:
+def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: Place) -> None:
     """Scores a trained network over the test images, and keeps the scores and the first image restored."""
     store = Store(place.storage)
     if store.result("test", key) is not None:
         return
     _prepare(c)
     images = scored_images(c, place.folder)
+    check_unchanged(images, data.files[2])
     scores = score(c, load_network(store, train), images, place.device)
     by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
     result = {
@@ -182,7 +200,7 @@ def run_references(c: Configuration, key: str, place: Place) -> None:
         _prepare(c)
         validation = learning_images(c, c.alpha_split, place.folder)
         first = dataclasses.replace(
-            validation, clean=validation.clean[:REFERENCE_IMAGES], names=validation.names[:REFERENCE_IMAGES]
+            validation, clean=validation.clean[: c.reference_images], names=validation.names[: c.reference_images]
         )
         store.finish("reference", key, {"rows": list(references.rows(c, first, scored_images(c, place.folder)))}, {})
 

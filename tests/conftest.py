@@ -1,33 +1,11 @@
-"""Studies run for the tests: the real command in a process of its own, on a real Ray, with settings of seconds."""
+"""What tests of several folders share."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-TINY = (
-    "channels=2", "cells=1", "columns=2", "batch_size=2", "patch_size=16", "search_iterations=4", "warmup_iterations=2", "train_iterations=4",
-    "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=2", "lambda1=0,0.1", "lambda2=0",
-)  # fmt: skip
-
-
-def command(storage: Path, *arguments: str, settings: tuple[str, ...] = TINY) -> list[str]:
-    """The command line of a λ study with tiny settings."""
-    script = str(ROOT / "studies" / "lambda_pareto.py")
-    return [sys.executable, script, "--storage", str(storage), "--set", *settings, *arguments]
-
-
-def run_study(storage: Path, *arguments: str, settings: tuple[str, ...] = TINY) -> subprocess.CompletedProcess[str]:
-    """Runs a tiny λ study to its end."""
-    environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(
-        command(storage, *arguments, settings=settings), capture_output=True, text=True, timeout=300, env=environment, cwd=storage.parent, check=False
-    )  # fmt: skip
+from running import run_study
 
 
 @pytest.fixture(scope="session")

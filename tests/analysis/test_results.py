@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from running import ROOT
 
 import analysis
 from analysis.storage import StorageError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, run_study
 from PIL import Image
+from running import ROOT, TINY, run_study
 
 from studies import connection
 from studies.command_line import main, parse_assignments

@@ -11,29 +11,20 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from conftest import command, run_study
+from running import MEASURED, command, run_study
 
 import analysis
 
 SETTINGS = (
     "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=120", "warmup_iterations=20", "train_iterations=60",
-    "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "lambda1=0,0.1", "lambda2=0",
+    "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
-MEASURED = {
-    "search_seconds",
-    "train_seconds",
-    "test_time_ms",
-    "test_time_iqr_ms",
-    "test_time_spread",
-    "started_at",
-    "finished_at",
-}
-REUSED = {"search_reused", "train_reused"}
+REUSED = ("search_reused", "train_reused")
 
 
 def numbers(storage: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows and curves without what a clock measured or what a run found in the store."""
-    rows = analysis.load(storage).drop(columns=list(MEASURED | REUSED)).sort_values("trial_id", ignore_index=True)
+    rows = analysis.load(storage).drop(columns=[*MEASURED, *REUSED]).sort_values("trial_id", ignore_index=True)
     curves = analysis.load_curves(storage).drop(columns=["seconds", "recorded_at"])
     return rows, curves.sort_values(["trial_id", "stage", "iteration"], ignore_index=True)
 

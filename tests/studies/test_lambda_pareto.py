@@ -8,8 +8,8 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from conftest import TINY, run_study
 from PIL import Image
+from running import TINY, run_study
 
 import analysis
 from clearer.configuration import field_types

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from conftest import run_study
+from running import run_study
 
 import analysis
 
