@@ -18,7 +18,7 @@ from analysis.pareto import on_front
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GRAY = "#777777"
-FIXED = {"random": "X", "given": "*"}
+FIXED = {"random": "X", "given": "p"}
 AXES = {"parameters": ("parameters (millions)", 1e-6), "test_time_ms": ("testing time (ms per image)", 1.0)}
 
 
@@ -66,8 +66,8 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
         known = row["kind"] == "searched"
         colour, marker = (colours[row["lambda1"]], markers[row["lambda2"]]) if known else (GRAY, FIXED[row["kind"]])
         _draw_point(axes, row, unit, colour, marker, 8 + 5 * more)
-    axes.set(xlabel=name, ylabel="PSNR (dB)", title=caption)
-    axes.title.set_fontsize(9)
+    axes.set(xlabel=name, ylabel="PSNR (dB)")
+    figure.suptitle(caption, fontsize=9)
     axes.grid(alpha=0.25)
     handles = [
         Line2D([], [], marker="o", color=c, linestyle="", label=f"λ1 = {value:g}") for value, c in colours.items()

@@ -110,7 +110,7 @@ def _files(
     timed = list(by_device(group, later))
     for number, (device, rows) in enumerate(timed, start=1):
         name = f"pareto_test_time{suffix}" + (f"_device_{number}" if len(timed) > 1 else "")
-        about = f"{caption(rows)}; timed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+        about = f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
         yield from _drawn(name, rows, "test_time_ms", about)
 
 

@@ -30,10 +30,11 @@ def test_the_front_is_of_the_points() -> None:
 
 
 def test_the_figure_has_units_a_legend_and_every_point() -> None:
-    axes = draw_pareto(ROWS, "parameters", "the protocol").axes[0]
+    figure = draw_pareto(ROWS, "parameters", "the protocol")
+    axes = figure.axes[0]
     assert axes.get_xlabel() == "parameters (millions)"
     assert axes.get_ylabel() == "PSNR (dB)"
-    assert axes.get_title() == "the protocol"
+    assert figure.get_suptitle() == "the protocol"
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert words == ["λ1 = 0", "λ1 = 0.1", "λ2 = 0", "random architecture", "Pareto front", "dominated (pale)"]
     drawn = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
