@@ -18,16 +18,18 @@ from clearer.__main__ import OneLineParser
 from clearer.configuration import PRESETS, Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.images import ImageError
-from studies import dry_run, provenance, summary
+from studies import dry_run, summary
 from studies.connection import ClusterError, connect, reachable
-from studies.execution import Execution, Trial, prepare, resolved_folder, study_id, write_study
+from studies.execution import Execution
 from studies.module_times import with_module_times
 from studies.progress import Progress
+from studies.provenance import study_id, write_study
 from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
 from studies.study import Study, label
 from studies.tracking import Tracking
+from studies.trial import Trial, prepare
 
 USAGE_ERRORS = (ConfigurationError, ImageError, StorageError, ClusterError)
 
@@ -110,7 +112,7 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
 
 def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
     configurations = study.trials(options.preset, parse_assignments(options.assignments), options.seeds)
-    data = resolved_folder(options.data)
+    data = None if options.data is None else str(Path(options.data).expanduser().absolute())
     if data is not None and not Path(data).is_dir():
         raise ImageError(f"--data {options.data}: no such folder")
     storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
@@ -163,9 +165,7 @@ def _execute(
             stack.enter_context(connect(options.address))
             cluster = Cluster(options.gpus_per_trial, options.concurrent)
             cluster.check_request(max(trial.configuration.threads for trial in missing))
-            write_study(
-                store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)), provenance.hardware()
-            )
+            write_study(store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)))
         tracking = _tracking(options, study.name, store)
         if tracking is not None:
             stack.callback(lambda: _close(tracking, console))

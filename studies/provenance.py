@@ -1,14 +1,22 @@
-"""Which code and which libraries made a result."""
+"""Which code, which libraries and which machine made a result, and `study.json`, which keeps that of every run."""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import platform
 import subprocess
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from clearer.configuration import Configuration, digest
+from clearer.timing import device_name
+from studies.store import Store
 
 _LIBRARIES = ("clearer-studies", "torch", "ray", "mlflow", "numpy", "pyarrow", "pandas", "scikit-image", "pillow")
 
@@ -43,6 +51,36 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     """The machine of this process."""
-    from clearer.timing import device_name
-
     return {"driver": platform.node(), "processor": device_name("cpu", 1).rsplit(",", 1)[0], "cores": os.cpu_count()}
+
+
+def write_study(
+    store: Store,
+    study: str,
+    preset: str,
+    configurations: Sequence[Configuration],
+    command: str,
+) -> str:
+    """Records what a study is, beside what it was in earlier runs; its `study_id`."""
+    name = f"studies/{study}/study.json"
+    about = json.loads(store.read(name) or b"{}")
+    about.setdefault("study_id", digest([study, time.time_ns()])[:16])
+    about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
+    about.setdefault("runs", []).append(
+        {
+            "started_at": datetime.now(UTC).isoformat(),
+            "command": command,
+            "preset": preset,
+            "commit": commit(),
+            "versions": versions(),
+            "hardware": hardware(),
+        }
+    )
+    store.write(name, json.dumps(about | {"study": study}, indent=1, sort_keys=True).encode())
+    return about["study_id"]
+
+
+def study_id(store: Store, study: str) -> str | None:
+    """The id that `write_study` gave."""
+    data = store.read(f"studies/{study}/study.json")
+    return json.loads(data)["study_id"] if data else None

@@ -23,9 +23,9 @@ from clearer.configuration import Configuration, digest
 from clearer.images import ImageError
 from clearer.timing import device_name
 from studies import stages
-from studies.execution import prepare
 from studies.stages import Place
 from studies.store import Store, as_parquet
+from studies.trial import prepare
 
 COLUMNS = (
     "test_time_ms",

@@ -13,9 +13,9 @@ from analysis.report import comparable, results_table
 from analysis.results import load, load_references
 from analysis.storage import redacted
 from clearer.configuration import Configuration
-from studies.execution import Trial
 from studies.store import Store
 from studies.study import label
+from studies.trial import Trial
 
 _ROWS_SHOWN = 40
 _COLUMNS = (
