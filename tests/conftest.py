@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from running import run_study
+
+settings.register_profile("clearer", deadline=None, max_examples=25, derandomize=True, database=None)
+settings.load_profile("clearer")
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
 
 from clearer.architecture import Architecture
 from clearer.configuration import QUICK, Configuration
 from clearer.images import ImageSet
 from clearer.search import Search
 from clearer.training import Training
-
-settings.register_profile("clearer", deadline=None, max_examples=25, derandomize=True, database=None)
-settings.load_profile("clearer")
 
 
 @pytest.fixture(scope="session", autouse=True)
