@@ -124,7 +124,7 @@ class Configuration:
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE)
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
 
-    reference_images: int = setting(10, "", "validation images that tune the classical denoisers", POSITIVE)
+    reference_images: int = setting(10, "reference", "validation images that tune the classical denoisers", POSITIVE)
 
     # How it runs
     seed: int = setting(

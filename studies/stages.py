@@ -99,8 +99,7 @@ def test_key(c: Configuration, train: str, data: Fingerprints) -> str:
 def reference_key(c: Configuration, data: Fingerprints) -> str:
     """The key of what methods without training score under a configuration's protocol."""
     fields = {
-        "fields": c.of_stage("test"),
-        "alpha_split": c.alpha_split,
+        "fields": c.of_stage("test") | c.of_stage("reference"),
         "scikit-image": metadata.version("scikit-image"),
     }
     return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})

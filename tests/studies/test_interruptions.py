@@ -16,7 +16,7 @@ from running import MEASURED, command, run_study
 import analysis
 
 SETTINGS = (
-    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=120", "warmup_iterations=20", "train_iterations=60",
+    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=80", "warmup_iterations=20", "train_iterations=20",
     "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
 REUSED = ("search_reused", "train_reused")
@@ -93,7 +93,7 @@ def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undis
         run for run in runs if run.data.params.get("kind") == "searched" or run.data.tags.get("kind") == "searched"
     )
     steps = [metric.step for metric in client.get_metric_history(searched.info.run_id, "search/psnr_db")]
-    assert sorted(steps) == list(range(2, 121, 2)), "no step missing, none twice"
+    assert sorted(steps) == list(range(2, 81, 2)), "no step missing, none twice"
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, undisturbed: Path) -> None:

@@ -35,6 +35,7 @@ def keys(c: Configuration, data: Fingerprints = DATA) -> dict[str, str]:
         "train": train,
         "test": stages.test_key(c, train, data),
         "time": stages.time_key(c, ARCHITECTURE, data, "a device"),
+        "reference": stages.reference_key(c, data),
     }
 
 
@@ -45,13 +46,13 @@ def test_a_field_changes_exactly_the_stages_that_it_determines(name: str) -> Non
     changed = BASE.with_values(**{name: other})
     before, after = keys(BASE), keys(changed)
     named = set(next(f for f in dataclasses.fields(Configuration) if f.name == name).metadata["stages"])
-    expected = named | ({"test"} if "train" in named else set())
+    expected = named | ({"test"} if "train" in named else set()) | ({"reference"} if "test" in named else set())
     assert {stage for stage in before if before[stage] != after[stage]} == expected
 
 
 def test_pixels_are_part_of_the_key() -> None:
     before, after = keys(BASE), keys(BASE, Fingerprints("w", "a", "other"))
-    assert {stage for stage in before if before[stage] != after[stage]} == {"test", "time"}
+    assert {stage for stage in before if before[stage] != after[stage]} == {"test", "time", "reference"}
     after = keys(BASE, Fingerprints("other", "a", "t"))
     assert {stage for stage in before if before[stage] != after[stage]} == {"search", "train", "test"}
 
