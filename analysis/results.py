@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -80,8 +79,3 @@ def _table(filesystem: pafs.FileSystem, path: str) -> pa.Table:
 def finished(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of trials that ran to their end."""
     return frame[frame["status"] == "finished"] if len(frame) else frame
-
-
-def varying(frame: pd.DataFrame, among: Iterable[str]) -> list[str]:
-    """Those of the columns `among` that hold more than one value."""
-    return [name for name in among if name in frame and frame[name].nunique(dropna=False) > 1]
