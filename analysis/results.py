@@ -53,6 +53,17 @@ def load_timings(storage: str | Path, study: str | None = None) -> pd.DataFrame:
     return _read(storage, study, "timings")
 
 
+def load_oneshot(storage: str | Path, study: str | None = None) -> pd.DataFrame:
+    """One-shot scores: one row a search and architecture, `oneshot_psnr_db` with batch norm's statistics taken anew.
+
+    `oneshot_kept_psnr_db` is with the statistics of the supernet, `supernet_psnr_db` the supernet's own at its α.
+
+    Raises:
+        StorageError: as `load`.
+    """
+    return _read(storage, study, "oneshot")
+
+
 def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     filesystem, root = open_storage(storage)
     known = names(filesystem, join(root, "studies"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -32,6 +33,12 @@ class TestScores:
     degraded_psnr_db: list[float] = field(default_factory=list)
     example: tuple[np.ndarray, ...] = ()
     """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
+    pixels: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False, compare=False)
+
+    @property
+    def pixels_sha256(self) -> str:
+        """The hash of every clean and degraded pixel that was scored, in order: equal where two methods saw the same."""
+        return self.pixels.hexdigest()
 
     def add(self, clean: np.ndarray, degraded: np.ndarray, restored: np.ndarray) -> None:
         """Scores one more image; `restored` is clipped already."""
@@ -45,13 +52,16 @@ class TestScores:
         for name, scored in {**scores, **colour}.items():
             getattr(self, name).append(scored(restored, clean))
         self.degraded_psnr_db.append(psnr_db(degraded, clean))
+        for image in (clean, degraded):
+            self.pixels.update(f"{image.shape} {image.dtype} ".encode())
+            self.pixels.update(np.ascontiguousarray(image).data)
         if not self.example:
             object.__setattr__(self, "example", (clean, degraded, restored))
 
     def means(self) -> dict[str, float]:
         """The mean over images of every score that was taken."""
-        lists = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "example"}
-        return {name: float(np.mean(values)) for name, values in lists.items() if values}
+        lists = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: float(np.mean(values)) for name, values in lists.items() if isinstance(values, list) and values}
 
 
 def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import shlex
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from analysis.report import write_report
-from analysis.storage import StorageError, redacted
+from analysis.storage import StorageError
 from clearer.__main__ import OneLineParser
 from clearer.configuration import PRESETS, Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.images import ImageError
 from studies import dry_run, summary
-from studies.connection import ClusterError, connect, reachable
-from studies.execution import Execution
-from studies.module_times import with_module_times
-from studies.progress import Progress
-from studies.provenance import study_id, write_study
-from studies.scheduling import Cluster
+from studies.connection import ClusterError, reachable
+from studies.rounds import Rounds, data_folder
 from studies.stages import Place
 from studies.store import Store
-from studies.study import Study, label
-from studies.tracking import Tracking
-from studies.trial import Trial, prepare
+from studies.study import Multiple, Study
 
 USAGE_ERRORS = (ConfigurationError, ImageError, StorageError, ClusterError)
 
@@ -37,7 +27,8 @@ USAGE_ERRORS = (ConfigurationError, ImageError, StorageError, ClusterError)
 def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> int:
     """Runs a study as the command line asks; the exit status.
 
-    0: every trial finished. 1: some failed. 2: a mistake in the request, nothing was computed. 130: stopped.
+    0: every trial finished. 1: some failed. 2: a mistake in the request, nothing was computed. 3: `--budget` is spent
+    and trials are left. 130: stopped.
     """
     parser = _parser(study, doc)
     options = parser.parse_args(arguments)
@@ -89,6 +80,18 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
         default="auto",
         help="searches fused into one network; this version has 1",
     )
+    add(
+        "--random",
+        metavar="N",
+        type=_count,
+        help="random architectures beside the searches, with the same training (default: the preset's)",
+    )
+    add(
+        "--budget",
+        metavar="TIME",
+        type=_budget,
+        help="start no trial after this time, as 90m or 2h; what has started is carried to its end",
+    )
     add("--dry-run", action="store_true", help="say what would run and what it would cost; compute nothing")
     add(
         "--set",
@@ -107,92 +110,37 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
         help="time between two checkpoints of a stage (default 60)",
     )
     add("--retry-failed", action="store_true", help="run trials again that have failed")
+    if study.arguments is not None:
+        study.arguments(parser)
     return parser
 
 
 def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
-    configurations = study.trials(options.preset, parse_assignments(options.assignments), options.seeds)
-    data = None if options.data is None else str(Path(options.data).expanduser().absolute())
-    if data is not None and not Path(data).is_dir():
+    folder = data_folder(options)
+    if folder is not None and not folder.is_dir():
         raise ImageError(f"--data {options.data}: no such folder")
+    assigned = parse_assignments(options.assignments)
+    first = study.trials(options.preset, assigned, options.seeds, options.random, folder)
     storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
     store = Store(storage)
-    place = Place(storage, data, options.gpus_per_trial, options.checkpoint_seconds)
-    if not options.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in configurations):
+    place = Place(storage, None if folder is None else str(folder), options.gpus_per_trial, options.checkpoint_seconds)
+    if not options.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         store.check_writable()
-    configurations = with_module_times(configurations, store, options.gpus_per_trial, keep=not options.dry_run)
-    missing = prepare(_missing(store, study, configurations, options.retry_failed), place.folder)
+    rounds = Rounds(study, options, store, place, console)
+    missing = rounds.plan(first)
     if options.address not in (None, "local"):
         reachable(options.address)
-    there = len(configurations) - len(missing)
+    count = len(rounds.planned)
     console.print(
-        f"[bold]{study.name}[/], preset {options.preset}: {len(configurations)} trials, {there} there, {len(missing)} to run"
+        f"[bold]{study.name}[/], preset {options.preset}: {count} trials, {count - len(missing)} there, {len(missing)} to run"
     )
     if options.dry_run:
+        if study.follow is not None:
+            console.print("further trials follow from what these find; they are not counted here")
         return dry_run.show([trial.configuration for trial in missing], place, options.address, console)
     store.check_writable()
-    unfinished = _execute(study, options, configurations, missing, store, place, console)
-    return summary.conclude(study.name, options, configurations, unfinished, store, console)
-
-
-def _missing(store: Store, study: Study, trials: list[Configuration], retry_failed: bool) -> list[Configuration]:
-    there = store.trial_ids(study.name)
-    if retry_failed:
-        failed = {
-            row["trial_id"]
-            for row in store.rows(study.name, there & {c.trial_id for c in trials})
-            if row["status"] == "failed"
-        }
-        for trial_id in failed:
-            store.forget_trial(study.name, trial_id)
-        there -= failed
-    return [c for c in trials if c.trial_id not in there]
-
-
-def _execute(
-    study: Study,
-    options: argparse.Namespace,
-    trials: list[Configuration],
-    missing: list[Trial],
-    store: Store,
-    place: Place,
-    console: Console,
-) -> list[Trial]:
-    """Runs what is missing, writes the report, brings tracking up to date; the trials that got no row."""
-    unfinished: list[Trial] = []
-    with contextlib.ExitStack() as stack:
-        if missing:
-            stack.enter_context(connect(options.address))
-            cluster = Cluster(options.gpus_per_trial, options.concurrent)
-            cluster.check_request(max(trial.configuration.threads for trial in missing))
-            write_study(store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)))
-        tracking = _tracking(options, study.name, store)
-        if tracking is not None:
-            stack.callback(lambda: _close(tracking, console))
-        if missing:
-            with Progress(console) as progress:
-                ran = Execution(study.name, store, place, progress, tracking).run(missing, cluster)
-            unfinished = [trial for trial in ran if trial.failure is not None and not trial.failure.permanent]
-        labels = {c.trial_id: label(c) for c in trials}
-        report = write_report(store.storage, study.name, labels)
-        if tracking is not None:
-            for row in store.rows(study.name, set(labels)):
-                tracking.ended(row, labels[row["trial_id"]])
-            tracking.report(report)
-    return unfinished
-
-
-def _tracking(options: argparse.Namespace, study: str, store: Store) -> Tracking | None:
-    uri, identity = options.tracking_uri, study_id(store, study)
-    if uri == "none" or identity is None or (uri is None and not store.is_local):
-        return None
-    return Tracking(uri or f"sqlite:///{store.root}/mlflow.db", study, identity, store)
-
-
-def _close(tracking: Tracking, console: Console) -> None:
-    problem = tracking.close()
-    if problem:
-        console.print(f"[yellow]{problem}[/]")
+    rounds.run(missing)
+    return summary.conclude(rounds)
 
 
 def parse_assignments(texts: list[str]) -> dict[str, list[Any]]:
@@ -208,14 +156,32 @@ def parse_assignments(texts: list[str]) -> dict[str, list[Any]]:
             raise ConfigurationError(f"--set {text}: write field=value")
         if name in found:
             raise ConfigurationError(f"--set {name}: given twice; separate several values by commas")
-        found[name] = [parse_value(name, value) for value in values.split(",")]
+        found[name] = [_value(name, value) for value in values.split(",")]
     return found
+
+
+def _value(name: str, text: str) -> Any:
+    """A field's value; of λ1 also `2x`, twice the polarisation threshold of the trial's own columns."""
+    if name == "lambda1" and text.endswith("x"):
+        return Multiple(parse_value(name, text.removesuffix("x")))
+    return parse_value(name, text)
 
 
 def _whole(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else _whole(text)
+
+
+def _budget(text: str) -> float:
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    if unit is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90m or 2h (s, m, h, d)")
+    return unit * _seconds(text[:-1])
 
 
 def _number(text: str) -> float:

@@ -96,6 +96,8 @@ class Execution:
         def text(job: Job) -> str:
             if job.stage == "reference":
                 return f"references on {job.configuration.test_set or job.configuration.dataset}"
+            if not users[job.key]:
+                return label(job.configuration)
             first = label(users[job.key][0].configuration)
             return first if len(users[job.key]) == 1 else f"{first} (and {len(users[job.key]) - 1} more)"
 
@@ -115,6 +117,10 @@ class Execution:
         self.progress.phase(name, len(jobs))
         watcher = Watcher(lambda job: self.progress.started(job.key, text(job), job.stage), progressed, ended)
         cluster.run_phase(jobs, self.place, watcher)
+
+    def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
+        """Runs jobs that belong to no trial; those that fail are named on the way."""
+        self._phase(name, jobs, [], cluster)
 
     def _outcome(self, job: Job) -> str:
         result = self.store.result(job.stage, job.key) or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clearer.configuration import Configuration, digest
+from clearer.fields import ConfigurationError
 from clearer.timing import device_name
 from studies.store import Store
 
@@ -84,3 +86,13 @@ def study_id(store: Store, study: str) -> str | None:
     """The id that `write_study` gave."""
     data = store.read(f"studies/{study}/study.json")
     return json.loads(data)["study_id"] if data else None
+
+
+def planned_trials(store: Store, study: str) -> list[Configuration]:
+    """Every trial that a study has ever planned in a store, those that this version still knows."""
+    data = store.read(f"studies/{study}/study.json")
+    found = []
+    for values in json.loads(data)["trials"].values() if data else ():
+        with contextlib.suppress(TypeError, ConfigurationError):
+            found.append(Configuration(**values))
+    return found

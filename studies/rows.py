@@ -10,6 +10,7 @@ import pyarrow as pa
 from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types
 from clearer.fields import as_text
+from clearer.losses import polarisation_threshold
 
 _NUMBERS = pa.list_(pa.float64())
 _ARROW = {
@@ -26,13 +27,13 @@ ROW = pa.schema(
     {"study": _TEXT, "trial_id": _TEXT, "replicate_id": _TEXT, "kind": _TEXT, "status": _TEXT, "error": _TEXT}
     | {name: _ARROW[hint] for name, hint in field_types().items() if name != "kind"}
     | {
-        "fusion_columns": _COUNT, "parameters": _COUNT, "flops": _NUMBER,
+        "lambda1_multiple": _NUMBER, "fusion_columns": _COUNT, "parameters": _COUNT, "flops": _NUMBER,
         "psnr_db": _NUMBER, "ssim": _NUMBER, "psnr_patch_db": _NUMBER, "degraded_psnr_db": _NUMBER,
         "ssim_zero_padded": _NUMBER, "psnr_y_db": _NUMBER, "ssim_y": _NUMBER, "psnr_by_image": _NUMBERS, "test_images": _COUNT,
         "test_time_ms": _NUMBER, "test_time_iqr_ms": _NUMBER, "test_time_spread": _NUMBER, "test_time_images": _COUNT, "test_time_size": _TEXT, "test_set_seconds": _NUMBER,
         "test_time_error": _TEXT, "device": _TEXT, "alpha": _NUMBERS, "search_device": _TEXT, "train_device": _TEXT,
         "search_seconds": _NUMBER, "train_seconds": _NUMBER, "gpu_seconds": _NUMBER, "energy_wh": _NUMBER,
-        "search_reused": _FLAG, "train_reused": _FLAG, "search_key": _TEXT, "train_key": _TEXT, "test_key": _TEXT, "data_sha256": _TEXT,
+        "search_reused": _FLAG, "train_reused": _FLAG, "search_key": _TEXT, "train_key": _TEXT, "test_key": _TEXT, "data_sha256": _TEXT, "test_pixels_sha256": _TEXT,
         "started_at": _TIME, "finished_at": _TIME, "host": _TEXT, "commit": _TEXT, "versions": _TEXT,
     }
 )  # fmt: skip
@@ -56,6 +57,13 @@ def configuration_columns(configuration: Configuration) -> dict[str, Any]:
             value = None
         values[field.name] = list(value) if field.name == "module_times_ms" and value is not None else value
     values["columns"] = as_text(configuration.columns_by_cell)
+    if configuration.kind == "searched":
+        values["lambda1_multiple"] = (
+            configuration.lambda1
+            / polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
+            if configuration.alpha_weight_decay
+            else None
+        )
     return values
 
 

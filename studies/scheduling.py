@@ -20,7 +20,7 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.images import ImageError
 from clearer.runs import Run
-from studies import stages
+from studies import oneshot, stages
 from studies.connection import ClusterError
 from studies.stages import Fingerprints, Place
 
@@ -29,7 +29,9 @@ MAX_FAILURES = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One search, one training with the tests of it (`tests` are (key, configuration)), or the references of a protocol."""
+    """One search, one training with the tests of it (`tests` are (key, configuration)), the references of a protocol, or
+    the one-shot scores of `architectures` under a search's supernet.
+    """
 
     stage: str
     key: str
@@ -37,11 +39,15 @@ class Job:
     data: Fingerprints
     architecture: str = ""
     tests: tuple[tuple[str, Configuration], ...] = ()
+    architectures: tuple[str, ...] = ()
 
     def run(self, place: Place) -> Iterator[Run]:
         """Computes what is missing of the job, yielding the run under way."""
         if self.stage == "reference":
             stages.run_references(self.configuration, self.key, place)
+            return
+        if self.stage == oneshot.STAGE:
+            oneshot.run_oneshot(self.configuration, self.architectures, self.key, self.data, place)
             return
         if self.stage == "search":
             yield from stages.run_search(self.configuration, self.key, self.data, place)

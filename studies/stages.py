@@ -187,7 +187,7 @@ def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: 
     by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
     result = {
         "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
-        "images": list(images.names), "device": device_name(place.device), "finished_at": time.time(),
+        "images": list(images.names), "pixels_sha256": scores.pixels_sha256, "device": device_name(place.device), "finished_at": time.time(),
     }  # fmt: skip
     store.finish("test", key, result, {"example.png": _example(scores.example)})
 

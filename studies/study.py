@@ -1,17 +1,45 @@
-"""A study: a question, and the grid of configurations that answers it."""
+"""A study: a question, and the configurations that answer it.
+
+The first round of trials is a grid: points × axes × seeds, beside random architectures and the ends of the space. What
+follows from a round's results (an architecture retrained on another task, the next suggestion of a sampler) is the next
+round; `studies.rounds` runs them until nothing new follows.
+"""
 
 from __future__ import annotations
 
+import argparse
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from clearer.architecture import Architecture
-from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, field_types
-from clearer.fields import ConfigurationError
+from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, field_types, preset_values
+from clearer.fields import ConfigurationError, as_text
+from clearer.losses import polarisation_threshold
 from clearer.references import all_fusion, all_parallel
 from clearer.streams import stream
+
+if TYPE_CHECKING:
+    from studies.rounds import Findings
+
+Points = Callable[[str, Path | None], Sequence[Mapping[str, Any]]]
+"""Of a preset and the data folder: fields that change together, each point with all the axes."""
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """A λ1 as a multiple of the polarisation threshold N·w·ln 10, which grows with the number of columns."""
+
+    factor: float
+
+    def of(self, configuration: Configuration) -> float:
+        """The λ1 for a configuration's columns and weight decay, to six digits."""
+        threshold = polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
+        return float(f"{self.factor * threshold:.6g}")
 
 
 @dataclass(frozen=True)
@@ -19,44 +47,70 @@ class Study:
     """`axes` are the fields that a preset varies and their values; `random` the number of random architectures.
 
     With `ends` the all-parallel and the all-fusion network are trained too: the largest and the smallest of a space.
+    Without `searched` the first round has no searches. `follow` gives the trials that follow from what was found, again
+    and again until it gives none that is new; `answer` says in lines what the rows answer; `arguments` adds flags.
     """
 
     name: str
     axes: Mapping[str, Mapping[str, Sequence[Any]]]
     random: Mapping[str, int]
     ends: bool = True
+    points: Points = lambda preset, folder: [{}]
+    searched: bool = True
+    replaced_by_assigned: bool = False
+    follow: Callable[[Findings], list[Configuration]] | None = None
+    answer: Callable[[pd.DataFrame, Findings], list[str]] | None = None
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None
 
-    def trials(self, preset: str, assigned: Mapping[str, Sequence[Any]], seeds: int) -> list[Configuration]:
-        """Every configuration of the study, without repeats: searched or given ones, then those without a search.
+    def trials(
+        self,
+        preset: str,
+        assigned: Mapping[str, Sequence[Any]],
+        seeds: int,
+        random: int | None = None,
+        folder: Path | None = None,
+    ) -> list[Configuration]:
+        """Every configuration of the first round, without repeats: searched or given ones, then those without a search.
 
-        `assigned` fields replace the preset's values and the study's own axes: one value holds for all
-        trials, several are an axis. `seeds` replicates are counted upwards from the `seed` assigned.
+        `assigned` fields replace the preset's values and the study's own points and axes: one value holds for all
+        trials, several are an axis. `seeds` replicates are counted upwards from the `seed` assigned; `random`
+        replaces the preset's number of random architectures.
 
         Raises:
             ConfigurationError: a field that does not exist, or a value that it can't take.
         """
         _check_assigned(assigned, seeds)
-        axes: dict[str, Sequence[Any]] = {name: [value] for name, value in PRESETS[preset].items()}
-        axes |= self.axes[preset]
-        axes |= assigned
-        if seeds > 1:
-            first = int(axes.get("seed", [0])[0])
-            axes["seed"] = range(first, first + seeds)
-        found = [_configuration(values) for values in _product(axes)]
-        if "architecture" not in assigned:
-            found += self._fixed_trials(axes, self.random[preset])
-        return list({configuration.trial_id: configuration for configuration in found}.values())
+        searched: list[Configuration] = []
+        fixed: list[Configuration] = []
+        for point in self.points(preset, folder):
+            axes: dict[str, Sequence[Any]] = {name: [value] for name, value in point.items()}
+            if not (self.replaced_by_assigned and any(len(values) > 1 for values in assigned.values())):
+                axes |= self.axes[preset]
+            axes |= assigned
+            if seeds > 1:
+                first = int(assigned.get("seed", [0])[0])
+                axes["seed"] = range(first, first + seeds)
+            if self.searched or "architecture" in assigned:
+                searched += [_configuration(preset, values) for values in _product(axes)]
+            if "architecture" not in assigned:
+                fixed += self._fixed_trials(preset, axes, self.random[preset] if random is None else random)
+        return unique([*searched, *fixed])
 
-    def _fixed_trials(self, axes: Mapping[str, Sequence[Any]], count: int) -> list[Configuration]:
+    def _fixed_trials(self, preset: str, axes: Mapping[str, Sequence[Any]], count: int) -> list[Configuration]:
         """Trials without a search: `count` random architectures, and the two at the ends of the space."""
         shared = {name: values for name, values in axes.items() if name not in SEARCH_ONLY}
         found = []
-        for c in (_configuration(values) for values in _product(shared)):
+        for c in (_configuration(preset, values) for values in _product(shared)):
             columns = c.columns_by_cell
             found += [c.with_values(kind="random", architecture=str(a)) for a in random_architectures(columns, count)]
             ends = (all_parallel(columns), all_fusion(columns)) if self.ends else ()
             found += [c.with_values(kind="given", architecture=str(a)) for a in ends]
         return found
+
+
+def unique(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """The configurations without repeats, in order."""
+    return list({configuration.trial_id: configuration for configuration in configurations}.values())
 
 
 def random_architectures(columns: Sequence[int], count: int) -> list[Architecture]:
@@ -69,15 +123,41 @@ def random_architectures(columns: Sequence[int], count: int) -> list[Architectur
     return list(found.values())
 
 
+_SAID = {"kind", "architecture", "task", "sigma", "cells", "columns", "lambda1", "lambda2", "seed", "dataset"}
+_MORE_SAID = 4
+
+
 def label(configuration: Configuration) -> str:
-    """A trial in a few words, for people."""
-    if configuration.kind == "searched":
-        return f"λ1={configuration.lambda1:g} λ2={configuration.lambda2:g} seed {configuration.seed}"
-    return f"{configuration.kind} {configuration.architecture} seed {configuration.seed}"
+    """A trial in a few words, for people: what it is about, and the fields that differ from the nearest preset's."""
+    c = configuration
+    about = f"σ={c.sigma:g}" if c.task == "denoise" else c.task
+    if c.kind == "searched":
+        about += f" N={as_text(c.columns_by_cell)} λ1={c.lambda1:g} λ2={c.lambda2:g}"
+    else:
+        about += f" {c.kind} {c.architecture}"
+    differing = min((_differing(c, preset) for preset in PRESETS), key=len)
+    more = [f"{name}={as_text(getattr(c, name))}" for name in differing[:_MORE_SAID]]
+    dots = ["…"] if len(differing) > _MORE_SAID else []
+    return " ".join([about, *more, *dots, f"seed {c.seed}"])
 
 
-def _configuration(values: dict[str, Any]) -> Configuration:
-    return Configuration(**values, kind="given" if values.get("architecture") else "searched")
+def _differing(c: Configuration, preset: str) -> list[str]:
+    usual = {**_DEFAULTS, **preset_values(preset, c.task)}
+    unread = _SAID if c.kind == "searched" else _SAID | SEARCH_ONLY
+    return [name for name, value in usual.items() if name not in unread and getattr(c, name) != value]
+
+
+_DEFAULTS = {name: getattr(Configuration(), name) for name in field_types()}
+
+
+def _configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
+    kind = "given" if values.get("architecture") else "searched"
+    whole = {**preset_values(preset, values.get("task", "denoise")), **values, "kind": kind}
+    lambda1 = whole.get("lambda1")
+    if not isinstance(lambda1, Multiple):
+        return Configuration(**whole)
+    configuration = Configuration(**{**whole, "lambda1": 0.0})
+    return configuration.with_values(lambda1=lambda1.of(configuration))
 
 
 def _product(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

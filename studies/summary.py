@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from analysis.report import comparable, results_table
-from analysis.results import load, load_references
+from analysis.results import finished, load_references
 from analysis.storage import redacted
-from clearer.configuration import Configuration
+from studies.rounds import Findings, Rounds, out_of_time
 from studies.store import Store
 from studies.study import label
-from studies.trial import Trial
 
 _ROWS_SHOWN = 40
 _COLUMNS = (
@@ -24,32 +22,31 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def conclude(
-    study: str,
-    options: argparse.Namespace,
-    trials: Sequence[Configuration],
-    unfinished: Sequence[Trial],
-    store: Store,
-    console: Console,
-) -> int:
-    """Prints the results of `trials` and where they are; the exit status of the study."""
-    wanted = {c.trial_id: c for c in trials}
-    frame = load(store.storage, study)
-    rows = frame[frame["trial_id"].isin(list(wanted))] if len(frame) else frame
-    references = load_references(store.storage, study)
+def conclude(rounds: Rounds) -> int:
+    """Prints the results of a study's trials, what they answer and where they are; the exit status of the study."""
+    study, options, store, console = rounds.study, rounds.options, rounds.store, rounds.console
+    wanted = {c.trial_id: c for c in rounds.planned}
+    rows = rounds.rows_of(rounds.planned)
+    references = load_references(store.storage, study.name)
     for text, group in comparable(rows):
         _show(text, results_table(group, references), console)
     failed = [
         (label(wanted[row["trial_id"]]), row["error"]) for row in rows.to_dict("records") if row["status"] == "failed"
     ]
-    failed += [(label(trial.configuration), trial.failure.reason) for trial in unfinished if trial.failure is not None]
+    failed += [(label(trial.configuration), trial.failure.reason) for trial in rounds.unfinished if trial.failure]
     for name, reason in failed:
         console.print(f"[red]failed[/]  {name}: {reason}")
-    _say_where(study, options, store, console)
+    for line in study.answer(finished(rows), Findings(rounds, rounds.planned)) if study.answer else ():
+        console.print(line, soft_wrap=True)
+    _say_where(study.name, options, store, console)
     if failed:
-        again = "the same command tries again" if unfinished else "add --retry-failed to try again"
-        console.print(f"{len(failed)} of {len(trials)} trials failed; {again} what has failed.")
-    return 1 if failed else 0
+        again = "the same command tries again" if rounds.unfinished else "add --retry-failed to try again"
+        console.print(f"{len(failed)} of {len(wanted)} trials failed; {again} what has failed.")
+        return 1
+    if rounds.is_out_of_time:
+        console.print(out_of_time(options.budget, len(wanted) - len(rows)))
+        return 3
+    return 0
 
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:

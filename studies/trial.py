@@ -60,22 +60,28 @@ class Trial:
         return self.configuration.trial_id
 
 
-def prepare(configurations: Sequence[Configuration], folder: Path | None) -> list[Trial]:
+def prepare(
+    configurations: Sequence[Configuration], folder: Path | None, known: dict[str, Fingerprints] | None = None
+) -> list[Trial]:
     """The trials of the configurations; reads every image that they use, and holds their splits against each other.
+
+    What was read before is in `known`, and is not read again.
 
     Raises:
         ImageError: names the folder or the file that can't be used.
         OverlapError: splits share images and `allow_overlap` is false.
     """
-    known: dict[str, Fingerprints] = {}
-    trials = []
-    for configuration in configurations:
-        pixels = digest({name: getattr(configuration, name) for name in _PIXELS})
-        if pixels not in known:
-            known[pixels] = stages.fingerprints(configuration, folder)
-            check_splits(configuration, folder)
-        trials.append(Trial(configuration, known[pixels]))
-    return trials
+    known = {} if known is None else known
+    return [Trial(configuration, fingerprints_of(configuration, folder, known)) for configuration in configurations]
+
+
+def fingerprints_of(configuration: Configuration, folder: Path | None, known: dict[str, Fingerprints]) -> Fingerprints:
+    """The fingerprints of a configuration's images, out of `known` or added to it; raises as `prepare`."""
+    pixels = digest({name: getattr(configuration, name) for name in _PIXELS})
+    if pixels not in known:
+        known[pixels] = stages.fingerprints(configuration, folder)
+        check_splits(configuration, folder)
+    return known[pixels]
 
 
 def trial_row(study: str, trial: Trial, store: Store) -> dict[str, Any]:
@@ -116,6 +122,7 @@ def _scores(trial: Trial, store: Store) -> dict[str, Any]:
     return means | {
         "psnr_by_image": result["by_image"]["psnr_db"],
         "test_images": len(result["images"]),
+        "test_pixels_sha256": result["pixels_sha256"],
     }
 
 

@@ -1,0 +1,26 @@
+"""What does luck give: how good are random architectures of the space, with the same training and the same test?
+
+Grid      N random architectures × seeds, and the two ends of the space; no searches. The architectures are the first N
+          of one fixed random order of the space, so that a larger N adds to what is there, and other studies of the
+          same store share their trainings.
+          quick: 6; proxy: 20; paper: 10. `--random N` asks for N.
+Shows     The distribution of PSNR, parameters and testing time that a search has to beat.
+Command   python studies/random_baseline.py
+          python studies/random_baseline.py --preset proxy --data DIR --random 50 --seeds 3
+Usually   --random 50   --set sigma=50
+"""
+
+import sys
+
+from studies.command_line import main
+from studies.study import Study
+
+STUDY = Study(
+    name="random_baseline",
+    axes={"quick": {}, "proxy": {}, "paper": {}},
+    random={"quick": 6, "proxy": 20, "paper": 10},
+    searched=False,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, __doc__))

@@ -1,0 +1,214 @@
+"""Rounds: the trials of a study, then those that follow from what they found, until nothing new follows.
+
+A round runs stage by stage (`studies.execution`). With a time budget it runs in waves of as many trials as the cluster
+holds at once, each wave to its rows, so that what the time was spent on is finished trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from analysis.report import write_report
+from analysis.results import finished, load
+from analysis.storage import redacted
+from clearer.configuration import Configuration
+from studies.connection import connect
+from studies.execution import Execution
+from studies.module_times import with_module_times
+from studies.progress import Progress, duration
+from studies.provenance import planned_trials, study_id, write_study
+from studies.scheduling import Cluster, Job
+from studies.stages import Fingerprints, Place
+from studies.store import Store
+from studies.study import Study, label, unique
+from studies.tracking import Tracking
+from studies.trial import Trial, fingerprints_of, prepare
+
+
+@dataclass
+class Findings:
+    """What a study's `follow` and `answer` see: the trials planned so far, their rows, and ways to ask for more."""
+
+    rounds: Rounds
+    trials: list[Configuration]
+
+    @property
+    def options(self) -> argparse.Namespace:
+        """The command line."""
+        return self.rounds.options
+
+    @property
+    def store(self) -> Store:
+        """Where results are."""
+        return self.rounds.store
+
+    def rows(self) -> pd.DataFrame:
+        """The finished rows of the trials."""
+        return finished(self.rounds.rows_of(self.trials))
+
+    def recorded(self) -> list[Configuration]:
+        """Every trial that this study has ever planned in this store."""
+        return planned_trials(self.store, self.rounds.study.name)
+
+    def fingerprints(self, configuration: Configuration) -> Fingerprints:
+        """The pixels that a configuration reads."""
+        return fingerprints_of(configuration, self.rounds.place.folder, self.rounds.pixels)
+
+    def slots(self) -> int:
+        """How many trials the cluster holds at once."""
+        return self.rounds.slots(self.trials)
+
+    def run_jobs(self, name: str, jobs: Sequence[Job]) -> None:
+        """Runs what is missing of the jobs; those that fail are named on the console."""
+        self.rounds.run_jobs(name, [job for job in jobs if self.store.result(job.stage, job.key) is None])
+
+
+@dataclass
+class Rounds:
+    """One run of a study's command."""
+
+    study: Study
+    options: argparse.Namespace
+    store: Store
+    place: Place
+    console: Console
+    pixels: dict[str, Fingerprints] = field(default_factory=dict)
+    planned: list[Configuration] = field(default_factory=list)
+    unfinished: list[Trial] = field(default_factory=list)
+    is_out_of_time: bool = False
+
+    def plan(self, first: Sequence[Configuration]) -> list[Trial]:
+        """Takes up the first round; its trials that have no row yet. Every mistake in the request is raised here."""
+        self.planned = self._measured(first)
+        return self._prepared(self._missing(self.planned, self.options.retry_failed))
+
+    def run(self, missing: list[Trial]) -> None:
+        """Runs `missing`, then what follows, then writes the report and brings tracking up to date."""
+        self._deadline = None if self.options.budget is None else time.monotonic() + self.options.budget
+        self._cluster: Cluster | None = None
+        self._tracking: Tracking | None = None
+        with contextlib.ExitStack() as self._stack:
+            while True:
+                if missing:
+                    self._run_round(missing)
+                further = self._further()
+                if not further:
+                    break
+                self.planned += further
+                missing = self._prepared(self._missing(further, self.options.retry_failed))
+                self.console.print(
+                    f"what was found asks for {len(further)} more trials, {len(further) - len(missing)} there, {len(missing)} to run"
+                )
+            self._report()
+
+    def rows_of(self, trials: Sequence[Configuration]) -> pd.DataFrame:
+        """The rows that there are of some trials."""
+        frame = load(self.store.storage, self.study.name)
+        return frame[frame["trial_id"].isin([c.trial_id for c in trials])] if len(frame) else frame
+
+    def slots(self, trials: Sequence[Configuration]) -> int:
+        """How many trials the cluster holds at once; joins or starts it."""
+        return max(1, self._connected().slots(max((c.threads for c in trials), default=1)))
+
+    def run_jobs(self, name: str, jobs: Sequence[Job]) -> None:
+        """Runs jobs that belong to no trial."""
+        if jobs:
+            cluster = self._connected()
+            with Progress(self.console) as progress:
+                self._execution(progress).run_jobs(name, list(jobs), cluster)
+
+    def _further(self) -> list[Configuration]:
+        """The trials that follow and are not planned yet; none when time is spent, or trials were left for another run."""
+        if self.study.follow is None or self.is_out_of_time or self.unfinished:
+            return []
+        known = {c.trial_id for c in self.planned}
+        found = self._measured(self.study.follow(Findings(self, self.planned)))
+        return [c for c in unique(found) if c.trial_id not in known]
+
+    def _measured(self, configurations: Sequence[Configuration]) -> list[Configuration]:
+        return with_module_times(configurations, self.store, self.options.gpus_per_trial, keep=not self.options.dry_run)
+
+    def _prepared(self, configurations: Sequence[Configuration]) -> list[Trial]:
+        return prepare(configurations, self.place.folder, self.pixels)
+
+    def _missing(self, trials: Sequence[Configuration], retry_failed: bool) -> list[Configuration]:
+        there = self.store.trial_ids(self.study.name)
+        if retry_failed:
+            rows = self.store.rows(self.study.name, there & {c.trial_id for c in trials})
+            failed = {row["trial_id"] for row in rows if row["status"] == "failed"}
+            for trial_id in failed:
+                self.store.forget_trial(self.study.name, trial_id)
+            there -= failed
+        return [c for c in trials if c.trial_id not in there]
+
+    def _connected(self) -> Cluster:
+        if self._cluster is None:
+            self._stack.enter_context(connect(self.options.address))
+            self._cluster = Cluster(self.options.gpus_per_trial, self.options.concurrent)
+        return self._cluster
+
+    def _run_round(self, missing: list[Trial]) -> None:
+        cluster = self._connected()
+        cluster.check_request(max(trial.configuration.threads for trial in missing))
+        command = redacted(shlex.join(sys.argv))
+        write_study(self.store, self.study.name, self.options.preset, self.planned, command)
+        with Progress(self.console) as progress:
+            execution = self._execution(progress)
+            for wave in self._waves(missing):
+                if self._deadline is not None and time.monotonic() >= self._deadline:
+                    self.is_out_of_time = True
+                    break
+                ran = execution.run(wave, cluster)
+                self.unfinished += [t for t in ran if t.failure is not None and not t.failure.permanent]
+
+    def _waves(self, missing: list[Trial]) -> list[list[Trial]]:
+        size = len(missing) if self._deadline is None else self.slots([trial.configuration for trial in missing])
+        return [missing[first : first + size] for first in range(0, len(missing), size)]
+
+    def _execution(self, progress: Progress) -> Execution:
+        return Execution(self.study.name, self.store, self.place, progress, self._tracked())
+
+    def _tracked(self) -> Tracking | None:
+        """Tracking, opened when it is first needed; None where there is none."""
+        uri, identity = self.options.tracking_uri, study_id(self.store, self.study.name)
+        if uri == "none" or identity is None or (uri is None and not self.store.is_local):
+            return None
+        if self._tracking is None:
+            where = uri or f"sqlite:///{self.store.root}/mlflow.db"
+            self._tracking = Tracking(where, self.study.name, identity, self.store)
+            self._stack.callback(self._close_tracking, self._tracking)
+        return self._tracking
+
+    def _close_tracking(self, tracking: Tracking) -> None:
+        problem = tracking.close()
+        if problem:
+            self.console.print(f"[yellow]{problem}[/]")
+
+    def _report(self) -> None:
+        labels = {c.trial_id: label(c) for c in self.planned}
+        report = write_report(self.store.storage, self.study.name, labels)
+        tracking = self._tracked()
+        if tracking is not None:
+            for row in self.store.rows(self.study.name, set(labels)):
+                tracking.ended(row, labels[row["trial_id"]])
+            tracking.report(report)
+
+
+def out_of_time(budget: float, left: int) -> str:
+    """What is said when the time is spent."""
+    return f"--budget {duration(budget)} is spent: {left} trials have not started; the same command goes on with them"
+
+
+def data_folder(options: argparse.Namespace) -> Path | None:
+    """The folder of `--data`, absolute."""
+    return None if options.data is None else Path(options.data).expanduser().absolute()

@@ -1,0 +1,55 @@
+"""How much is seed luck: of the search, and of the training?
+
+Grid      One configuration at several seeds, from the search on; then the architecture that the first seed found,
+          trained with every other seed; beside them random architectures with every seed.
+          quick: 3 seeds; proxy and paper: 5. `--seeds N` asks for N.
+Shows     The spread of PSNR over whole replicates (search and training), over trainings of one architecture, and over
+          architectures; and whether the seeds agree on an architecture.
+Command   python studies/seeds.py
+          python studies/seeds.py --preset proxy --data DIR --seeds 10
+Usually   --set lambda1=0.1   --set lambda2=0.01
+"""
+
+import sys
+
+import pandas as pd
+
+from analysis.spread import spread_lines
+from clearer.configuration import Configuration
+from studies.command_line import main
+from studies.rounds import Findings
+from studies.study import Study
+
+
+def retrained(findings: Findings) -> list[Configuration]:
+    """The architecture of each configuration's first seed, with the other seeds."""
+    searched = [c for c in findings.trials if c.kind == "searched"]
+    rows = findings.rows()
+    found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
+    first: dict[str, Configuration] = {}
+    for c in searched:
+        first.setdefault(c.replicate_id, c)
+    trials = []
+    for c in searched:
+        architecture = found.get(first[c.replicate_id].trial_id)
+        if architecture is not None:
+            trials.append(c.with_values(kind="given", architecture=architecture))
+    return trials
+
+
+def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+    """The standard deviations, each with what it is over."""
+    return spread_lines(rows)
+
+
+STUDY = Study(
+    name="seeds",
+    axes={"quick": {"seed": [0, 1, 2]}, "proxy": {"seed": [0, 1, 2, 3, 4]}, "paper": {"seed": [0, 1, 2, 3, 4]}},
+    random={"quick": 2, "proxy": 3, "paper": 3},
+    ends=False,
+    follow=retrained,
+    answer=answer,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, __doc__))

@@ -1,0 +1,62 @@
+"""Does the supernet rank architectures as training from scratch does?
+
+Grid      One search a seed, the same N random architectures trained from scratch, the two ends of the space, and what the search found.
+          Then every one of them is scored with the supernet's weights, batch norm's statistics taken anew (and as they were).
+          quick: 6 random architectures; proxy: 20; paper: 10. `--random N` asks for N.
+Shows     Kendall's τ between one-shot and trained PSNR over the architectures, with a bootstrap interval; the gap at argmax: the supernet
+          at its own α against the network derived from it with the same weights, and against that network trained.
+Command   python studies/supernet_fidelity.py
+          python studies/supernet_fidelity.py --preset proxy --data DIR --random 50 --seeds 3
+Usually   --set lambda1=0,0.1   --random 50
+"""
+
+import sys
+
+import pandas as pd
+
+from analysis.fidelity import fidelity_lines
+from analysis.results import load_oneshot
+from clearer.configuration import Configuration
+from studies.command_line import main
+from studies.oneshot import STAGE, oneshot_key, write_oneshot
+from studies.rounds import Findings
+from studies.scheduling import Job
+from studies.study import Study
+
+
+def scored(findings: Findings) -> list[Configuration]:
+    """No further trials: has the trained architectures scored with the weights of each search, seed by seed."""
+    rows = findings.rows()
+    if not len(rows):
+        return []
+    jobs = {}
+    for c in findings.trials:
+        if c.kind == "searched" and c.trial_id in set(rows["trial_id"]):
+            own = rows[
+                (rows["seed"] == c.seed) & (rows["columns"] == rows.set_index("trial_id")["columns"][c.trial_id])
+            ]
+            architectures = tuple(sorted(own["architecture"].unique()))
+            data = findings.fingerprints(c)
+            key = oneshot_key(c, architectures, data)
+            jobs[key] = Job(STAGE, key, c, data, architectures=architectures)
+    findings.run_jobs("one-shot scores", list(jobs.values()))
+    for key, job in jobs.items():
+        write_oneshot(findings.store, "supernet_fidelity", job.configuration, key)
+    return []
+
+
+def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+    """Kendall's τ and the gap at argmax."""
+    return fidelity_lines(rows, load_oneshot(findings.store.storage, "supernet_fidelity"))
+
+
+STUDY = Study(
+    name="supernet_fidelity",
+    axes={"quick": {}, "proxy": {}, "paper": {}},
+    random={"quick": 6, "proxy": 20, "paper": 10},
+    follow=scored,
+    answer=answer,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, __doc__))

@@ -1,0 +1,75 @@
+"""Does a task want its own architecture?
+
+Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (Rain800, colour). Then every architecture
+          that a task found is trained on every other task, with the same seed. Beside them random architectures and
+          the two ends, trained on every task.
+          quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800; proxy and paper: 4.
+          With T tasks, R random architectures and n seeds: n·T searches, n·T·(R + 2) without, at most n·T·(T − 1) retrained.
+Shows     PSNR of every architecture on every task: the diagonal (its own task) against the column's mean.
+Command   python studies/tasks.py
+          python studies/tasks.py --preset proxy --data DIR --seeds 3 --set allow_overlap=true
+Note      Rain800's training split shares one scene with its test split; `allow_overlap=true` runs nevertheless, and the rows record it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.transfer import transfer_lines
+from clearer.configuration import Configuration
+from studies.command_line import main
+from studies.rounds import Findings
+from studies.study import Study
+
+SIGMAS = (30.0, 50.0, 70.0)
+
+
+def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
+    """A point a task; deraining is left out of the quick preset where there is no Rain800."""
+    points: list[dict[str, Any]] = [{"task": "denoise", "sigma": sigma} for sigma in SIGMAS]
+    if preset == "quick" and not (folder is not None and (folder / "rain800").is_dir()):
+        return points
+    return [*points, {"task": "derain"}]
+
+
+def retrained(findings: Findings) -> list[Configuration]:
+    """Every architecture that a task found, on every other task of the same seed."""
+    searched = [c for c in findings.trials if c.kind == "searched"]
+    rows = findings.rows()
+    found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
+    return [
+        target.with_values(kind="given", architecture=found[source.trial_id])
+        for source in searched
+        for target in searched
+        if source.trial_id in found and source.seed == target.seed and _task(source) != _task(target)
+    ]
+
+
+def _task(c: Configuration) -> tuple[str, float]:
+    return c.task, c.sigma
+
+
+def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+    """Own architecture against the others', task by task."""
+    left_out = [] if any(c.task == "derain" for c in findings.trials) else [
+        "deraining was left out: it needs --data DIR with rain800/"
+    ]  # fmt: skip
+    return [*transfer_lines(rows), *left_out]
+
+
+STUDY = Study(
+    name="tasks",
+    axes={"quick": {}, "proxy": {}, "paper": {}},
+    random={"quick": 1, "proxy": 3, "paper": 3},
+    points=tasks,
+    follow=retrained,
+    answer=answer,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, __doc__))
