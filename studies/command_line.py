@@ -64,8 +64,13 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
     add("--data", metavar="DIR", help="the folder that holds bsds500/")
     add("--storage", metavar="DIR|URI", default="runs", help="where results are kept (default: runs)")
     add("--tracking-uri", metavar="URI", help="MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
-    add("--seeds", metavar="N", type=_whole, default=1, help="replicates of every trial (default 1)")
-    add("--concurrent", metavar="N", type=_whole, help="trials at once at most (default: as many as the cluster holds)")
+    add("--seeds", metavar="N", type=whole_number, default=1, help="replicates of every trial (default 1)")
+    add(
+        "--concurrent",
+        metavar="N",
+        type=whole_number,
+        help="trials at once at most (default: as many as the cluster holds)",
+    )
     add(
         "--gpus-per-trial",
         metavar="X",
@@ -126,7 +131,7 @@ def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
     place = Place(storage, None if folder is None else str(folder), options.gpus_per_trial, options.checkpoint_seconds)
     if not options.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         store.check_writable()
-    rounds = Rounds(study, options, store, place, console)
+    rounds = Rounds(study, options, assigned, store, place, console)
     missing = rounds.plan(first)
     if options.address not in (None, "local"):
         reachable(options.address)
@@ -167,14 +172,15 @@ def _value(name: str, text: str) -> Any:
     return parse_value(name, text)
 
 
-def _whole(text: str) -> int:
+def whole_number(text: str) -> int:
+    """The type of a flag that takes 1, 2, 3 …"""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def _count(text: str) -> int:
-    return 0 if text == "0" else _whole(text)
+    return 0 if text == "0" else whole_number(text)
 
 
 def _budget(text: str) -> float:

@@ -31,7 +31,11 @@ def with_module_times(
 def _with_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> Configuration:
     if c.kind != "searched" or c.complexity != "time" or c.module_times_ms:
         return c
-    torch.set_num_threads(c.threads)
+    return c.with_values(module_times_ms=module_times(c, store, device, keep))
+
+
+def module_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> tuple[float, ...]:
+    """Milliseconds of P and F of every cell at the configuration's width and patch size: P1, F1, P2, …; from the store if there."""
     measured = {
         "cells": c.cells,
         "channels": c.channels,
@@ -41,8 +45,9 @@ def _with_times(c: Configuration, store: Store, device: torch.device, keep: bool
     key = digest({"stage": STAGE, "torch": torch.__version__, **measured})
     found = store.result(STAGE, key)
     if found is None:
+        torch.set_num_threads(c.threads)
         times = list(measure_module_times(c.cells, c.channels, c.patch_size, device))
         found = {**measured, "module_times_ms": times}
         if keep:
             store.finish(STAGE, key, found, {})
-    return c.with_values(module_times_ms=tuple(found["module_times_ms"]))
+    return tuple(found["module_times_ms"])

@@ -11,9 +11,10 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -48,6 +49,16 @@ class Findings:
         return self.rounds.options
 
     @property
+    def assigned(self) -> Mapping[str, Sequence[Any]]:
+        """The fields of `--set`."""
+        return self.rounds.assigned
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+        return self.rounds.study.name
+
+    @property
     def store(self) -> Store:
         """Where results are."""
         return self.rounds.store
@@ -79,6 +90,7 @@ class Rounds:
 
     study: Study
     options: argparse.Namespace
+    assigned: Mapping[str, Sequence[Any]]
     store: Store
     place: Place
     console: Console

@@ -57,6 +57,7 @@ def configuration_columns(configuration: Configuration) -> dict[str, Any]:
             value = None
         values[field.name] = list(value) if field.name == "module_times_ms" and value is not None else value
     values["columns"] = as_text(configuration.columns_by_cell)
+    values["test_set"] = configuration.test_set or configuration.dataset
     if configuration.kind == "searched":
         values["lambda1_multiple"] = (
             configuration.lambda1

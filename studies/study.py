@@ -61,6 +61,7 @@ class Study:
     follow: Callable[[Findings], list[Configuration]] | None = None
     answer: Callable[[pd.DataFrame, Findings], list[str]] | None = None
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    check: Callable[[Mapping[str, Sequence[Any]]], None] | None = None
 
     def trials(
         self,
@@ -80,6 +81,8 @@ class Study:
             ConfigurationError: a field that does not exist, or a value that it can't take.
         """
         _check_assigned(assigned, seeds)
+        if self.check is not None:
+            self.check(assigned)
         searched: list[Configuration] = []
         fixed: list[Configuration] = []
         for point in self.points(preset, folder):
@@ -91,7 +94,7 @@ class Study:
                 first = int(assigned.get("seed", [0])[0])
                 axes["seed"] = range(first, first + seeds)
             if self.searched or "architecture" in assigned:
-                searched += [_configuration(preset, values) for values in _product(axes)]
+                searched += [configuration(preset, values) for values in _product(axes)]
             if "architecture" not in assigned:
                 fixed += self._fixed_trials(preset, axes, self.random[preset] if random is None else random)
         return unique([*searched, *fixed])
@@ -100,7 +103,7 @@ class Study:
         """Trials without a search: `count` random architectures, and the two at the ends of the space."""
         shared = {name: values for name, values in axes.items() if name not in SEARCH_ONLY}
         found = []
-        for c in (_configuration(preset, values) for values in _product(shared)):
+        for c in (configuration(preset, values) for values in _product(shared)):
             columns = c.columns_by_cell
             found += [c.with_values(kind="random", architecture=str(a)) for a in random_architectures(columns, count)]
             ends = (all_parallel(columns), all_fusion(columns)) if self.ends else ()
@@ -110,7 +113,7 @@ class Study:
 
 def unique(configurations: Sequence[Configuration]) -> list[Configuration]:
     """The configurations without repeats, in order."""
-    return list({configuration.trial_id: configuration for configuration in configurations}.values())
+    return list({c.trial_id: c for c in configurations}.values())
 
 
 def random_architectures(columns: Sequence[int], count: int) -> list[Architecture]:
@@ -150,14 +153,15 @@ def _differing(c: Configuration, preset: str) -> list[str]:
 _DEFAULTS = {name: getattr(Configuration(), name) for name in field_types()}
 
 
-def _configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
+def configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
+    """The configuration of a preset with some values: searched, or given where there is an architecture."""
     kind = "given" if values.get("architecture") else "searched"
     whole = {**preset_values(preset, values.get("task", "denoise")), **values, "kind": kind}
     lambda1 = whole.get("lambda1")
     if not isinstance(lambda1, Multiple):
         return Configuration(**whole)
-    configuration = Configuration(**{**whole, "lambda1": 0.0})
-    return configuration.with_values(lambda1=lambda1.of(configuration))
+    without = Configuration(**{**whole, "lambda1": 0.0})
+    return without.with_values(lambda1=lambda1.of(without))
 
 
 def _product(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -96,7 +96,7 @@ def trial_row(study: str, trial: Trial, store: Store) -> dict[str, Any]:
         "data_sha256": digest([trial.data.weights, trial.data.alpha, trial.data.test]),
         "started_at": datetime.fromtimestamp(trial.started_at, UTC), "finished_at": datetime.now(UTC), "commit": commit(), "versions": json.dumps(versions()),
     }  # fmt: skip
-    row |= {"architecture": None, "test_set": c.test_set or c.dataset}
+    row |= {"architecture": None}
     if trial.architecture is not None:
         row |= architecture_columns(c, trial.architecture)
     for stage, key in (("search", trial.search_key), ("train", trial.train_key)):

@@ -1,0 +1,60 @@
+"""Where, among λ1 and λ2, should one look next? A sampler proposes; every finished trial in the store teaches it.
+
+Grid      None: Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithmic scale, as many at once as the cluster holds, for
+          PSNR ↑, parameters ↓ and a time proxy ↓: the sum of an architecture's module times, each measured once on this device
+          (not the testing time, which is measured at the end of each round and is in the rows).
+          `--set lambda1=0.001,1` gives the ends of the range; several values of cells, columns or channels are choices of the sampler.
+          Beside it random architectures and the two ends of the space. quick: 6 proposals; proxy: 30; paper: 20. `--trials N` asks for N.
+Shows     The Pareto front of what was proposed and of what other studies of the store have already tried.
+Command   python studies/adaptive_pareto.py
+          python studies/adaptive_pareto.py --preset proxy --data DIR --trials 60
+Usually   --trials 60   --set columns=2,4,6   --set lambda1=0.001,1
+
+Nothing of the sampler is kept: before each round it is taught anew, each finished trial of the store once, so a restart
+goes on where the rows are. Proposals that were planned and not finished are run first.
+"""
+
+import argparse
+import sys
+
+import pandas as pd
+
+from clearer.configuration import Configuration
+from studies.adaptive import Adaptive, check_assigned
+from studies.command_line import main, whole_number
+from studies.rounds import Findings
+from studies.study import Study
+
+TRIALS = {"quick": 6, "proxy": 30, "paper": 20}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The number of proposals."""
+    parser.add_argument(
+        "--trials", metavar="N", type=whole_number, help="proposals in all (default: 6 quick, 30 proxy, 20 paper)"
+    )
+
+
+def follow(findings: Findings) -> list[Configuration]:
+    """The proposals of the next round."""
+    return Adaptive(findings, findings.options.trials or TRIALS[findings.options.preset]).next_round()
+
+
+def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+    """What the sampler was taught."""
+    return Adaptive(findings, 0).lines()
+
+
+STUDY = Study(
+    name="adaptive_pareto",
+    axes={"quick": {}, "proxy": {}, "paper": {}},
+    random={"quick": 2, "proxy": 5, "paper": 5},
+    searched=False,
+    follow=follow,
+    answer=answer,
+    arguments=arguments,
+    check=check_assigned,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, __doc__))
