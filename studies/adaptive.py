@@ -93,12 +93,13 @@ class Adaptive:
 
     def taught(self) -> pd.DataFrame:
         """Every ended searched trial of the store that lies in the space, one row each: parameters, objectives, `study`."""
-        rows = load(self.findings.store.storage)
+        store = self.findings.store
+        rows = load(store.storage) if store.names("studies") else pd.DataFrame()
         if not len(rows):
             return rows
         rows = rows[(rows["kind"] == "searched") & self._is_alike(rows)].drop_duplicates("trial_id").copy()
         for name, (low, high) in self.ranges.items():
-            rows[name] = rows[name].where(rows[name] > 0, low)
+            rows[name] = rows[name].where(rows[name] > 0, LOWEST)
             rows = rows[(rows[name] >= low) & (rows[name] <= high)]
         for name, values in self.choices.items():
             rows = rows[rows[name].isin([self._choice(name, value) for value in values])]

@@ -12,7 +12,8 @@ TINY = (
     "channels=2", "cells=1", "columns=2", "batch_size=2", "patch_size=16", "search_iterations=4", "warmup_iterations=2", "train_iterations=4",
     "report_iterations=2", "reference_images=1", "time_series=1", "time_calls=1", "test_limit=2", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
-
+UNSWEPT = tuple(text for text in TINY if not text.startswith("lambda"))
+"""The same without the axes of the λ study."""
 
 MEASURED = (
     "search_seconds", "train_seconds", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "test_set_seconds", "started_at", "finished_at",
@@ -20,15 +21,19 @@ MEASURED = (
 """The columns of a row that a clock measured."""
 
 
-def command(storage: Path, *arguments: str, settings: tuple[str, ...] = TINY) -> list[str]:
-    """The command line of a λ study with tiny settings."""
-    script = str(ROOT / "studies" / "lambda_pareto.py")
+def command(
+    storage: Path, *arguments: str, settings: tuple[str, ...] = TINY, study: str = "lambda_pareto"
+) -> list[str]:
+    """The command line of a study with tiny settings."""
+    script = str(ROOT / "studies" / f"{study}.py")
     return [sys.executable, script, "--storage", str(storage), "--set", *settings, *arguments]
 
 
-def run_study(storage: Path, *arguments: str, settings: tuple[str, ...] = TINY) -> subprocess.CompletedProcess[str]:
-    """Runs a tiny λ study to its end."""
+def run_study(
+    storage: Path, *arguments: str, settings: tuple[str, ...] = TINY, study: str = "lambda_pareto"
+) -> subprocess.CompletedProcess[str]:
+    """Runs a tiny study to its end."""
     environment = os.environ | {"COLUMNS": "200"}
     return subprocess.run(
-        command(storage, *arguments, settings=settings), capture_output=True, text=True, timeout=300, env=environment, cwd=storage.parent, check=False
+        command(storage, *arguments, settings=settings, study=study), capture_output=True, text=True, timeout=300, env=environment, cwd=storage.parent, check=False
     )  # fmt: skip

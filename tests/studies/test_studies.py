@@ -1,0 +1,133 @@
+"""Every study: its trials in every preset, and that studies of one store share what they have in common."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from running import UNSWEPT, run_study
+
+import analysis
+from clearer.configuration import PRESETS, Configuration
+from clearer.fields import ConfigurationError
+from clearer.losses import polarisation_threshold
+from studies.command_line import parse_assignments
+from studies.study import Multiple, Study
+
+QUICK_COUNTS = {
+    "lambda_pareto": {"searched": 6, "random": 3, "given": 2},
+    "cells": {"searched": 8, "random": 4, "given": 8},
+    "columns": {"searched": 10, "random": 5, "given": 10},
+    "tasks": {"searched": 3, "random": 3, "given": 6},
+    "seeds": {"searched": 3, "random": 6},
+    "random_baseline": {"random": 6, "given": 2},
+    "table5": {"searched": 5, "random": 1, "given": 2},
+    "supernet_fidelity": {"searched": 1, "random": 6, "given": 2},
+    "adaptive_pareto": {"random": 2, "given": 2},
+    "settings": {"searched": 4},
+}
+
+
+def study(name: str) -> Study:
+    """The study of a file."""
+    return importlib.import_module(f"studies.{name}").STUDY
+
+
+@pytest.mark.parametrize("name", QUICK_COUNTS)
+def test_a_quick_study_holds_the_trials_that_its_note_says(name: str) -> None:
+    assert study(name).name == name
+    assert Counter(c.kind for c in study(name).trials("quick", {}, seeds=1)) == QUICK_COUNTS[name]
+    note = importlib.import_module(f"studies.{name}").__doc__
+    assert all(heading in note for heading in ("Grid  ", "Shows  ", f"Command   python studies/{name}.py\n"))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", QUICK_COUNTS)
+def test_trials_are_different_and_more_seeds_add_to_them(name: str, preset: str) -> None:
+    once, more = (study(name).trials(preset, {}, seeds=n) for n in (1, 7))
+    assert len({c.trial_id for c in once}) == len(once)
+    assert {c.trial_id for c in once} < {c.trial_id for c in more}
+    assert {c.seed for c in more} == set(range(7))
+
+
+@pytest.mark.parametrize("name", QUICK_COUNTS)
+def test_more_random_architectures_add_to_them(name: str) -> None:
+    few, many = (study(name).trials("quick", {}, seeds=1, random=n) for n in (1, 4))
+    assert {c.trial_id for c in few} < {c.trial_id for c in many}
+
+
+def test_a_multiple_of_the_threshold_polarises_every_space_alike() -> None:
+    assigned = parse_assignments(["lambda1=0.01,2x"])
+    assert assigned == {"lambda1": [0.01, Multiple(2.0)]}
+    trials = [c for c in study("cells").trials("quick", assigned, seeds=1) if c.kind == "searched"]
+    raw, twice = ([c for c in trials if (c.lambda1 == 0.01) == is_raw] for is_raw in (True, False))
+    assert [c.cells for c in raw] == [c.cells for c in twice] == [1, 2, 3, 4]
+    for c in twice:
+        assert c.lambda1 == pytest.approx(2 * polarisation_threshold(4 * c.cells, 1e-3), rel=1e-5)
+    with pytest.raises(ConfigurationError, match="lambda1=two"):
+        parse_assignments(["lambda1=twox"])
+
+
+def test_a_task_has_the_settings_of_its_preset(tmp_path: Path) -> None:
+    (tmp_path / "rain800").mkdir()
+    trials = study("tasks").trials("quick", {}, seeds=1, folder=tmp_path)
+    rain = [c for c in trials if c.task == "derain"]
+    assert {(c.dataset, c.image_channels, c.patch_size) for c in rain} == {("rain800", 3, 16)}
+    assert {(c.dataset, c.image_channels, c.patch_size) for c in trials if c.task == "denoise"} == {("embedded", 1, 32)}
+    assert [c.task for c in study("tasks").trials("paper", {}, seeds=1) if c.kind == "searched"].count("derain") == 1
+
+
+def test_an_axis_of_the_command_line_replaces_the_doubts_and_a_value_does_not() -> None:
+    assert len(study("settings").trials("quick", {"channels": [4]}, seeds=1)) == 4
+    swept = study("settings").trials("quick", {"channels": [2, 4, 8]}, seeds=1)
+    assert [(c.channels, c.mixing) for c in swept] == [(n, "parallel") for n in (2, 4, 8)]
+
+
+def test_the_adaptive_study_names_what_it_cannot_sample() -> None:
+    for assigned in ({"sigma": [30.0, 50.0]}, {"lambda1": [0.1, 0.2, 0.3]}, {"lambda2": [0.0, 0.1]}):
+        with pytest.raises(ConfigurationError, match=next(iter(assigned))):
+            study("adaptive_pareto").trials("quick", assigned, seeds=1)
+
+
+def test_a_baseline_shares_trainings_and_pixels_with_the_search(study_storage: Path, tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    shutil.copytree(study_storage, storage)
+    before = {path.name for path in storage.glob("stages/train/*")}
+    done = run_study(storage, "--random", "4", "--tracking-uri", "none", settings=UNSWEPT, study="random_baseline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    theirs, own = analysis.load(storage, "lambda_pareto"), analysis.load(storage, "random_baseline")
+    assert own["kind"].value_counts().to_dict() == {"random": 4, "given": 2}
+    assert theirs["test_pixels_sha256"].nunique() == 1
+    assert set(own["test_pixels_sha256"]) == set(theirs["test_pixels_sha256"]), "the same clean and noisy pixels"
+    assert set(own["data_sha256"]) == set(theirs["data_sha256"])
+    new = {path.name for path in storage.glob("stages/train/*")} - before
+    assert new == set(own["train_key"]) - set(theirs["train_key"]), "computes what the store has not"
+    assert own.set_index("train_key")["train_reused"].to_dict() == {key: key not in new for key in own["train_key"]}
+    both = own.merge(theirs, on="train_key", suffixes=("", "_there"))
+    assert len(both)
+    assert (both["psnr_db"] == both["psnr_db_there"]).all()
+
+
+def test_time_that_is_spent_leaves_trials_to_the_next_run(tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    request = "--seeds", "2", "--random", "0", "--tracking-uri", "none"
+    spent = run_study(storage, "--budget", "0s", *request, settings=UNSWEPT, study="seeds")
+    assert spent.returncode == 3, spent.stdout + spent.stderr
+    assert "2 trials have not started" in spent.stdout
+    done = run_study(storage, "--budget", "1h", *request, settings=UNSWEPT, study="seeds")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = analysis.load(storage)
+    assert rows["kind"].value_counts().to_dict() == {"searched": 2, "given": 2}
+    given = rows[rows["kind"] == "given"]
+    assert set(given["seed"]) == {0, 1}
+    first = rows[(rows["kind"] == "searched") & (rows["seed"] == 0)].iloc[0]
+    assert set(given["architecture"]) == {first["architecture"]}, "what the first seed found, trained with every seed"
+    assert "standard deviation" in done.stdout
+
+
+def test_a_given_trial_reads_no_field_of_a_search() -> None:
+    found = [c for name in QUICK_COUNTS for c in study(name).trials("quick", {}, seeds=1) if c.kind != "searched"]
+    assert {c.lambda1 for c in found} == {Configuration().lambda1}
