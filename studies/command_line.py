@@ -18,7 +18,7 @@ from clearer.__main__ import OneLineParser
 from clearer.configuration import PRESETS, Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.images import ImageError
-from studies import dry_run, summary
+from studies import dry_run, stopping, summary
 from studies.connection import ClusterError, connect, reachable
 from studies.execution import Execution
 from studies.module_times import with_module_times
@@ -174,7 +174,7 @@ def _execute(
                 ran = Execution(study.name, store, place, progress, tracking).run(missing, cluster)
             unfinished = [trial for trial in ran if trial.failure is not None and not trial.failure.permanent]
         labels = {c.trial_id: label(c) for c in trials}
-        report = write_report(store.storage, study.name, labels)
+        report = write_report(store.storage, study.name, labels) + stopping.write(store, study.name, trials)
         if tracking is not None:
             for row in store.rows(study.name, set(labels)):
                 tracking.ended(row, labels[row["trial_id"]])
