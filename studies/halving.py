@@ -23,9 +23,9 @@ def rungs(iterations: int, report_iterations: int, reduction: int) -> tuple[int,
     if not reduction:
         return ()
     found = [max(1, round(iterations / reduction**2 / report_iterations)) * report_iterations]
-    while found[-1] * reduction < iterations:
+    while found[-1] < iterations:
         found.append(found[-1] * reduction)
-    return tuple(found)
+    return tuple(found[:-1])
 
 
 def scheduler() -> Any:

@@ -74,7 +74,8 @@ def write(store: Store, study: str, trials: Collection[Configuration]) -> list[s
     if not lines:
         return []
     name = f"studies/{study}/report/early_stopping.md"
-    store.write(name, "\n".join([*(f"* {line}" for line in lines), "", markdown(table), ""]).encode())
+    below = ["", markdown(table)] if len(table) else []
+    store.write(name, "\n".join([*(f"* {line}" for line in lines), *below, ""]).encode())
     return [name]
 
 
@@ -117,8 +118,8 @@ def _replayed_searches(searches: Collection[Stage]) -> tuple[list[str], list[dic
         saved = sum(s.iterations - at for s, at, _ in found if at is not None)
         changed = sum(not same for _, _, same in found)
         lines.append(
-            f"with {name} the {len(those)} searches that ran to their end would have saved {_share(saved, those)}; "
-            f"the architecture would have been another in {changed} of {len(those)}"
+            f"{name} would have saved {_share(saved, those)} of the searches that ran to their end, "
+            f"and changed the architecture of {changed} of {len(those)}"
         )
     return lines, table
 
@@ -145,11 +146,13 @@ def _replayed_trainings(trainings: Collection[Stage]) -> tuple[list[str], list[d
             saved += sum(c.train_iterations - at for at in stops.values())
             lost += best.trial_id in stops
             name = f"replayed: halving {reduction}"
-            table += [_row(s, name, at := stops.get(s.trial_id), s is best and at is not None) for s in group]
+            for s in group:
+                at = stops.get(s.trial_id)
+                table.append(_row(s, name, at, at is not None if s is best else None))
         if rivals:
             lines.append(
-                f"with halving {reduction} the trainings that ran to their end would have saved {_share(saved, [s for g in rivals for s in g])}; "
-                f"the best by validation PSNR would have been stopped in {lost} of {len(rivals)} comparisons"
+                f"halving {reduction} would have saved {_share(saved, [s for g in rivals for s in g])} of the trainings that ran to their end, "
+                f"and stopped the best by validation PSNR in {lost} of {len(rivals)} comparisons"
             )
     return lines, table
 
