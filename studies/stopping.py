@@ -60,11 +60,14 @@ def replay_search(
 
 def findings(store: Store, study: str, trials: Collection[Configuration]) -> tuple[list[str], pd.DataFrame]:
     """What is to say of early stopping in the rows of `trials`: a few lines, and a row for each search and training replayed or stopped."""
-    searches, trainings = (_stages(store, study, trials, name) for name in ("search", "train"))
+    rows, curves = load(store.storage, study), load_curves(store.storage, study)
+    if not len(rows) or not len(curves):
+        return [], pd.DataFrame()
+    searches, trainings = (_stages(rows, curves, trials, name) for name in ("search", "train"))
     lines = [*_saved("searches", searches), *_saved("trainings", trainings)]
     table = [_row(stage, "on", stage.stopped_at) for stage in (*searches, *trainings) if stage.stopped_at is not None]
-    for more, rows in (_replayed_searches(searches), _replayed_trainings(trainings)):
-        lines, table = lines + more, table + rows
+    for said, replayed in (_replayed_searches(searches), _replayed_trainings(trainings)):
+        lines, table = lines + said, table + replayed
     return lines, pd.DataFrame(table).astype({"stops_at": "Int64"}) if table else pd.DataFrame()
 
 
@@ -79,11 +82,8 @@ def write(store: Store, study: str, trials: Collection[Configuration]) -> list[s
     return [name]
 
 
-def _stages(store: Store, study: str, trials: Collection[Configuration], name: str) -> list[Stage]:
+def _stages(rows: pd.DataFrame, curves: pd.DataFrame, trials: Collection[Configuration], name: str) -> list[Stage]:
     """The searches or the trainings of the rows, each once, with their curves."""
-    rows, curves = load(store.storage, study), load_curves(store.storage, study)
-    if not len(rows) or not len(curves):
-        return []
     by_trial = dict(list(curves[curves["stage"] == name].groupby("trial_id")))
     wanted = {c.trial_id: c for c in trials}
     found: dict[str, Stage] = {}
