@@ -22,17 +22,26 @@ PROTOCOL = (*PIXELS, "self_ensemble")
 
 TABLE = (
     "kind", "lambda1", "lambda2", "seed", "architecture", "parameters", "psnr_db", "ssim",
-    "psnr_patch_db", "degraded_psnr_db", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "device", "on_front", "trial_id",
+    "psnr_patch_db", "degraded_psnr_db", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "device", "on_front",
+    "search_stopped_at", "train_stopped_at", "trial_id",
 )  # fmt: skip
 
 
 def comparable(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The finished rows in groups of one protocol each, with a caption that names it."""
+    """The finished rows in groups of one protocol each, with a caption that names it.
+
+    Rows without a score, of trainings that were stopped, stand last in the group that their scores would be in.
+    """
     rows = finished(frame)
     if not len(rows):
         return
-    for _, group in rows.groupby(list(PROTOCOL), dropna=False):
-        yield caption(group), group
+    known = [name for name in PROTOCOL if name != "test_images"]
+    images = rows.groupby([*known, "test_limit"], dropna=False)["test_images"].transform("first")
+    for _, group in rows.groupby([*known, rows["test_images"].fillna(images)], dropna=False):
+        unscored = group["psnr_db"].isna()
+        if not unscored.all():
+            ordered = group.loc[unscored.sort_values(kind="stable").index]
+            yield caption(ordered), ordered
 
 
 def caption(group: pd.DataFrame) -> str:
@@ -51,7 +60,9 @@ def results_table(group: pd.DataFrame, references: pd.DataFrame | None = None) -
     `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of
     kind `reference` with their name in the place of the architecture.
     """
-    table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"]))[list(TABLE)]
+    table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"])).reindex(
+        columns=list(TABLE)
+    )
     beside = _same_pixels(group, references)
     if len(beside):
         named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)

@@ -104,6 +104,13 @@ class Configuration:
     alpha_statistics: str = setting(
         "running", "search", "batch norm in the α step; released code", one_of("running", "batch")
     )
+    search_patience: int = setting(
+        0,
+        "search",
+        "ends a search that has not changed for so many iterations; 0: never, as in the paper",
+        NOT_NEGATIVE,
+    )
+    search_tolerance: float = setting(0.02, "search", "the most that α may move and count as unchanged", FRACTION)
     clip_norm: float = setting(5.0, "search train", "global gradient norm of the weights; released code", POSITIVE)
     initial_std: float = setting(1e-3, "search train", "convolutions; released code", POSITIVE)
 
@@ -112,6 +119,13 @@ class Configuration:
     train_epoch_iterations: int = setting(100, "train", "schedule steps; released code", POSITIVE)
     train_learning_rate: float = setting(0.01, "train", "released code", POSITIVE)
     train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
+
+    train_halving: int = setting(
+        0,
+        "",
+        "η of successive halving among trainings that compare; 0: all run to their end, as in the paper",
+        (lambda v: v != 1 and v >= 0, "must be 0 (off), or 2 or greater"),
+    )
 
     # Test and testing time
     test_border: str = setting(
@@ -157,6 +171,7 @@ class Configuration:
             raise ConfigurationError(
                 f"warmup_iterations={self.warmup_iterations}: must be less than search_iterations={self.search_iterations}"
             )
+        self._check_stopping()
         if self.weights_split == self.alpha_split:
             raise ConfigurationError(
                 f"alpha_split={self.alpha_split}: weights and α learn from different splits, both are {self.weights_split}"
@@ -183,6 +198,19 @@ class Configuration:
                 f"architecture={self.architecture}: has {as_text(architecture.columns)} columns, but cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
             )
         self._forget(SEARCH_ONLY)
+
+    def _check_stopping(self) -> None:
+        most = self.search_iterations - self.warmup_iterations
+        if self.search_patience >= most:
+            raise ConfigurationError(
+                f"search_patience={self.search_patience}: must be less than search_iterations - warmup_iterations={most}"
+            )
+        if not self.search_patience:
+            self._forget(["search_tolerance"])
+        if self.train_halving and self.report_iterations >= self.train_iterations:
+            raise ConfigurationError(
+                f"train_halving={self.train_halving}: needs report_iterations={self.report_iterations} to be less than train_iterations={self.train_iterations}"
+            )
 
     def _check_datasets(self) -> None:
         for field in ("dataset", "test_set"):

@@ -83,7 +83,7 @@ class Run:
         self._watched = self._to_device(crops(configuration, watched, f"{self.stage} watched crops").batch(0))
 
     def advance(self, every: int | None = None) -> Iterator[Run]:
-        """Iterates to the end, yielding itself after every `every` iterations and after the last.
+        """Iterates until it has `ended`, yielding itself after every `every` iterations and after the last.
 
         The curve has a row for each `report_iterations`, whatever `every` is.
 
@@ -92,21 +92,29 @@ class Run:
         """
         report = self.configuration.report_iterations
         every = every or report
-        while self.iteration < self.iterations:
+        while not self.ended:
             started = time.perf_counter()
             for name, value in self._iterate().items():
                 self._sums[name] = self._sums.get(name, 0) + torch.stack(
                     [value.detach().double(), torch.ones_like(value, dtype=torch.double)]
                 )  # type: ignore[assignment]
             self.iteration += 1
-            last = self.iteration == self.iterations
-            if last or self.iteration % report == 0:
+            if self.iteration == self.iterations or self.iteration % report == 0:
                 self._report()
             self.seconds += time.perf_counter() - started
             if self.curve and self.curve[-1]["iteration"] == self.iteration:
                 self.curve[-1] |= {"seconds": self.seconds, "recorded_at": time.time()}
-            if last or self.iteration % every == 0:
+            if self.ended or self.iteration % every == 0:
                 yield self
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do: all iterations are done, or the curve says that more would not help."""
+        return self.iteration >= self.iterations or self._settled()
+
+    def _settled(self) -> bool:
+        """A subclass's rule of early stopping: a function of the curve, hence the same after a resume."""
+        return False
 
     def _iterate(self) -> dict[str, Tensor]:
         """One iteration; the losses of it, scalars."""

@@ -19,6 +19,7 @@ from clearer.images import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
 from clearer.networks import Supernet
 from clearer.runs import Run, cosine, crops
+from clearer.stopping import has_settled
 from clearer.streams import torch_generator
 
 
@@ -28,6 +29,8 @@ class Search(Run):
     Rows of the curve hold the means since the last row of `restoration_loss` (weights split), `alpha_loss`
     (L_Res on the α split), `architecture_loss`, `complexity_loss` (unweighted; absent in the warm-up), then
     `psnr_db` on a fixed batch of the α split, and `alpha`, α^f of every column.
+
+    With a `search_patience` it ends at the first row at which it has settled; rates are annealed as for the full length.
     """
 
     stage = "search"
@@ -102,6 +105,10 @@ class Search(Run):
         loss = F.mse_loss(self.supernet(degraded, self.supernet.alpha().detach()), clean)
         self._descend(self.optimizers["weights"], self._weights, loss, c.clip_norm)
         return loss
+
+    def _settled(self) -> bool:
+        c = self.configuration
+        return has_settled(self.curve, c.warmup_iterations, c.search_patience, c.search_tolerance)
 
     def _record(self) -> dict[str, Any]:
         return {"alpha": self.supernet.alpha()[:, 1].tolist()}

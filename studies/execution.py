@@ -83,7 +83,10 @@ class Execution:
             trial.train_reused = key in jobs or self.store.result("train", key) is not None
             if self.store.result("test", trial.test_key) is None:
                 tests = dict(jobs[key].tests if key in jobs else ()) | {trial.test_key: c}
-                jobs[key] = Job("train", key, c, trial.data, str(trial.architecture), tuple(tests.items()))
+                mildest = min(c.train_halving, jobs[key].reduction if key in jobs else c.train_halving)
+                jobs[key] = Job(
+                    "train", key, c, trial.data, str(trial.architecture), tuple(tests.items()), reduction=mildest
+                )
         self._phase("trainings", list(jobs.values()), trials, cluster)
 
     def _phase(self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster) -> None:
@@ -114,8 +117,14 @@ class Execution:
                     self._write(trial)
             self.progress.ended(job.key, failure.reason if failure else self._outcome(job), failure is not None)
 
+        def stopped(job: Job, spent: dict[str, Any]) -> None:
+            for trial in users[job.key]:
+                trial.stopped, trial.test_key = spent, None
+                self._write(trial)
+            self.progress.ended(job.key, f"stopped at iteration {spent['iterations']}, behind the others")
+
         self.progress.phase(name, len(jobs))
-        watcher = Watcher(lambda job: self.progress.started(job.key, text(job), job.stage), progressed, ended)
+        watcher = Watcher(lambda job: self.progress.started(job.key, text(job), job.stage), progressed, ended, stopped)
         cluster.run_phase(jobs, self.place, watcher)
 
     def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
@@ -129,7 +138,11 @@ class Execution:
         return "  ".join([found, *(f"{mean(s['by_image']['psnr_db']):.2f} dB" for s in scores if s)])
 
     def _time(self, trials: list[Trial], cluster: Cluster) -> None:
-        ready = [t for t in trials if t.failure is None and t.architecture is not None and t.train_key is not None]
+        ready = [
+            t
+            for t in trials
+            if t.failure is t.stopped is None and t.architecture is not None and t.train_key is not None
+        ]
         requests = [(t.configuration, t.architecture, t.data, t.train_key) for t in ready]
         if not ready:
             return
@@ -151,7 +164,9 @@ class Execution:
         row = trial_row(self.study, trial, self.store)
         records = []
         for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
-            records += stages.load_curve(self.store, stage, key) if key else []
+            left = stage == "train" and trial.stopped is not None
+            load = stages.load_unfinished_curve if left else stages.load_curve
+            records += load(self.store, stage, key) if key else []
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
         if self.tracking is not None:
             self.tracking.ended(row, label(trial.configuration))

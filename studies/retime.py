@@ -70,7 +70,7 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
     place = Place(store.storage, None if data is None else str(data.absolute()), gpus=1.0 if gpu else 0.0)
     found = []
     for row in store.rows(study, store.trial_ids(study)):
-        if row["status"] != "finished":
+        if row["status"] != "finished" or row.get("train_stopped_at") is not None:
             continue
         c = Configuration(**configurations[row["trial_id"]])
         pixels = prepare([c], place.folder)[0].data

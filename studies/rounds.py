@@ -23,6 +23,7 @@ from analysis.report import write_report
 from analysis.results import finished, load
 from analysis.storage import redacted
 from clearer.configuration import Configuration
+from studies import stopping
 from studies.connection import connect
 from studies.execution import Execution
 from studies.module_times import with_module_times
@@ -209,6 +210,7 @@ class Rounds:
     def _report(self) -> None:
         labels = {c.trial_id: label(c) for c in self.planned}
         report = write_report(self.store.storage, self.study.name, labels)
+        report += stopping.write(self.store, self.study.name, self.planned)
         tracking = self._tracked()
         if tracking is not None:
             for row in self.store.rows(self.study.name, set(labels)):

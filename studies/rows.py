@@ -32,12 +32,12 @@ ROW = pa.schema(
         "ssim_zero_padded": _NUMBER, "psnr_y_db": _NUMBER, "ssim_y": _NUMBER, "psnr_by_image": _NUMBERS, "test_images": _COUNT,
         "test_time_ms": _NUMBER, "test_time_iqr_ms": _NUMBER, "test_time_spread": _NUMBER, "test_time_images": _COUNT, "test_time_size": _TEXT, "test_set_seconds": _NUMBER,
         "test_time_error": _TEXT, "device": _TEXT, "alpha": _NUMBERS, "search_device": _TEXT, "train_device": _TEXT,
-        "search_seconds": _NUMBER, "train_seconds": _NUMBER, "gpu_seconds": _NUMBER, "energy_wh": _NUMBER,
+        "search_stopped_at": _COUNT, "train_stopped_at": _COUNT, "search_seconds": _NUMBER, "train_seconds": _NUMBER, "gpu_seconds": _NUMBER, "energy_wh": _NUMBER,
         "search_reused": _FLAG, "train_reused": _FLAG, "search_key": _TEXT, "train_key": _TEXT, "test_key": _TEXT, "data_sha256": _TEXT, "test_pixels_sha256": _TEXT,
         "started_at": _TIME, "finished_at": _TIME, "host": _TEXT, "commit": _TEXT, "versions": _TEXT,
     }
 )  # fmt: skip
-"""Every column of a trial row; one that was not measured, or does not apply, is null."""
+"""Every column of a trial row; one that was not measured, or does not apply, is null: `…_stopped_at` where a stage ran to its end."""
 
 CURVE = pa.schema({
     "trial_id": _TEXT, "stage": _TEXT, "iteration": _COUNT, "restoration_loss": _NUMBER, "alpha_loss": _NUMBER, "architecture_loss": _NUMBER,

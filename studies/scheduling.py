@@ -1,4 +1,4 @@
-"""Where and when stages run. The only file that knows Ray Tune; `studies.connection` joins or starts the cluster.
+"""Where and when stages run. With `studies.halving` the only file that knows Ray Tune; `studies.connection` joins or starts the cluster.
 
 A phase (all searches that are missing, then all trainings that are missing with their tests) is one Tune
 run over jobs; Tune places them, limits how many run at once, and starts a job again when its worker or
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, digest
 from clearer.images import ImageError
 from clearer.runs import Run
-from studies import oneshot, stages
+from studies import halving, oneshot, stages
 from studies.connection import ClusterError
 from studies.stages import Fingerprints, Place
 
@@ -31,6 +31,8 @@ MAX_FAILURES = 3
 class Job:
     """One search, one training with the tests of it (`tests` are (key, configuration)), the references of a protocol, or
     the one-shot scores of `architectures` under a search's supernet.
+
+    `reduction` is η of successive halving among the trainings that have the same `rivals`; 0: the job runs to its end.
     """
 
     stage: str
@@ -40,6 +42,17 @@ class Job:
     architecture: str = ""
     tests: tuple[tuple[str, Configuration], ...] = ()
     architectures: tuple[str, ...] = ()
+    reduction: int = 0
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The iterations at which the job may be stopped."""
+        return halving.rungs(self.configuration.train_iterations, self.configuration.report_iterations, self.reduction)
+
+    @property
+    def rivals(self) -> str:
+        """The same for trainings that differ in nothing but the architecture."""
+        return digest([self.configuration.of_stage("train"), self.data.weights, self.data.alpha, self.reduction])
 
     def run(self, place: Place) -> Iterator[Run]:
         """Computes what is missing of the job, yielding the run under way."""
@@ -53,7 +66,7 @@ class Job:
             yield from stages.run_search(self.configuration, self.key, self.data, place)
             return
         yield from stages.run_training(
-            self.configuration, Architecture.parse(self.architecture), self.key, self.data, place
+            self.configuration, Architecture.parse(self.architecture), self.key, self.data, place, self.rungs
         )
         for key, configuration in self.tests:
             stages.run_test(configuration, key, self.key, self.data, place)
@@ -74,6 +87,7 @@ class Watcher:
     started: Callable[[Job], None] = lambda job: None
     progressed: Callable[[Job, dict[str, Any]], None] = lambda job, progress: None
     ended: Callable[[Job, Failure | None], None] = lambda job, failure: None
+    stopped: Callable[[Job, dict[str, Any]], None] = lambda job, spent: None
 
 
 @dataclass(frozen=True)
@@ -114,7 +128,7 @@ class Cluster:
     def run_phase(self, jobs: Sequence[Job], place: Place, watcher: Watcher) -> None:
         """Runs the jobs to their ends, each alone: one that fails does not touch the others.
 
-        `watcher.ended` is called once for every job.
+        Once for every job `watcher.ended` is called, or `watcher.stopped` where halving has stopped it.
 
         Raises:
             KeyboardInterrupt: the phase was stopped before all jobs had ended.
@@ -131,7 +145,11 @@ class Cluster:
         tuner = tune.Tuner(
             trainable,
             param_space={"job": tune.grid_search(list(jobs)), "place": place},
-            tune_config=tune.TuneConfig(max_concurrent_trials=self.concurrent, reuse_actors=self.gpus_per_trial == 0),
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=self.concurrent,
+                reuse_actors=self.gpus_per_trial == 0,
+                scheduler=halving.scheduler(),
+            ),
             run_config=tune.RunConfig(
                 name=jobs[0].stage,
                 storage_path=str(scratch),
@@ -192,16 +210,16 @@ def _run_job(config: dict[str, Any]) -> None:
     from ray import tune
 
     job, place = config["job"], config["place"]
+    known = 0
     try:
         for run in job.run(place):
-            tune.report(
-                {
-                    "iteration": run.iteration,
-                    "iterations": run.iterations,
-                    "seconds": run.seconds,
-                    "record": run.curve[-1],
-                }
-            )
+            for record in run.curve[known:]:
+                if record["iteration"] in (run.iteration, *job.rungs):
+                    about = {name: record[name] for name in ("iteration", "seconds")}
+                    tune.report(
+                        {**about, "iterations": run.iterations, "record": record, "spent": stages.spent(run, place)}
+                    )
+            known = len(run.curve)
         tune.report({"finished": True})
     except Exception as error:
         tune.report({"failure": failure_of(error)})
@@ -242,6 +260,9 @@ def _callback(jobs: dict[str, Job], watcher: Watcher, ended: set[str]) -> Any:
                 watcher.progressed(
                     job, {name: result[name] for name in ("iteration", "iterations", "seconds", "record")}
                 )
+                if result.get("done") and job.key not in ended:  # so says the scheduler, never the job
+                    ended.add(job.key)
+                    watcher.stopped(job, result["spent"])
             elif "failure" in result or "finished" in result:
                 self._end(job, result.get("failure"))
 

@@ -10,11 +10,12 @@ progress, and finish the stage in the store; a run that dies leaves a checkpoint
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -154,16 +155,21 @@ def run_search(c: Configuration, key: str, data: Fingerprints, place: Place) -> 
 
 
 def run_training(
-    c: Configuration, architecture: Architecture, key: str, data: Fingerprints, place: Place
+    c: Configuration,
+    architecture: Architecture,
+    key: str,
+    data: Fingerprints,
+    place: Place,
+    rungs: Collection[int] = (),
 ) -> Iterator[Run]:
-    """Trains a derived network from scratch, and keeps it and its curve."""
+    """Trains a derived network from scratch, and keeps it and its curve; at `rungs` it may be left, and gone on with later."""
     store = Store(place.storage)
     if store.result("train", key) is not None:
         return
     _prepare(c)
     sets = _unchanged_sets(c, data, place.folder)
     run = Training(c, architecture, sets[0], sets[1], place.device)
-    yield from _advance(run, store, key, place)
+    yield from _advance(run, store, key, place, rungs)
     assert isinstance(run.network, Network)
     _finish(
         run,
@@ -239,31 +245,53 @@ def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
     return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
 
 
+def load_unfinished_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
+    """The curve of a search or training that was left, up to its newest checkpoint; empty where there is none."""
+    return next((state["curve"] for state in _states(store, stage, key, "cpu")), [])
+
+
+def spent(run: Run, place: Place) -> dict[str, Any]:
+    """What a run has taken so far, and on what."""
+    return {
+        "iterations": run.iteration, "seconds": run.seconds, "device": device_name(place.device),
+        "gpus": place.gpus, "host": socket.gethostname(),
+    }  # fmt: skip
+
+
 def _prepare(c: Configuration) -> None:
     """The number of threads is the configuration's: sums, hence bits, depend on it."""
     torch.set_num_threads(c.threads)
 
 
-def _advance(run: Run, store: Store, key: str, place: Place) -> Iterator[Run]:
-    """Goes on from the newest checkpoint that is whole; saves one whenever `checkpoint_seconds` have passed."""
-    for data in store.checkpoints(run.stage, key):
-        try:
-            run.load_state_dict(unpack_state(data, place.device))
-            break
-        except DamagedError:
-            continue
+def _advance(run: Run, store: Store, key: str, place: Place, rungs: Collection[int] = ()) -> Iterator[Run]:
+    """Goes on from the newest checkpoint that is whole; saves one at `rungs` and whenever `checkpoint_seconds` have passed.
+
+    What has rungs is yielded as it was found, so that it can be judged by its curve before it goes on.
+    """
+    state = next(_states(store, run.stage, key, place.device), None)
+    if state is not None:
+        run.load_state_dict(state)
+        if rungs:
+            yield run
     saved = time.monotonic()
     for _ in run.advance():
-        yield run
-        if time.monotonic() - saved >= place.checkpoint_seconds and run.iteration < run.iterations:
+        due = run.iteration in rungs or time.monotonic() - saved >= place.checkpoint_seconds
+        if due and not run.ended:
             store.save_checkpoint(run.stage, key, run.iteration, pack_state(run.state_dict()))
             saved = time.monotonic()
+        yield run
+
+
+def _states(store: Store, stage: str, key: str, device: str) -> Iterator[dict[str, Any]]:
+    """The states in the checkpoints that are whole, newest first."""
+    for data in store.checkpoints(stage, key):
+        with contextlib.suppress(DamagedError):
+            yield unpack_state(data, device)
 
 
 def _finish(run: Run, store: Store, key: str, place: Place, found: dict[str, Any], files: dict[str, bytes]) -> None:
     result = {
-        **found, "iterations": run.iteration, "seconds": run.seconds, "device": device_name(place.device),
-        "gpus": place.gpus, "host": socket.gethostname(), "finished_at": time.time(),
+        **found, **spent(run, place), "finished_at": time.time(),
         "started_at": run.curve[0]["recorded_at"] - run.curve[0]["seconds"],
     }  # fmt: skip
     store.finish(run.stage, key, result, {**files, "curve.parquet": as_parquet(curve_table(run.curve))})

@@ -11,6 +11,7 @@ from rich.table import Table
 from analysis.report import comparable, results_table
 from analysis.results import finished, load_references
 from analysis.storage import redacted
+from studies import stopping
 from studies.rounds import Findings, Rounds, out_of_time
 from studies.store import Store
 from studies.study import label
@@ -19,7 +20,10 @@ _ROWS_SHOWN = 40
 _COLUMNS = (
     ("kind", "kind", ""), ("λ1", "lambda1", "g"), ("λ2", "lambda2", "g"), ("seed", "seed", "d"), ("architecture", "architecture", ""),
     ("parameters", "parameters", ",d"), ("PSNR dB", "psnr_db", ".2f"), ("SSIM", "ssim", ".4f"), ("ms/image", "test_time_ms", ".1f"), ("spread", "test_time_spread", ".0%"),
+    ("search stopped", "search_stopped_at", "d"), ("training stopped", "train_stopped_at", "d"),
 )  # fmt: skip
+_RARE = ("search_stopped_at", "train_stopped_at")
+"""Columns that are shown where they say something."""
 
 
 def conclude(rounds: Rounds) -> int:
@@ -30,6 +34,8 @@ def conclude(rounds: Rounds) -> int:
     references = load_references(store.storage, study.name)
     for text, group in comparable(rows):
         _show(text, results_table(group, references), console)
+    for line in stopping.findings(store, study.name, rounds.planned)[0]:
+        console.print(line, soft_wrap=True)
     failed = [
         (label(wanted[row["trial_id"]]), row["error"]) for row in rows.to_dict("records") if row["status"] == "failed"
     ]
@@ -57,10 +63,11 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
-    for heading, _, form in _COLUMNS:
+    columns = [column for column in _COLUMNS if column[1] not in _RARE or shown[column[1]].notna().any()]
+    for heading, _, form in columns:
         table.add_column(heading, justify="right" if form else "left", no_wrap=True)
     for row in shown.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else format(row[name], form) for _, name, form in _COLUMNS]
+        cells = ["" if pd.isna(row[name]) else format(row[name], form) for _, name, form in columns]
         table.add_row("●" if row["on_front"] else "", *cells)
     console.print(table, "")
     if len(shown) < len(results):

@@ -18,9 +18,8 @@ from typing import Any
 
 from analysis.figures import draw_architecture
 from analysis.storage import redacted
-from studies import stages
 from studies.rows import CURVE, ROW
-from studies.store import Store
+from studies.store import Store, from_parquet
 
 STUDY_TAG, TRIAL_TAG = "clearer.study_id", "clearer.trial_id"
 _METRICS = (
@@ -150,9 +149,9 @@ class Tracking:
         ]
         stamp = int(1000 * (ended or 0))
         metrics = [Metric(column, float(row[column]), stamp, 0) for column in _METRICS if row.get(column) is not None]
+        curve = from_parquet(self.store.read(f"studies/{self.study}/curves/{trial_id}.parquet"))
         for stage in ("search", "train"):
-            if row.get(f"{stage}_key"):
-                metrics += _curve_metrics(stage, stages.load_curve(self.store, stage, row[f"{stage}_key"]))
+            metrics += _curve_metrics(stage, [record for record in curve if record["stage"] == stage])
         for first in range(0, len(params), 100):
             self._client.log_batch(run, params=params[first : first + 100])
         for first in range(0, len(metrics), _BATCH):

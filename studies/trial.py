@@ -50,6 +50,8 @@ class Trial:
     time_key: str | None = None
     time_error: str | None = None
     failure: Failure | None = None
+    stopped: dict[str, Any] | None = None
+    """What its training had taken (`stages.spent`) when halving stopped it."""
     search_reused: bool | None = None
     train_reused: bool | None = None
     started_at: float = field(default_factory=time.time)
@@ -100,9 +102,13 @@ def trial_row(study: str, trial: Trial, store: Store) -> dict[str, Any]:
     if trial.architecture is not None:
         row |= architecture_columns(c, trial.architecture)
     for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
-        result = store.result(stage, key) if key else None
+        result = trial.stopped if stage == "train" else None
+        result = result or (store.result(stage, key) if key else None)
         if result is not None:
             row |= {
+                f"{stage}_stopped_at": result["iterations"]
+                if result["iterations"] < getattr(c, f"{stage}_iterations")
+                else None,
                 f"{stage}_seconds": result["seconds"],
                 f"{stage}_device": result["device"],
                 "host": result["host"],

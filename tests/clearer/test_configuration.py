@@ -198,7 +198,7 @@ def test_every_field_has_a_source_and_determines_known_stages():
     for field in dataclasses.fields(Configuration):
         assert set(field.metadata["stages"]) <= {"search", "train", "test", "time", "reference"}
         assert field.metadata["source"]
-        assert field.metadata["stages"] or field.name in ("kind", "architecture", "allow_overlap")
+        assert field.metadata["stages"] or field.name in ("kind", "architecture", "allow_overlap", "train_halving")
 
 
 def test_a_stage_is_determined_by_its_fields_alone():

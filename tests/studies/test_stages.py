@@ -16,12 +16,12 @@ from studies import stages
 from studies.stages import Fingerprints, Place
 from studies.store import Store
 
-BASE = Configuration(**QUICK)
+BASE = Configuration(**QUICK, search_patience=20)
 DATA = Fingerprints("w", "a", "t")
 ARCHITECTURE = Architecture.parse("FPFP-FPFF-PFFP")
 OTHER = {
     "columns": (2,), "mixing": "sequential", "dataset": "bsds500", "protocol": "float", "complexity": "flops", "alpha_statistics": "batch",
-    "test_border": "whole", "image_channels": 3, "self_ensemble": 8,
+    "test_border": "whole", "image_channels": 3, "self_ensemble": 8, "train_halving": 2,
 }  # fmt: skip
 SINGLE = [name for name in field_types() if name in OTHER or field_types()[name] in (int, float)]
 """Fields that one value more or less leaves valid."""
@@ -65,19 +65,19 @@ def test_the_architecture_and_the_device_are_part_of_the_key() -> None:
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
     small = {"channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2}
-    c = BASE.with_values(**small, search_iterations=8, warmup_iterations=2)
+    c = BASE.with_values(**small, search_patience=0, search_iterations=8, warmup_iterations=2)
     data = stages.fingerprints(c, None)
     whole, broken = (Place(str(tmp_path / name), None, checkpoint_seconds=0) for name in ("whole", "broken"))
     for _ in stages.run_search(c, "k", data, whole):
         pass
     run = stages.run_search(c, "k", data, broken)
     for _ in range(3):
-        next(run)  # iterations 2, 4 and 6; the checkpoints of 2 and 4 are saved
+        next(run)  # iterations 2, 4 and 6; the checkpoints of 4 and 6 are kept
     run.close()
     store = Store(broken.storage)
     newest = tmp_path / "broken/stages/search/k" / sorted(store.names("stages/search/k"))[-1]
     newest.write_bytes(newest.read_bytes()[:-7])
-    assert [progress.iteration for progress in stages.run_search(c, "k", data, broken)] == [4, 6, 8]
+    assert [progress.iteration for progress in stages.run_search(c, "k", data, broken)] == [6, 8]
     found, expected = (Store(place.storage).result("search", "k") for place in (broken, whole))
     assert found is not None
     assert expected is not None
@@ -92,7 +92,7 @@ def test_an_image_that_changes_during_the_study_is_named(tmp_path: Path) -> None
             pixels = np.random.default_rng([number, len(split)]).integers(0, 256, (64, 64), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "own" / split / f"{split}{number}.png")
     small = {"channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16}
-    c = BASE.with_values(**small, dataset="own", search_iterations=4, warmup_iterations=2)
+    c = BASE.with_values(**small, dataset="own", search_patience=0, search_iterations=4, warmup_iterations=2)
     data = stages.fingerprints(c, tmp_path)
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "own/val/val1.png")
     with pytest.raises(ImageError, match=r"val1.png: changed during the study"):
