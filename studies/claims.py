@@ -7,8 +7,8 @@ that has written nothing for 90 seconds, by the store's own clock, counts as dea
 does at once. A driver that ends, or is stopped, removes its file.
 
 Who gets a name needs no create-if-absent, which pyarrow.fs lacks on S3, and no clock: a driver writes that it wants
-the name, and has it if it then reads that nobody else does. Of two that write before either reads, the one with the greater id gives way,
-and the other has it as soon as it reads that. This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion
+the name, and has it if it then reads that nobody else does. Of two that write before either reads, the one with the greater id gives way
+and the other, who has it when it reads that, waits a moment for it. This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion
 problem, part II, J. ACM 33, 1986); it needs a store in which what was written is read at once, which local folders and S3 are. Where
 that fails (a network folder's cache, a driver that slept for minutes) two drivers compute the same stage, which
 costs time and changes nothing: both write the same, and what is finished stays as it is.
@@ -36,6 +36,7 @@ FOLDER = "drivers"
 HEARTBEAT_SECONDS = 15.0
 DEAD_SECONDS = 90.0
 POLL_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,29 @@ class Claims:
         Ask again for the others later. A store that can't be written claims nothing and refuses nothing: what is
         computed meanwhile fails by itself, and says why.
         """
-        taken = _names_of(self.others())
-        free = {key: set(names) for key, names in wanted.items() if taken.isdisjoint(names)}
+        before, after = self._claimed_before_and_after()
+        free = {key: set(names) for key, names in wanted.items() if (before | after).isdisjoint(names)}
         if not free or not self._publish(add=set().union(*free.values())):
             return set(free)
+        before, after = self._claimed_before_and_after()
+        left = self._without(free, before)
+        if not all(after.isdisjoint(names) for names in left.values()):
+            time.sleep(SETTLE_SECONDS)  # for those with a greater id to give way
+            _, after = self._claimed_before_and_after()
+        return set(self._without(left, after))
+
+    def _claimed_before_and_after(self) -> tuple[set[str], set[str]]:
+        """What other drivers have claimed: those with a smaller id than this one's, those with a greater."""
         others = self.others()
-        before = _names_of([driver for driver in others if driver.id < self.id])
-        after = _names_of([driver for driver in others if driver.id > self.id])
-        lost = {key for key, names in free.items() if not before.isdisjoint(names)}
-        if lost:
-            self.release(set().union(*(free[key] for key in lost)))
-        return {key for key, names in free.items() if key not in lost and after.isdisjoint(names)}
+        before = (driver.names for driver in others if driver.id < self.id)
+        return set().union(*before), set().union(*(driver.names for driver in others if driver.id > self.id))
+
+    def _without(self, asked: dict[str, set[str]], taken: set[str]) -> dict[str, set[str]]:
+        """Those of `asked` that have none of the names `taken`; the names of the others are given up."""
+        kept = {key: names for key, names in asked.items() if taken.isdisjoint(names)}
+        if len(kept) < len(asked):
+            self.release(set().union(*asked.values()) - set().union(*kept.values()))
+        return kept
 
     def release(self, names: Collection[str]) -> None:
         """Gives names up."""
@@ -151,10 +164,6 @@ class Claims:
 def timing_name(host: str) -> str:
     """What a driver claims while it takes times on a machine: two that do so at once would disturb each other."""
     return f"time/{host}"
-
-
-def _names_of(drivers: Collection[Driver]) -> set[str]:
-    return set().union(*(driver.names for driver in drivers))
 
 
 def _this_process() -> dict[str, Any]:
