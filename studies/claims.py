@@ -1,6 +1,6 @@
 """Who computes what: studies that use one store at the same time leave each other's stages alone.
 
-    drivers/<id>.json       one file a driver: its host and process, and the names of all that it has claimed
+    drivers/<id>    one file a driver: its host and process, and the names of all that it has claimed
 
 A driver rewrites its file every 15 seconds, and whenever its claims change. A claim holds while its driver lives: one
 that has written nothing for 90 seconds, by the store's own clock, counts as dead, and one whose process on this machine is gone
@@ -17,6 +17,7 @@ costs time and changes nothing: both write the same, and what is finished stays 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -37,6 +38,7 @@ HEARTBEAT_SECONDS = 15.0
 DEAD_SECONDS = 90.0
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
+READS = 20
 
 
 @dataclass(frozen=True)
@@ -126,32 +128,45 @@ class Claims:
         """The other drivers that live; the files of those that do not are removed."""
         files = pafs.FileSelector(self.store.path(FOLDER), allow_not_found=True)
         written = {info.base_name: info.mtime_ns for info in self.store.filesystem.get_file_info(files)}
-        now = written.pop(f"{self.id}.json", None)
+        now = written.pop(self.id, None)
         found = []
-        for file in sorted(name for name in written if name.endswith(".json")):
+        for file in sorted(name for name in written if not name.endswith(".partial")):
+            about = self._read(file)
+            if about is None:
+                continue
+            silent = now is not None and now - written[file] > 1e9 * DEAD_SECONDS
+            if silent or (about and _process_is_gone(about)):
+                self.store.remove(f"{FOLDER}/{file}")
+            elif about:
+                who = f"process {about['process']} on {about['host']}"
+                found.append(Driver(file, who, frozenset(about["names"])))
+        return found
+
+    def _read(self, file: str) -> dict[str, Any] | None:
+        """What a driver has written; None where its file is gone, nothing where it is damaged.
+
+        pyarrow asks S3 for an object's length and then for its bytes: one that is rewritten in between is read cut
+        off, or with other memory behind it. Hence the hash, and another try.
+        """
+        for _ in range(READS):
             data = self.store.read(f"{FOLDER}/{file}")
             if data is None:
-                continue
-            about = json.loads(data)
-            silent = now is not None and now - written[file] > 1e9 * DEAD_SECONDS
-            if silent or _process_is_gone(about):
-                self.store.remove(f"{FOLDER}/{file}")
-            else:
-                who = f"process {about['process']} on {about['host']}"
-                found.append(Driver(file.removesuffix(".json"), who, frozenset(about["names"])))
-        return found
+                return None
+            written, _, text = data.partition(b"\n")
+            if written == _hash(text):
+                return json.loads(text)
+        return {}
 
     @property
     def _file(self) -> str:
-        return f"{FOLDER}/{self.id}.json"
+        return f"{FOLDER}/{self.id}"
 
     def _publish(self, add: Collection[str] = (), drop: Collection[str] = ()) -> bool:
         """Changes the claims and writes them; whether they could be written."""
         with self._lock:
             self._names = (self._names | set(add)) - set(drop)
-            about = _this_process() | {"names": sorted(self._names)}
             try:
-                self.store.write(self._file, json.dumps(about).encode())
+                self.store.write(self._file, packed(_this_process() | {"names": sorted(self._names)}))
             except OSError:
                 return False
         return True
@@ -164,6 +179,16 @@ class Claims:
 def timing_name(host: str) -> str:
     """What a driver claims while it takes times on a machine: two that do so at once would disturb each other."""
     return f"time/{host}"
+
+
+def packed(about: Mapping[str, Any]) -> bytes:
+    """A driver's file: the SHA-256 of what follows, and its process and claims as JSON."""
+    text = json.dumps(about).encode()
+    return _hash(text) + b"\n" + text
+
+
+def _hash(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def _this_process() -> dict[str, Any]:

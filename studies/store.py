@@ -4,7 +4,7 @@
     stages/<stage>/<key>/…                  its files (network, curve, pictures), written before result.json
     stages/<stage>/<key>/checkpoint-N       a stage under way; removed when it is finished
     studies/<study>/study.json, trials/<trial_id>.parquet, curves/<trial_id>.parquet, report/
-    drivers/<id>.json                       a driver at work, and what it has claimed (studies.claims)
+    drivers/<id>                            a driver at work, and what it has claimed (studies.claims)
 
 A key is a hash of exactly what determines a result, so writing twice writes the same. A local file is
 written beside its place and renamed; an object of S3 is put in one request. A worker that was cut off and
