@@ -38,7 +38,7 @@ HEARTBEAT_SECONDS = 15.0
 DEAD_SECONDS = 90.0
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
-READS = 20
+READS = 10
 
 
 @dataclass(frozen=True)
@@ -145,16 +145,25 @@ class Claims:
     def _read(self, file: str) -> dict[str, Any] | None:
         """What a driver has written; None where its file is gone, nothing where it is damaged.
 
-        pyarrow asks S3 for an object's length and then for its bytes: one that is rewritten in between is read cut
-        off, or with other memory behind it. Hence the hash, and another try.
+        pyarrow asks S3 for an object's length and then for its bytes. One that is rewritten in between is read cut
+        off, with other memory behind it, or not at all: hence the hash, and another try.
+
+        Raises:
+            OSError: the store can't be read.
         """
-        for _ in range(READS):
-            data = self.store.read(f"{FOLDER}/{file}")
-            if data is None:
-                return None
-            written, _, text = data.partition(b"\n")
-            if written == _hash(text):
-                return json.loads(text)
+        for tries_left in reversed(range(READS)):
+            try:
+                data = self.store.read(f"{FOLDER}/{file}")
+            except OSError:
+                if not tries_left:
+                    raise
+            else:
+                if data is None:
+                    return None
+                written, _, text = data.partition(b"\n")
+                if written == _hash(text):
+                    return json.loads(text)
+            time.sleep(0.05)
         return {}
 
     @property

@@ -137,13 +137,17 @@ def test_a_driver_elsewhere_is_dead_when_its_heartbeat_stops(store: Store, monke
         assert won == {"x"}, "the one that is silent, not the one that beats"
 
 
-def test_a_store_that_cannot_be_written_refuses_nothing(tmp_path: Path) -> None:
-    (tmp_path / claims.FOLDER).write_bytes(b"in the way")
+def test_a_full_disk_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(tmp_path))
-    with Claims(Store(str(tmp_path / "other"))) as mine:
-        mine.store = store
-        assert mine._publish() is False
-        mine.store = Store(str(tmp_path / "other"))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Claims(Store(str(tmp_path))) as other, Claims(store) as mine:
+        assert other.take({"job": {"search/x"}}) == {"job"}
+        monkeypatch.setattr(store, "write", full)
+        assert mine.take({"job": {"search/x"}, "free": {"search/y"}}) == {"free"}
+        mine.release({"search/y"})
 
 
 def trial_of(*assigned: str) -> Trial:
