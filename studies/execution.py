@@ -3,17 +3,21 @@
 Stage by stage rather than trial by trial: all searches that are missing are one phase, then all distinct
 trainings, then the testing times one at a time. Two trials that need the same stage are then one job, no
 trial waits for another while it holds a slot, and nothing runs while time is taken. The price is that
-the first rows are written when the last network is trained.
+the first rows are written when the last network is trained. What another study on the same store
+computes at this moment is left to it, and waited for when all else of the phase is done.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from clearer.architecture import Architecture
 from studies import stages
+from studies.claims import POLL_SECONDS, Claims, timing_name
 from studies.progress import Progress, duration
 from studies.rows import curve_table, row_table
 from studies.scheduling import Cluster, Failure, Job, Watcher
@@ -27,16 +31,19 @@ from studies.trial import Trial, mean, trial_row
 class Execution:
     """Runs the trials of a study that have no row yet."""
 
+    claims: Claims
+
     def __init__(self, study: str, store: Store, place: Place, progress: Progress, tracking: Tracking | None):
         self.study, self.store, self.place = study, store, place
         self.progress, self.tracking = progress, tracking
 
     def run(self, trials: list[Trial], cluster: Cluster) -> list[Trial]:
         """Computes what is missing and writes a row for each trial that ended; the trials, with their failures."""
-        self._search(trials, cluster)
-        self._write_references(trials)
-        self._train(trials, cluster)
-        self._time(trials, cluster)
+        with Claims(self.store) as self.claims:
+            self._search(trials, cluster)
+            self._write_references(trials)
+            self._train(trials, cluster)
+            self._time(trials, cluster)
         return trials
 
     def _search(self, trials: list[Trial], cluster: Cluster) -> None:
@@ -116,20 +123,57 @@ class Execution:
                 if failure is not None and failure.permanent:
                     self._write(trial)
             self.progress.ended(job.key, failure.reason if failure else self._outcome(job), failure is not None)
+            self.claims.release(_names(job))
 
         def stopped(job: Job, spent: dict[str, Any]) -> None:
             for trial in users[job.key]:
                 trial.stopped, trial.test_key = spent, None
                 self._write(trial)
             self.progress.ended(job.key, f"stopped at iteration {spent['iterations']}, behind the others")
+            self.claims.release(_names(job))
 
         self.progress.phase(name, len(jobs))
         watcher = Watcher(lambda job: self.progress.started(job.key, text(job), job.stage), progressed, ended, stopped)
-        cluster.run_phase(jobs, self.place, watcher)
+        for claimed in self._claimed(jobs):
+            missing = [job for job in claimed if not self._is_there(job, users[job.key])]
+            for job in claimed:
+                if job not in missing:
+                    self.progress.ended(job.key, f"{text(job)}  {self._outcome(job)}  by another study")
+                    self.claims.release(_names(job))
+            if missing:
+                cluster.run_phase(missing, self.place, watcher)
+
+    def _claimed(self, jobs: list[Job]) -> Iterator[list[Job]]:
+        """All jobs, each as soon as no other study has claimed it; waits without holding anything of the cluster."""
+        waiting = {job.key: job for job in jobs}
+        said = False
+        while waiting:
+            names = {key: _names(job) for key, job in waiting.items()}
+            won = self.claims.take(names)
+            if won:
+                yield [waiting.pop(key) for key in names if key in won]
+                continue
+            if not said:
+                count = "1 stage is" if len(waiting) == 1 else f"{len(waiting)} stages are"
+                owners = self.claims.owners(set().union(*names.values()))
+                self.progress.say(f"{count} being computed by another study ({owners}): waiting")
+                said = True
+            time.sleep(POLL_SECONDS)
+
+    def _is_there(self, job: Job, users: list[Trial]) -> bool:
+        """Whether another study has finished all of a job since it was planned; what it has finished is reused."""
+        there = [self.store.result(stage, key) is not None for stage, key in job.stages]
+        for trial in users if there[0] else ():
+            if job.stage == "search":
+                trial.search_reused = True
+            elif job.stage == "train":
+                trial.train_reused = True
+        return all(there)
 
     def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
         """Runs jobs that belong to no trial; those that fail are named on the way."""
-        self._phase(name, jobs, [], cluster)
+        with Claims(self.store) as self.claims:
+            self._phase(name, jobs, [], cluster)
 
     def _outcome(self, job: Job) -> str:
         result = self.store.result(job.stage, job.key) or {}
@@ -143,10 +187,18 @@ class Execution:
             for t in trials
             if t.failure is t.stopped is None and t.architecture is not None and t.train_key is not None
         ]
-        requests = [(t.configuration, t.architecture, t.data, t.train_key) for t in ready]
         if not ready:
             return
         self.progress.phase("testing times", len(ready))
+        host = cluster.timing_host()
+        with self.claims.alone(
+            timing_name(host),
+            lambda owner: self.progress.say(f"another study ({owner}) takes times on {host}: waiting"),
+        ):
+            self._time_ready(ready, cluster)
+
+    def _time_ready(self, ready: list[Trial], cluster: Cluster) -> None:
+        requests = [(t.configuration, t.architecture, t.data, t.train_key) for t in ready]
         for trial, found in zip(ready, cluster.time_networks(requests, self.place), strict=True):  # type: ignore[arg-type]
             if found.startswith("error: "):
                 trial.time_error = found.removeprefix("error: ")
@@ -171,3 +223,8 @@ class Execution:
         if self.tracking is not None:
             self.tracking.ended(row, label(trial.configuration))
         return row
+
+
+def _names(job: Job) -> set[str]:
+    """What a job is claimed by: a training's claim covers its tests, so that studies with other tests of it wait too."""
+    return {f"{stage}/{key}" for stage, key in job.stages}

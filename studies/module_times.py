@@ -50,4 +50,5 @@ def module_times(c: Configuration, store: Store, device: torch.device, keep: boo
         found = {**measured, "module_times_ms": times}
         if keep:
             store.finish(STAGE, key, found, {})
+            found = store.result(STAGE, key) or found  # of two studies that measure at once, the first one's hold
     return tuple(found["module_times_ms"])

@@ -64,6 +64,10 @@ class Progress:
         self._phase, self._wanted, self._ended, self._failed, self._lines = name, wanted, 0, 0, {}
         self.console.print(f"{name}: {wanted} to do")
 
+    def say(self, line: str) -> None:
+        """One line above the jobs."""
+        self.console.print(f"  {line}", highlight=False, soft_wrap=True)
+
     def started(self, key: str, label: str, stage: str) -> None:
         """A job has started, or starts again."""
         self._lines.setdefault(key, _Line(label, stage))

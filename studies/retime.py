@@ -8,8 +8,10 @@ else to do meanwhile.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -23,6 +25,7 @@ from clearer.configuration import Configuration, digest
 from clearer.images import ImageError
 from clearer.timing import device_name
 from studies import stages
+from studies.claims import Claims, timing_name
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.trial import prepare
@@ -68,6 +71,23 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
         raise StorageError(f"{storage}: holds no study {study}")
     configurations = json.loads(about)["trials"]
     place = Place(store.storage, None if data is None else str(data.absolute()), gpus=1.0 if gpu else 0.0)
+    with (
+        Claims(store) as claims,
+        claims.alone(
+            timing_name(socket.gethostname()), lambda who: console.print(f"{who} takes times on this machine: waiting")
+        ),
+    ):
+        found = _times(store, study, configurations, place, console)
+    if found:
+        name = digest(found[0]["device"])[:12]
+        store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
+        write_report(store.storage, study)
+    console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
+
+
+def _times(
+    store: Store, study: str, configurations: dict[str, Any], place: Place, console: Console
+) -> list[dict[str, Any]]:
     found = []
     for row in store.rows(study, store.trial_ids(study)):
         if row["status"] != "finished" or row.get("train_stopped_at") is not None:
@@ -75,16 +95,12 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
         c = Configuration(**configurations[row["trial_id"]])
         pixels = prepare([c], place.folder)[0].data
         if digest([pixels.weights, pixels.alpha, pixels.test]) != row["data_sha256"]:
-            raise ImageError(f"--data {data}: not the images that trial {row['trial_id']} was made with")
+            raise ImageError(f"--data {place.data}: not the images that trial {row['trial_id']} was made with")
         key = stages.run_timing(c, Architecture.parse(row["architecture"]), pixels, row["train_key"], place)
         result = store.result("time", key) or {}
         found.append({"trial_id": row["trial_id"], **{name: result[name] for name in COLUMNS}})
         console.print(f"{row['trial_id']}  {row['architecture']}  {result['test_time_ms']:.1f} ms an image")
-    if found:
-        name = digest(found[0]["device"])[:12]
-        store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
-        write_report(store.storage, study)
-    console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
+    return found
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ trials, on one node of which nothing else of the study has a share.
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ class Job:
     def rivals(self) -> str:
         """The same for trainings that differ in nothing but the architecture."""
         return digest([self.configuration.of_stage("train"), self.data.weights, self.data.alpha, self.reduction])
+
+    @property
+    def stages(self) -> list[tuple[str, str]]:
+        """The stages that the job computes where they are missing, as (stage, key)."""
+        return [(self.stage, self.key), *(("test", key) for key, _ in self.tests)]
 
     def run(self, place: Place) -> Iterator[Run]:
         """Computes what is missing of the job, yielding the run under way."""
@@ -158,9 +164,11 @@ class Cluster:
                 callbacks=[_callback(named, watcher, ended)],
             ),
         )
+        on_interrupt = signal.getsignal(signal.SIGINT)
         try:
             tuner.fit()
         finally:
+            signal.signal(signal.SIGINT, on_interrupt)  # Tune leaves its own, which swallows the next Ctrl-C
             shutil.rmtree(scratch, ignore_errors=True)
         if ended != set(named):
             raise KeyboardInterrupt
@@ -184,6 +192,10 @@ class Cluster:
         )
         for reference in task.remote(list(requests), place):  # type: ignore[attr-defined]
             yield ray.get(reference)
+
+    def timing_host(self) -> str:
+        """The name of the machine on which `time_networks` measures."""
+        return self._timing_node()["NodeManagerHostname"]
 
     def _timing_node(self) -> dict[str, Any]:
         import ray

@@ -4,13 +4,16 @@
     stages/<stage>/<key>/…                  its files (network, curve, pictures), written before result.json
     stages/<stage>/<key>/checkpoint-N       a stage under way; removed when it is finished
     studies/<study>/study.json, trials/<trial_id>.parquet, curves/<trial_id>.parquet, report/
+    drivers/<id>                            a driver at work, and what it has claimed (studies.claims)
 
 A key is a hash of exactly what determines a result, so writing twice writes the same. A local file is
-written beside its place and renamed; an object of S3 is put in one request.
+written beside its place and renamed; an object of S3 is put in one request. A worker that was cut off and
+replaced may write late: what is finished stays as it is, and a checkpoint of it is removed again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
@@ -85,6 +88,11 @@ class Store:
         """The finished files in a folder that end in `suffix`."""
         return [name for name in names(self.filesystem, self.path(folder), suffix) if not name.endswith(".partial")]
 
+    def remove(self, name: str) -> None:
+        """Removes a file; another may have done so before."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.delete_file(self.path(name))
+
     # Stages
 
     def result(self, stage: str, key: str) -> dict[str, Any] | None:
@@ -93,20 +101,23 @@ class Store:
         return None if data is None else json.loads(data)
 
     def finish(self, stage: str, key: str, result: dict[str, Any], files: dict[str, bytes]) -> None:
-        """Records a stage as finished, and removes its checkpoints."""
+        """Records a stage as finished, unless it is already, and removes its checkpoints."""
         folder = f"stages/{stage}/{key}"
-        for name, data in files.items():
-            self.write(f"{folder}/{name}", data)
-        self.write(f"{folder}/result.json", json.dumps(result, sort_keys=True, allow_nan=False).encode())
+        if self.result(stage, key) is None:
+            for name, data in files.items():
+                self.write(f"{folder}/{name}", data)
+            self.write(f"{folder}/result.json", json.dumps(result, sort_keys=True, allow_nan=False).encode())
         for name in self._checkpoints(folder):
-            self.filesystem.delete_file(self.path(folder, name))
+            self.remove(f"{folder}/{name}")
 
     def save_checkpoint(self, stage: str, key: str, iteration: int, data: bytes) -> None:
-        """Keeps a checkpoint of a stage under way, and the one before it."""
+        """Keeps a checkpoint of a stage under way, and the one before it; none of a stage that is finished."""
         folder = f"stages/{stage}/{key}"
         self.write(f"{folder}/checkpoint-{iteration:09d}", data)
-        for name in self._checkpoints(folder)[:-2]:
-            self.filesystem.delete_file(self.path(folder, name))
+        kept = self._checkpoints(folder)
+        # The result is looked for after the checkpoint is written: looked for before, it could come in between.
+        for name in kept[:-2] if self.result(stage, key) is None else kept:
+            self.remove(f"{folder}/{name}")
 
     def checkpoints(self, stage: str, key: str) -> list[bytes]:
         """The kept checkpoints of a stage, newest first."""

@@ -76,6 +76,7 @@ def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undis
     driver.kill()
     driver.communicate()
     assert not list(storage.glob("stages/search/*/result.json")), "killed in the middle of the searches"
+    assert list(storage.glob("drivers/*")), "killed while it held claims"
 
     driver = start(storage)
     wait_for(lambda: workers(driver.pid) and list(storage.glob("stages/*/*/checkpoint-*")))
@@ -84,6 +85,8 @@ def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undis
     assert driver.returncode == 0, output + errors
     assert_equal(storage, undisturbed)
     assert not list(storage.glob("stages/*/*/checkpoint-*"))
+    assert not list(storage.glob("drivers/*"))
+    assert "waiting" not in output, "the claims of a driver that is gone hold nobody up"
 
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{storage}/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("lambda_pareto").experiment_id])  # type: ignore[union-attr]
