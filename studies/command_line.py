@@ -121,7 +121,7 @@ def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
     if not options.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in configurations):
         store.check_writable()
     configurations = with_module_times(configurations, store, options.gpus_per_trial, keep=not options.dry_run)
-    missing = prepare(_missing(store, study, configurations, options.retry_failed), place.folder)
+    missing = prepare(_missing(store, study, configurations, options), place.folder)
     if options.address not in (None, "local"):
         reachable(options.address)
     there = len(configurations) - len(missing)
@@ -129,21 +129,22 @@ def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
         f"[bold]{study.name}[/], preset {options.preset}: {len(configurations)} trials, {there} there, {len(missing)} to run"
     )
     if options.dry_run:
-        return dry_run.show([trial.configuration for trial in missing], place, options.address, console)
+        cluster = Cluster(options.gpus_per_trial, options.concurrent)
+        return dry_run.show(missing, place, cluster, options.address, console)
     store.check_writable()
     unfinished = _execute(study, options, configurations, missing, store, place, console)
     return summary.conclude(study.name, options, configurations, unfinished, store, console)
 
 
-def _missing(store: Store, study: Study, trials: list[Configuration], retry_failed: bool) -> list[Configuration]:
+def _missing(
+    store: Store, study: Study, trials: list[Configuration], options: argparse.Namespace
+) -> list[Configuration]:
+    """The trials without a row; with `--retry-failed`, those with the row of a failure too, which is removed."""
     there = store.trial_ids(study.name)
-    if retry_failed:
-        failed = {
-            row["trial_id"]
-            for row in store.rows(study.name, there & {c.trial_id for c in trials})
-            if row["status"] == "failed"
-        }
-        for trial_id in failed:
+    if options.retry_failed:
+        rows = store.rows(study.name, there & {c.trial_id for c in trials}, ("trial_id", "status"))
+        failed = {row["trial_id"] for row in rows if row["status"] == "failed"}
+        for trial_id in () if options.dry_run else failed:
             store.forget_trial(study.name, trial_id)
         there -= failed
     return [c for c in trials if c.trial_id not in there]
@@ -173,6 +174,7 @@ def _execute(
             with Progress(console) as progress:
                 ran = Execution(study.name, store, place, progress, tracking).run(missing, cluster)
             unfinished = [trial for trial in ran if trial.failure is not None and not trial.failure.permanent]
+        store.compact(study.name)
         labels = {c.trial_id: label(c) for c in trials}
         report = write_report(store.storage, study.name, labels)
         if tracking is not None:
