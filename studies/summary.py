@@ -39,9 +39,8 @@ def conclude(
     references = load_references(store.storage, study)
     for text, group in comparable(rows):
         _show(text, results_table(group, references), console)
-    failed = [
-        (label(wanted[row["trial_id"]]), row["error"]) for row in rows.to_dict("records") if row["status"] == "failed"
-    ]
+    ended = rows[rows["status"] == "failed"] if len(rows) else rows
+    failed = [(label(wanted[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
     failed += [(label(trial.configuration), trial.failure.reason) for trial in unfinished if trial.failure is not None]
     for name, reason in failed:
         console.print(f"[red]failed[/]  {name}: {reason}")
@@ -53,7 +52,7 @@ def conclude(
 
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
-    shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]]
+    shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
     console.print(
         f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters",
         soft_wrap=True,
@@ -68,7 +67,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     console.print(table, "")
     if len(shown) < len(results):
         console.print(
-            f"{len(results) - len(shown)} rows that are not on the front are in the results table of the report."
+            f"{len(results) - len(shown)} more rows are in the results table of the report; shown are the first of the front."
         )
 
 

@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pyarrow as pa
 import pytest
 
 from analysis.storage import StorageError, redacted
 from studies.rows import curve_table
 from studies.store import Store, from_parquet
-
-BUCKET = "studies"
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """The URI of an empty bucket of a real S3 endpoint on loopback."""
-    names = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
-    before = {name: os.environ.get(name) for name in names}
-    os.environ |= names
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"], stderr=subprocess.PIPE, text=True
-    )
-    assert server.stderr is not None
-    port = ""
-    end = time.monotonic() + 60
-    while not port and time.monotonic() < end:
-        line = server.stderr.readline()
-        port = line.rsplit(":", 1)[1].strip() if "Running on" in line else ""
-    boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket=BUCKET)
-    yield f"s3://{BUCKET}/runs?endpoint_override=127.0.0.1:{port}&scheme=http"
-    server.kill()
-    server.communicate()
-    for name, value in before.items():
-        os.environ.pop(name)
-        if value is not None:
-            os.environ[name] = value
-
-
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """An empty store of either kind."""
-    return Store(str(tmp_path / "runs") if request.param == "folder" else request.getfixturevalue("s3"))
 
 
 def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
@@ -66,6 +27,14 @@ def test_the_newest_checkpoint_comes_first_and_one_before_it_is_kept(store: Stor
     for iteration in (5, 10, 100, 1000):
         store.save_checkpoint("search", "c", iteration, str(iteration).encode())
     assert store.checkpoints("search", "c") == [b"1000", b"100"]
+
+
+def test_one_listing_finds_the_finished_stages_and_their_bytes(store: Store) -> None:
+    store.finish("listed", "a", {}, {"network.safetensors": b"weights"})
+    store.finish("listed", "b", {}, {})
+    store.save_checkpoint("listed", "under way", 1, b"one")
+    assert store.finished("listed") == {"a": len("weights") + len("{}"), "b": len("{}")}
+    assert store.finished("no such stage") == {}
 
 
 def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
