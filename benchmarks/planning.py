@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def multiply(source: Path, target: Path, seeds: int) -> int:
     others = [table for table in tables if table["kind"][0].as_py() != "searched"]
     for folder in ("trials", "curves"):
         (target / "studies" / STUDY / folder).mkdir(parents=True)
+    shutil.copytree(source / "stages" / "reference", target / "stages" / "reference")
     trials: dict[str, Any] = {}
     for seed in range(seeds):
         grid = [{"lambda1": a, "lambda2": b} for a in LAMBDA1 for b in LAMBDA2]
