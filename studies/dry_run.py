@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -36,8 +37,10 @@ def show(missing: Sequence[Trial], place: Place, cluster: Cluster, address: str 
     threads = max(trial.configuration.threads for trial in missing)
     slots = _slots(Request(threads, place.gpus), cluster, address)
     store, is_elsewhere = Store(place.storage), address not in (None, "local")
-    wanted = plan(missing, store, None if is_elsewhere else device_name(place.device, threads))
-    for line in [*_stage_lines(wanted), *_cost_lines(wanted, Costs(store, place, wanted.finished, is_elsewhere), len(missing), place, slots)]:  # fmt: skip
+    device = functools.cache(lambda threads: device_name(place.device, threads))
+    wanted = plan(missing, store, None if is_elsewhere else device)
+    costs = Costs(store, place, wanted.finished, is_elsewhere)
+    for line in [*_stage_lines(wanted), *_cost_lines(wanted, costs, len(missing), place, slots)]:
         console.print(line, soft_wrap=True)
     return 0
 
@@ -93,4 +96,4 @@ def _cost_lines(wanted: Plan, costs: Costs, trials: int, place: Place, slots: in
         )
     found.append(f"disk           about {size / 1e6:,.0f} MB")
     found += [f"basis          {_NAMES[stage]}: {basis}" for stage, basis in bases.items() if basis]
-    return found
+    return [*found, "not counted    what Ray takes to start and to place trials, checkpoints, the report"]

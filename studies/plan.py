@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,8 +46,8 @@ class Plan:
     finished: Mapping[str, Mapping[str, int]]
 
 
-def plan(trials: Sequence[Trial], store: Store, device: str | None) -> Plan:
-    """What `trials` need. Testing times count as missing where the `device` that they are taken on is not known.
+def plan(trials: Sequence[Trial], store: Store, device: Callable[[int], str] | None) -> Plan:
+    """What `trials` need. `device` names what testing times are taken on, by the number of threads; where it is not known they count as missing.
 
     A search that is still to run may find an architecture that is trained already: trainings, tests and times are then
     upper bounds.
@@ -80,10 +80,12 @@ def _architectures(store: Store, keys: set[str]) -> dict[str, str]:
         return {key: result["architecture"] for key, result in results if result is not None}
 
 
-def _keys_after(trial: Trial, architecture: Architecture, device: str | None) -> dict[str, Any]:
+def _keys_after(trial: Trial, architecture: Architecture, device: Callable[[int], str] | None) -> dict[str, Any]:
     c, data = trial.configuration, trial.data
     train = stages.train_key(c, architecture, data)
-    time = stages.time_key(c, architecture, data, device) if device else ("time", str(architecture), _values(c, "time"))
+    time: Any = str(architecture), _values(c, "time")
+    if device is not None:
+        time = stages.time_key(c, architecture, data, device(c.threads))
     return {"train": train, "test": stages.test_key(c, train, data), "time": time}
 
 

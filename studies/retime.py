@@ -68,12 +68,11 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
         raise StorageError(f"{storage}: holds no study {study}")
     configurations = json.loads(about)["trials"]
     place = Place(store.storage, None if data is None else str(data.absolute()), gpus=1.0 if gpu else 0.0)
+    rows = [row for row in store.rows(study, store.trial_ids(study)) if row["status"] == "finished"]
+    trials = prepare([Configuration(**configurations[row["trial_id"]]) for row in rows], place.folder)
     found = []
-    for row in store.rows(study, store.trial_ids(study)):
-        if row["status"] != "finished":
-            continue
-        c = Configuration(**configurations[row["trial_id"]])
-        pixels = prepare([c], place.folder)[0].data
+    for row, trial in zip(rows, trials, strict=True):
+        c, pixels = trial.configuration, trial.data
         if digest([pixels.weights, pixels.alpha, pixels.test]) != row["data_sha256"]:
             raise ImageError(f"--data {data}: not the images that trial {row['trial_id']} was made with")
         key = stages.run_timing(c, Architecture.parse(row["architecture"]), pixels, row["train_key"], place)
