@@ -5,11 +5,12 @@ Colours are Okabe and Ito's, which colour-blind readers tell apart; axes have un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -19,6 +20,8 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GRAY = "#777777"
 FIXED = {"random": "X", "given": "p"}
+_RINGS = 6
+"""More configurations at one point than this are drawn at one size."""
 AXES = {"parameters": ("parameters (millions)", 1e-6), "test_time_ms": ("testing time (ms per image)", 1.0)}
 
 
@@ -49,33 +52,39 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
     """PSNR against a cost (`parameters` or `test_time_ms`): the front, dominated points, random architectures, seeds.
 
     `frame` holds rows of one protocol and, for a time, of one device. A bar spans the smallest and the
-    largest PSNR over seeds. Configurations at the same point are drawn one around the other.
+    largest PSNR over seeds. Configurations at the same point are drawn one around the other. More λ1 than there are
+    colours make a scale, of which the legend shows some; more λ2 than there are markers are drawn alike.
     """
     name, unit = AXES[cost]
     table = pareto_table(frame, cost)
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     searched, others = table[table["kind"] == "searched"], table[table["kind"] != "searched"]
-    colours = dict(zip(sorted(searched["lambda1"].unique()), COLOURS * 4, strict=False))
-    markers = dict(zip(sorted(searched["lambda2"].unique()), MARKERS * 4, strict=False))
+    colours = _colours(sorted(searched["lambda1"].unique()))
+    lambda2 = sorted(searched["lambda2"].unique())
+    markers = dict(zip(lambda2, MARKERS if len(lambda2) <= len(MARKERS) else "o" * len(lambda2), strict=False))
     _draw_front(axes, table, unit)
-    coinciding = table.groupby(["cost", "psnr_db"]).cumcount(
-        ascending=False
-    )  # the first of equal points is drawn largest, under the others
-    for row, more in zip(table.to_dict("records"), coinciding, strict=True):
-        known = row["kind"] == "searched"
-        colour, marker = (colours[row["lambda1"]], markers[row["lambda2"]]) if known else (GRAY, FIXED[row["kind"]])
-        _draw_point(axes, row, unit, colour, marker, 8 + 5 * more)
+    known = table["kind"] == "searched"
+    looks = pd.DataFrame({
+        "colour": table["lambda1"].map(colours).where(known, GRAY),
+        "marker": table["lambda2"].map(markers).where(known, table["kind"].map(FIXED)),
+        "size": 8 + 5 * table.groupby(["cost", "psnr_db"]).cumcount(ascending=False).clip(upper=_RINGS),
+    })  # fmt: skip
+    table = table.assign(**looks).sort_values("size", ascending=False)  # of equal points, the largest is at the bottom
+    for look, points in table.groupby(["size", "colour", "marker", "on_front"], sort=False):
+        _draw_points(axes, points, unit, *look)  # type: ignore[arg-type]
     axes.set(xlabel=name, ylabel="PSNR (dB)")
     figure.suptitle(caption, fontsize=9)
     axes.grid(alpha=0.25)
     handles = [
-        Line2D([], [], marker="o", color=c, linestyle="", label=f"λ1 = {value:g}") for value, c in colours.items()
+        Line2D([], [], marker="o", color=colours[value], linestyle="", label=f"λ1 = {value:g}")
+        for value in _some(list(colours))
     ]
-    handles += [
-        Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}")
-        for value, m in markers.items()
-    ]
+    if len(lambda2) <= len(MARKERS):
+        handles += [
+            Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}")
+            for value, m in markers.items()
+        ]
     for kind in sorted(others["kind"].unique()):
         handles.append(Line2D([], [], marker=FIXED[kind], color=GRAY, linestyle="", label=f"{kind} architecture"))
     handles += [
@@ -91,22 +100,34 @@ def _draw_front(axes: Axes, table: pd.DataFrame, unit: float) -> None:
     axes.step(front["cost"] * unit, front["psnr_db"], where="post", color="black", linewidth=1, zorder=1)
 
 
-def _draw_point(axes: Axes, row: Mapping[Any, Any], unit: float, colour: str, marker: str, size: float) -> None:
-    alpha = 1.0 if row["on_front"] else 0.35
-    x = row["cost"] * unit
-    if row["seeds"] > 1:
-        axes.plot([x, x], [row["psnr_low_db"], row["psnr_high_db"]], color=colour, alpha=alpha, linewidth=1.5, zorder=2)
+def _draw_points(
+    axes: Axes, points: pd.DataFrame, unit: float, size: float, colour: str, marker: str, is_on_front: bool
+) -> None:
+    """Points that look alike, as one artist: thousands of them are drawn as fast as one."""
+    alpha = 1.0 if is_on_front else 0.35
+    spread = points[points["seeds"] > 1]
+    axes.vlines(
+        spread["cost"] * unit, spread["psnr_low_db"], spread["psnr_high_db"],
+        color=colour, alpha=alpha, linewidth=1.5, zorder=2,
+    )  # fmt: skip
     axes.plot(
-        x,
-        row["psnr_db"],
-        marker,
-        color=colour,
-        alpha=alpha,
-        markersize=size,
-        markeredgecolor="white",
-        markeredgewidth=0.6,
-        zorder=3,
-    )
+        points["cost"] * unit, points["psnr_db"], marker, linestyle="", color=colour, alpha=alpha, markersize=size,
+        markeredgecolor="white", markeredgewidth=0.6, zorder=3,
+    )  # fmt: skip
+
+
+def _colours(values: Sequence[float]) -> dict[float, str]:
+    """A colour for each value, in order; those of a scale from dark to bright where they are many."""
+    if len(values) <= len(COLOURS):
+        return dict(zip(values, COLOURS, strict=False))
+    scale = colormaps["viridis"].resampled(len(values))
+    return {value: to_hex(scale(number)) for number, value in enumerate(values)}
+
+
+def _some(values: Sequence[float]) -> Sequence[float]:
+    """No more values than a legend has room for, from the first to the last."""
+    last, most = len(values) - 1, len(COLOURS)
+    return values if last < most else [values[round(number * last / (most - 1))] for number in range(most)]
 
 
 def architecture_edges(text: str) -> list[tuple[int, int, int]]:

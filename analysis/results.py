@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
+from analysis.compacted import read_files
 from analysis.storage import StorageError, join, names, open_storage, redacted
 
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -71,20 +70,12 @@ def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
         raise StorageError(f"{redacted(str(storage))}: holds no studies")
     if study is not None and study not in known:
         raise StorageError(f"{redacted(str(storage))}: holds no study {study}; it holds {', '.join(known)}")
-    paths = [
-        join(root, "studies", name, kind, file)
-        for name in (known if study is None else [study])
-        for file in names(filesystem, join(root, "studies", name, kind), ".parquet")
-    ]
-    tables = [_table(filesystem, path) for path in paths]
+    studies = known if study is None else [study]
+    found = [read_files(filesystem, join(root, "studies", name), kind) for name in studies]
+    tables = [table for table in found if table is not None]
     if not tables:
         return pd.DataFrame()
     return pa.concat_tables(tables, promote_options="permissive").to_pandas(types_mapper=_NULLABLE.get)
-
-
-def _table(filesystem: pafs.FileSystem, path: str) -> pa.Table:
-    with filesystem.open_input_file(path) as file:
-        return pq.read_table(file)
 
 
 def finished(frame: pd.DataFrame) -> pd.DataFrame:

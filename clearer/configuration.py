@@ -8,6 +8,7 @@ configuration has one canonical text, and `trial_id` is a hash of it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -233,18 +234,21 @@ class Configuration:
 
     def values(self) -> dict[str, Any]:
         """Every field as a plain JSON value."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        return self._plain(field_types())
+
+    def _plain(self, names: Iterable[str]) -> dict[str, Any]:
+        values = ((name, getattr(self, name)) for name in names)
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values}
 
     def of_stage(self, stage: str) -> dict[str, Any]:
         """The values of the fields that determine `stage`."""
-        values = self.values()
-        return {f.name: values[f.name] for f in dataclasses.fields(self) if stage in f.metadata["stages"]}
+        return self._plain(_fields_of(stage))
 
     def with_values(self, **values: Any) -> Configuration:
         """A copy with some fields replaced, checked as a whole."""
         return dataclasses.replace(self, **values)
 
-    @property
+    @functools.cached_property
     def trial_id(self) -> str:
         """12 hex digits of the SHA-256 of the canonical JSON of all values."""
         return digest(self.values())[:12]
@@ -262,6 +266,11 @@ SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.m
 """The fields that only a search reads; `cells` and `columns` follow from an architecture where there is one."""
 
 
+@functools.cache
+def _fields_of(stage: str) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(Configuration) if stage in f.metadata["stages"])
+
+
 def digest(value: Any) -> str:
     """SHA-256, in hex, of the canonical JSON of `value`: sorted keys, no spaces."""
     return hashlib.sha256(
@@ -269,7 +278,8 @@ def digest(value: Any) -> str:
     ).hexdigest()
 
 
-def field_types() -> dict[str, Any]:
+@functools.cache
+def field_types() -> Mapping[str, Any]:
     """The type of every field, in order."""
     hints = get_type_hints(Configuration)
     return {f.name: hints[f.name] for f in dataclasses.fields(Configuration)}

@@ -81,11 +81,10 @@ def typed(name: str, value: Any, hint: Any) -> Any:
     Raises:
         ConfigurationError: not of that type, or not finite.
     """
-    wrong = ConfigurationError(f"{name}={as_text(value)}: must be {_KINDS[hint]}")
     if isinstance(value, bool) or hint is bool:
         if isinstance(value, bool) and hint is bool:
             return value
-        raise wrong
+        raise _wrong(name, value, hint)
     if hint in (_INTS, _FLOATS):
         items = value if isinstance(value, tuple | list) else [value]
         return tuple(typed(name, item, int if hint == _INTS else float) for item in items)
@@ -98,5 +97,9 @@ def typed(name: str, value: Any, hint: Any) -> Any:
             raise ConfigurationError(f"{name}={as_text(value)}: must be finite")
         return number
     if not isinstance(value, hint):
-        raise wrong
+        raise _wrong(name, value, hint)
     return value
+
+
+def _wrong(name: str, value: Any, hint: Any) -> ConfigurationError:
+    return ConfigurationError(f"{name}={as_text(value)}: must be {_KINDS[hint]}")

@@ -17,6 +17,7 @@ from clearer.images import ImageError
 from studies import dry_run, summary
 from studies.connection import ClusterError, reachable
 from studies.rounds import Rounds, data_folder
+from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
 from studies.study import Multiple, Study
@@ -142,7 +143,8 @@ def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
     if options.dry_run:
         if study.follow is not None:
             console.print("further trials follow from what these find; they are not counted here")
-        return dry_run.show([trial.configuration for trial in missing], place, options.address, console)
+        cluster = Cluster(options.gpus_per_trial, options.concurrent)
+        return dry_run.show(missing, place, cluster, options.address, console)
     store.check_writable()
     rounds.run(missing)
     return summary.conclude(rounds)

@@ -1,118 +1,99 @@
-"""What a study would run and what it would cost; computes nothing but a probe of a few steps."""
+"""What a study would run, what the store has of it, and what the rest would cost; computes nothing but a probe of a few steps."""
 
 from __future__ import annotations
 
-import time
+import contextlib
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from rich.console import Console
 
-from clearer.architecture import PARALLEL, Architecture, supernet_parameters
-from clearer.configuration import Configuration
-from clearer.networks import Network, Supernet
 from clearer.timing import device_name
-from studies.connection import connect
+from studies.capacity import Request, this_machine
+from studies.connection import ClusterError, connect
+from studies.costs import Costs
+from studies.plan import Plan, plan
 from studies.progress import duration
 from studies.scheduling import Cluster
 from studies.stages import Place
+from studies.store import Store
+from studies.trial import Trial
 
-PROBE_STEPS = 3
-_PROBE_FLOPS = 2e10
-_STAGE_BYTES = 50_000
-_FLOAT_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of one slot, and bytes in the store."""
-
-    seconds: float
-    bytes: float
+_NAMES = {"search": "searches", "train": "trainings", "test": "tests", "time": "testing times", "reference": "references"}  # fmt: skip
+_SLOTTED = ("reference", "search", "train", "test")
+"""What runs side by side; testing times are taken one at a time."""
+_ROW_BYTES = 40_000
+"""A row and its curve."""
 
 
-def show(missing: Sequence[Configuration], place: Place, address: str | None, console: Console) -> int:
-    """Prints what the trials that are missing would cost; the exit status.
+def show(missing: Sequence[Trial], place: Place, cluster: Cluster, address: str | None, console: Console) -> int:
+    """Prints what the trials that are missing need, share and cost; the exit status.
 
     Raises:
-        ClusterError: the cluster can never hold a trial.
+        ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
     """
     if not missing:
         return 0
-    threads = max(c.threads for c in missing)
-    with connect(address):
-        cluster = Cluster(place.gpus)
-        cluster.check_request(threads)
-        slots = cluster.slots(threads)
-    pace = {shape: _probe(c) for shape, c in {_shape(c): c for c in missing}.items()}
-    searched = [c for c in missing if c.kind == "searched"]
-    costs = [_search_cost(c, pace[_shape(c)][0]) for c in searched] + [
-        _training_cost(c, pace[_shape(c)][1]) for c in missing
-    ]
-    seconds, size = sum(cost.seconds for cost in costs), sum(cost.bytes for cost in costs)
-    lines = (
-        f"searches    {len(searched)}",
-        f"trainings   at most {len(missing)}: trials that find one architecture share its training, earlier studies' stages are reused",
-        f"time        about {duration(seconds)} of one slot, {duration(seconds / slots)} with the {slots} slots of this cluster",
-        f"disk        about {size / 1e6:,.0f} MB",
-        f"basis       {PROBE_STEPS} steps of each shape on {device_name('cpu', 1)}; trainings at half fusion, half parallel; tests and testing times not counted",
-    )
-    for line in lines:
+    threads = max(trial.configuration.threads for trial in missing)
+    slots = _slots(Request(threads, place.gpus), cluster, address)
+    store, is_elsewhere = Store(place.storage), address not in (None, "local")
+    device = functools.cache(lambda threads: device_name(place.device, threads))
+    wanted = plan(missing, store, None if is_elsewhere else device)
+    costs = Costs(store, place, wanted.finished, is_elsewhere)
+    for line in [*_stage_lines(wanted), *_cost_lines(wanted, costs, len(missing), place, slots)]:
         console.print(line, soft_wrap=True)
-    if place.gpus:
-        console.print(
-            "the probe ran on the CPU of this machine: what a GPU takes is not known before a step was measured on one"
-        )
     return 0
 
 
-def _search_cost(c: Configuration, pace: float) -> Cost:
-    return Cost(
-        c.search_iterations * pace,
-        _FLOAT_BYTES * supernet_parameters(c.columns_by_cell, c.channels, c.image_channels) + _STAGE_BYTES,
-    )
+def _slots(request: Request, cluster: Cluster, address: str | None) -> int:
+    """How many trials run at once; a Ray that would be started here is not, for what it would hold is known."""
+    is_local = address in (None, "local")
+    with contextlib.nullcontext() if is_local else connect(address):
+        nodes = this_machine() if is_local else cluster.nodes()
+    problems = request.problems(nodes)
+    if problems:
+        raise ClusterError("\n".join(problems))
+    return min(request.slots(nodes), cluster.concurrent or request.slots(nodes))
 
 
-def _training_cost(c: Configuration, pace: float) -> Cost:
-    return Cost(
-        c.train_iterations * pace, _FLOAT_BYTES * _half(c).parameters(c.channels, c.image_channels) + _STAGE_BYTES
-    )
+def _stage_lines(wanted: Plan) -> list[str]:
+    """How many of each stage are to run, are in the store, and serve several trials."""
+    found = []
+    for stage, name in _NAMES.items():
+        counted = wanted.stages[stage]
+        if not counted.wanted:
+            continue
+        bound = "at most " if stage in ("train", "test", "time") and wanted.stages["search"].todo else ""
+        parts = [f"{bound}{len(counted.todo):,} to run", f"{len(counted.there):,} in the store"]
+        if stage != "reference":
+            parts.append(f"{counted.shared:,} trials share another's")
+        found.append(f"{name:<15}{', '.join(parts)}")
+    return found
 
 
-def _shape(c: Configuration) -> tuple[object, ...]:
-    return c.cells, c.columns, c.channels, c.image_channels, c.batch_size, c.patch_size, c.mixing, c.threads
-
-
-def _half(c: Configuration) -> Architecture:
-    """An architecture with every other column a fusion."""
-    letters = ("PF" * sum(c.columns_by_cell))[: sum(c.columns_by_cell)]
-    return Architecture.from_letters(letters, c.columns_by_cell)
-
-
-def _probe(c: Configuration) -> tuple[float, float]:
-    """Seconds of one search iteration and of one training iteration, from a few steps of a part of the batch."""
-    torch.set_num_threads(c.threads)
-    flops = (
-        Architecture.from_letters(PARALLEL * sum(c.columns_by_cell), c.columns_by_cell).flops_per_pixel(
-            c.channels, c.image_channels
+def _cost_lines(wanted: Plan, costs: Costs, trials: int, place: Place, slots: int) -> list[str]:
+    seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(_ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
+    is_measured = True
+    for stage in _NAMES:
+        each = [costs.of(stage, c) for c in wanted.stages[stage].todo.values()]
+        seconds[stage] = sum(cost.seconds or 0 for cost in each)
+        size += sum(cost.bytes for cost in each)
+        bases[stage] = "; ".join(dict.fromkeys(cost.basis for cost in each))
+        is_measured &= not (stage in ("search", "train") and "probe" in bases[stage])
+    at_once = {stage: min(slots, len(wanted.stages[stage].todo)) or 1 for stage in _SLOTTED}
+    elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
+    parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
+    total = sum(seconds.values())
+    found = [
+        f"time           about {duration(total)} of one slot ({parts}), {duration(elapsed)} with the {slots} slots of this cluster"
+    ]
+    if place.gpus:
+        is_known = is_measured or costs.probe_device == "cuda"
+        hours = (seconds["search"] + seconds["train"] + seconds["test"]) * place.gpus / 3600
+        known = f"about {hours:.3g}: {place.gpus:g} GPU × the time of searches, trainings and tests"
+        found.append(
+            f"GPU-hours      {known if is_known else 'not known: no step was measured on a GPU, and the probe ran on the CPU of this machine'}"
         )
-        * c.patch_size**2
-    )
-    batch = max(1, min(c.batch_size, int(_PROBE_FLOPS / flops)))
-    image = torch.rand(batch, c.image_channels, c.patch_size, c.patch_size).to(memory_format=torch.channels_last)
-    scale = c.batch_size / batch
-    supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network = Network(_half(c), c.channels, c.image_channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learning = (c.search_iterations - c.warmup_iterations) / c.search_iterations
-    return (1 + learning) * scale * _step_seconds(supernet, image), scale * _step_seconds(network, image)
-
-
-def _step_seconds(network: torch.nn.Module, image: torch.Tensor) -> float:
-    times = []
-    for _ in range(PROBE_STEPS):
-        started = time.perf_counter()
-        F.mse_loss(network(image), image).backward()
-        times.append(time.perf_counter() - started)
-    return min(times)
+    found.append(f"disk           about {size / 1e6:,.0f} MB")
+    found += [f"basis          {_NAMES[stage]}: {basis}" for stage, basis in bases.items() if basis]
+    return [*found, "not counted    what Ray takes to start and to place trials, checkpoints, the report"]

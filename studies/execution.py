@@ -99,9 +99,11 @@ class Execution:
     def _phase(self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster) -> None:
         if not jobs:
             return
-        users = {
-            job.key: [t for t in trials if job.key in (t.reference_key, t.search_key, t.train_key)] for job in jobs
-        }
+        users: dict[str, list[Trial]] = {job.key: [] for job in jobs}
+        for trial in trials:
+            for key in {trial.reference_key, trial.search_key, trial.train_key}:
+                if key in users:
+                    users[key].append(trial)
 
         def text(job: Job) -> str:
             if job.stage == "reference":

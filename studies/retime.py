@@ -88,12 +88,12 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
 def _times(
     store: Store, study: str, configurations: dict[str, Any], place: Place, console: Console
 ) -> list[dict[str, Any]]:
+    rows = store.rows(study, store.trial_ids(study))
+    rows = [row for row in rows if row["status"] == "finished" and row["train_stopped_at"] is None]
+    trials = prepare([Configuration(**configurations[row["trial_id"]]) for row in rows], place.folder)
     found = []
-    for row in store.rows(study, store.trial_ids(study)):
-        if row["status"] != "finished" or row.get("train_stopped_at") is not None:
-            continue
-        c = Configuration(**configurations[row["trial_id"]])
-        pixels = prepare([c], place.folder)[0].data
+    for row, trial in zip(rows, trials, strict=True):
+        c, pixels = trial.configuration, trial.data
         if digest([pixels.weights, pixels.alpha, pixels.test]) != row["data_sha256"]:
             raise ImageError(f"--data {place.data}: not the images that trial {row['trial_id']} was made with")
         key = stages.run_timing(c, Architecture.parse(row["architecture"]), pixels, row["train_key"], place)

@@ -155,11 +155,12 @@ class Rounds:
         return prepare(configurations, self.place.folder, self.pixels)
 
     def _missing(self, trials: Sequence[Configuration], retry_failed: bool) -> list[Configuration]:
+        """The trials without a row; with `retry_failed`, those with the row of a failure too, which is removed."""
         there = self.store.trial_ids(self.study.name)
         if retry_failed:
-            rows = self.store.rows(self.study.name, there & {c.trial_id for c in trials})
+            rows = self.store.rows(self.study.name, there & {c.trial_id for c in trials}, ("trial_id", "status"))
             failed = {row["trial_id"] for row in rows if row["status"] == "failed"}
-            for trial_id in failed:
+            for trial_id in () if self.options.dry_run else failed:
                 self.store.forget_trial(self.study.name, trial_id)
             there -= failed
         return [c for c in trials if c.trial_id not in there]
@@ -208,6 +209,7 @@ class Rounds:
             self.console.print(f"[yellow]{problem}[/]")
 
     def _report(self) -> None:
+        self.store.compact(self.study.name)
         labels = {c.trial_id: label(c) for c in self.planned}
         report = write_report(self.store.storage, self.study.name, labels)
         report += stopping.write(self.store, self.study.name, self.planned)

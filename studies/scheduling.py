@@ -22,6 +22,7 @@ from clearer.configuration import Configuration, digest
 from clearer.images import ImageError
 from clearer.runs import Run
 from studies import halving, oneshot, stages
+from studies.capacity import Request
 from studies.connection import ClusterError
 from studies.stages import Fingerprints, Place
 
@@ -104,31 +105,20 @@ class Cluster:
     concurrent: int | None = None
 
     def check_request(self, threads: int) -> None:
-        """Raises ClusterError where no node of the cluster can ever hold a trial."""
+        """Raises ClusterError, a line for each resource that is missing, where no node can ever hold a trial."""
+        problems = Request(threads, self.gpus_per_trial).problems(self.nodes())
+        if problems:
+            raise ClusterError("\n".join(problems))
+
+    def nodes(self) -> list[dict[str, float]]:
+        """The resources of every node that is alive."""
         import ray
 
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        for name, wanted in (("CPU", threads), ("GPU", self.gpus_per_trial)):
-            most = max((node.get(name, 0) for node in nodes), default=0)
-            if wanted > most:
-                flag = "--set threads" if name == "CPU" else "--gpus-per-trial"
-                raise ClusterError(
-                    f"{flag}: a trial asks for {wanted:g} {name}, the largest node of the cluster has {most:g}"
-                )
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
     def slots(self, threads: int) -> int:
-        """How many trials the cluster holds at once."""
-        import ray
-
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        by_node = (
-            min(
-                n.get("CPU", 0) // threads,
-                n.get("GPU", 0) / self.gpus_per_trial if self.gpus_per_trial else float("inf"),
-            )
-            for n in nodes
-        )
-        held = sum(int(most) for most in by_node)
+        """How many trials run at once."""
+        held = Request(threads, self.gpus_per_trial).slots(self.nodes())
         return min(held, self.concurrent or held)
 
     def run_phase(self, jobs: Sequence[Job], place: Place, watcher: Watcher) -> None:

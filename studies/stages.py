@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import socket
 import time
@@ -101,9 +102,12 @@ def reference_key(c: Configuration, data: Fingerprints) -> str:
     """The key of what methods without training score under a configuration's protocol."""
     fields = {
         "fields": c.of_stage("test") | c.of_stage("reference"),
-        "scikit-image": metadata.version("scikit-image"),
+        "scikit-image": _version("scikit-image"),
     }
     return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})
+
+
+_version = functools.cache(metadata.version)
 
 
 def time_key(c: Configuration, architecture: Architecture, data: Fingerprints, device: str) -> str:
@@ -187,13 +191,15 @@ def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: 
     if store.result("test", key) is not None:
         return
     _prepare(c)
+    started = time.perf_counter()
     images = scored_images(c, place.folder)
     check_unchanged(images, data.files[2])
     scores = score(c, load_network(store, train), images, place.device)
     by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
     result = {
         "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
-        "images": list(images.names), "pixels_sha256": scores.pixels_sha256, "device": device_name(place.device), "finished_at": time.time(),
+        "images": list(images.names), "pixels_sha256": scores.pixels_sha256, "device": device_name(place.device),
+        "finished_at": time.time(), "seconds": time.perf_counter() - started,
     }  # fmt: skip
     store.finish("test", key, result, {"example.png": _example(scores.example)})
 
@@ -203,11 +209,14 @@ def run_references(c: Configuration, key: str, place: Place) -> None:
     store = Store(place.storage)
     if store.result("reference", key) is None:
         _prepare(c)
+        started = time.perf_counter()
         validation = learning_images(c, c.alpha_split, place.folder)
         first = dataclasses.replace(
             validation, clean=validation.clean[: c.reference_images], names=validation.names[: c.reference_images]
         )
-        store.finish("reference", key, {"rows": list(references.rows(c, first, scored_images(c, place.folder)))}, {})
+        rows = list(references.rows(c, first, scored_images(c, place.folder)))
+        about = {"fields": c.of_stage("test") | c.of_stage("reference"), "seconds": time.perf_counter() - started}
+        store.finish("reference", key, {"rows": rows, **about}, {})
 
 
 def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints, train: str, place: Place) -> str:

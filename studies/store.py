@@ -5,6 +5,7 @@
     stages/<stage>/<key>/checkpoint-N       a stage under way; removed when it is finished
     studies/<study>/study.json, trials/<trial_id>.parquet, curves/<trial_id>.parquet, report/
     drivers/<id>                            a driver at work, and what it has claimed (studies.claims)
+    studies/<study>/trials.parquet, curves.parquet   copies of those files in one (`analysis.compacted`)
 
 A key is a hash of exactly what determines a result, so writing twice writes the same. A local file is
 written beside its place and renamed; an object of S3 is put in one request. A worker that was cut off and
@@ -17,6 +18,7 @@ import contextlib
 import json
 import re
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from analysis.compacted import compacted, read_files
 from analysis.storage import StorageError, join, names, open_storage, redacted
 
+CURVES_BYTES = 2**26
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -100,6 +104,18 @@ class Store:
         data = self.read(f"stages/{stage}/{key}/result.json")
         return None if data is None else json.loads(data)
 
+    def finished(self, stage: str) -> dict[str, int]:
+        """The keys of all finished stages of a kind and the bytes that each takes, from one listing."""
+        below = self.path("stages", stage)
+        found = self.filesystem.get_file_info(pafs.FileSelector(below, allow_not_found=True, recursive=True))
+        files = [info for info in found if info.is_file]
+        sizes = {info.path.split("/")[-2]: 0 for info in files if info.base_name == "result.json"}
+        for info in files:
+            key = info.path.split("/")[-2]
+            if key in sizes:
+                sizes[key] += info.size
+        return sizes
+
     def finish(self, stage: str, key: str, result: dict[str, Any], files: dict[str, bytes]) -> None:
         """Records a stage as finished, unless it is already, and removes its checkpoints."""
         folder = f"stages/{stage}/{key}"
@@ -134,10 +150,18 @@ class Store:
         """The trials of a study that have ended."""
         return {name.removesuffix(".parquet") for name in self.names(f"studies/{study}/trials", ".parquet")}
 
-    def rows(self, study: str, trial_ids: set[str]) -> list[dict[str, Any]]:
-        """The rows of those of the trials that have ended."""
-        found = (self.read(f"studies/{study}/trials/{trial_id}.parquet") for trial_id in sorted(trial_ids))
-        return [pq.read_table(pa.BufferReader(data)).to_pylist()[0] for data in found if data is not None]
+    def rows(
+        self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows, or some columns of them, of those of the trials that have ended."""
+        table = read_files(self.filesystem, self.path("studies", study), "trials", trial_ids, columns)
+        return [] if table is None else table.to_pylist()
+
+    def sampled_rows(self, columns: Collection[str], sample: int) -> list[dict[str, Any]]:
+        """Some columns of the rows of all studies: those of the compacted copies, and `sample` more of each study."""
+        folders = [self.path("studies", study) for study in self.names("studies")]
+        tables = [read_files(self.filesystem, folder, "trials", None, columns, sample) for folder in folders]
+        return [row for table in tables if table is not None for row in table.to_pylist()]
 
     def end_trial(self, study: str, trial_id: str, row: pa.Table, curve: pa.Table) -> None:
         """Writes a trial's curve, then its row; a row that is there stays as it is."""
@@ -149,11 +173,22 @@ class Store:
         """Removes a trial's row, so that the trial counts as missing."""
         self.filesystem.delete_file(self.path(f"studies/{study}/trials/{trial_id}.parquet"))
 
+    def compact(self, study: str) -> None:
+        """Brings the compacted copies of a study's rows and curves up to date; they save time and are never needed.
+
+        Curves are left as they are where their files hold more than `CURVES_BYTES`: the copy is read and written whole.
+        """
+        for kind, most in (("trials", None), ("curves", CURVES_BYTES)):
+            with contextlib.suppress(OSError):
+                table = compacted(self.filesystem, self.path("studies", study), kind, most)
+                if table is not None:
+                    self.write(f"studies/{study}/{kind}.parquet", as_parquet(table))
+
 
 def as_parquet(table: pa.Table) -> bytes:
     """A table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, write_page_checksum=True)
     return sink.getvalue().to_pybytes()
 
 

@@ -36,9 +36,8 @@ def conclude(rounds: Rounds) -> int:
         _show(text, results_table(group, references), console)
     for line in stopping.findings(store, study.name, rounds.planned)[0]:
         console.print(line, soft_wrap=True)
-    failed = [
-        (label(wanted[row["trial_id"]]), row["error"]) for row in rows.to_dict("records") if row["status"] == "failed"
-    ]
+    ended = rows[rows["status"] == "failed"] if len(rows) else rows
+    failed = [(label(wanted[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
     failed += [(label(trial.configuration), trial.failure.reason) for trial in rounds.unfinished if trial.failure]
     for name, reason in failed:
         console.print(f"[red]failed[/]  {name}: {reason}")
@@ -56,7 +55,7 @@ def conclude(rounds: Rounds) -> int:
 
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
-    shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]]
+    shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
     console.print(
         f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters",
         soft_wrap=True,
@@ -72,7 +71,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     console.print(table, "")
     if len(shown) < len(results):
         console.print(
-            f"{len(results) - len(shown)} rows that are not on the front are in the results table of the report."
+            f"{len(results) - len(shown)} more rows are in the results table of the report; shown are the first of the front."
         )
 
 

@@ -57,3 +57,19 @@ def test_every_architecture_of_a_paper_row_is_drawn() -> None:
         letters = "".join(label.get_text() for label in axes.texts)
         assert letters == text.replace("-", "")
         assert len(axes.get_yticks()) == text.count("-") + 2
+
+
+def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_legend() -> None:
+    grid = [(a / 100, b / 10) for a in range(40) for b in range(10)]
+    rows = pd.DataFrame({
+        "replicate_id": [f"{number}" for number in range(len(grid))], "kind": "searched", "lambda1": [a for a, _ in grid],
+        "lambda2": [b for _, b in grid], "parameters": range(len(grid)), "psnr_db": [a + b for a, b in grid],
+    })  # fmt: skip
+    figure = draw_pareto(rows, "parameters", "the protocol")
+    axes = figure.axes[0]
+    drawn = {(x, y) for line in axes.lines if line.get_marker() == "o" for x, y in zip(*line.get_data(), strict=True)}
+    assert drawn == {(1e-6 * cost, psnr) for cost, psnr in zip(rows["parameters"], rows["psnr_db"], strict=True)}
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts[0] == "λ1 = 0"
+    assert "λ1 = 0.39" in texts
+    assert len(texts) <= 10

@@ -48,6 +48,14 @@ def test_a_file_is_removed_once_or_twice(store: Store) -> None:
     assert store.names("folder") == []
 
 
+def test_one_listing_finds_the_finished_stages_and_their_bytes(store: Store) -> None:
+    store.finish("listed", "a", {}, {"network.safetensors": b"weights"})
+    store.finish("listed", "b", {}, {})
+    store.save_checkpoint("listed", "under way", 1, b"one")
+    assert store.finished("listed") == {"a": len("weights") + len("{}"), "b": len("{}")}
+    assert store.finished("no such stage") == {}
+
+
 def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
     curve = curve_table([{"stage": "train", "iteration": 1}], "t")
     for value in ("first", "second"):

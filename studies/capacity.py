@@ -1,0 +1,63 @@
+"""What nodes hold: how many trials at once, and what a request asks for that no node has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+_FLAGS = {"CPU": "--set threads", "GPU": "--gpus-per-trial"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a trial takes of one node."""
+
+    threads: int
+    gpus: float
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """Amounts above 0 by Ray's names."""
+        wanted = {"CPU": float(self.threads), "GPU": self.gpus}
+        return {name: amount for name, amount in wanted.items() if amount > 0}
+
+    def problems(self, nodes: Sequence[Mapping[str, float]]) -> list[str]:
+        """A line for each resource that no node has enough of, with its mend; none where a node can hold a trial."""
+        most = {name: max((node.get(name, 0) for node in nodes), default=0) for name in self.resources}
+        found = [
+            f"{_FLAGS[name]}: a trial asks for {wanted:g} {name}, the largest node of the cluster has {most[name]:g}; {_mend(name, most[name])}"
+            for name, wanted in self.resources.items()
+            if wanted > most[name]
+        ]
+        if not found and not self.slots(nodes):
+            both = " and ".join(f"{wanted:g} {name}" for name, wanted in self.resources.items())
+            mend = f"lower {' or '.join(_FLAGS[name] for name in self.resources)}, or add a node that has both"
+            found = [f"a trial asks for {both}, and no node of the cluster has both; {mend}"]
+        return found
+
+    def slots(self, nodes: Sequence[Mapping[str, float]]) -> int:
+        """How many trials the nodes hold at once. A share of a GPU is of one GPU: two of 0.6 need two."""
+        return sum(self._held(node) for node in nodes)
+
+    def _held(self, node: Mapping[str, float]) -> int:
+        by_cpu = int(node.get("CPU", 0) // self.threads)
+        if not self.gpus:
+            return by_cpu
+        gpus = node.get("GPU", 0)
+        by_gpu = int(gpus) * int(1 / self.gpus + 1e-9) if self.gpus < 1 else int(gpus // self.gpus)
+        return min(by_cpu, by_gpu)
+
+
+def _mend(name: str, most: float) -> str:
+    if most:
+        return f"ask for {most:g} or less, or add a larger node"
+    return "add a node with a GPU, or leave the flag out to run on CPUs" if name == "GPU" else "start a node"
+
+
+def this_machine() -> list[dict[str, float]]:
+    """The one node that a Ray started here would be, without starting it."""
+    from ray._private.utils import get_num_cpus  # knows the limits of a container, as `ray.init` does
+
+    return [{"CPU": float(get_num_cpus(True)), "GPU": float(torch.cuda.device_count())}]
