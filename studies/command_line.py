@@ -23,11 +23,12 @@ from studies.connection import ClusterError, connect, reachable
 from studies.execution import Execution
 from studies.module_times import with_module_times
 from studies.progress import Progress
-from studies.provenance import study_id, write_study
+from studies.provenance import started_at, write_study
 from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
-from studies.study import Study, label
+from studies.study import Study
+from studies.sync import default_uri
 from studies.tracking import Tracking
 from studies.trial import Trial, prepare
 
@@ -166,6 +167,8 @@ def _execute(
             cluster = Cluster(options.gpus_per_trial, options.concurrent)
             cluster.check_request(max(trial.configuration.threads for trial in missing))
             write_study(store, study.name, options.preset, trials, redacted(shlex.join(sys.argv)))
+            for trial in missing:
+                trial.started_at = started_at(store, study.name, trial.trial_id)
         tracking = _tracking(options, study.name, store)
         if tracking is not None:
             stack.callback(lambda: _close(tracking, console))
@@ -173,20 +176,16 @@ def _execute(
             with Progress(console) as progress:
                 ran = Execution(study.name, store, place, progress, tracking).run(missing, cluster)
             unfinished = [trial for trial in ran if trial.failure is not None and not trial.failure.permanent]
-        labels = {c.trial_id: label(c) for c in trials}
-        report = write_report(store.storage, study.name, labels)
+        write_report(store.storage, study.name, {c.trial_id for c in trials})
         if tracking is not None:
-            for row in store.rows(study.name, set(labels)):
-                tracking.ended(row, labels[row["trial_id"]])
-            tracking.report(report)
+            tracking.synchronise()
     return unfinished
 
 
 def _tracking(options: argparse.Namespace, study: str, store: Store) -> Tracking | None:
-    uri, identity = options.tracking_uri, study_id(store, study)
-    if uri == "none" or identity is None or (uri is None and not store.is_local):
-        return None
-    return Tracking(uri or f"sqlite:///{store.root}/mlflow.db", study, identity, store)
+    uri = options.tracking_uri or default_uri(store)
+    known = store.read(f"studies/{study}/study.json") is not None
+    return Tracking(uri, study, store) if known and uri not in (None, "none") else None
 
 
 def _close(tracking: Tracking, console: Console) -> None:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from analysis.storage import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.timing import device_name
 from studies.store import Store
@@ -66,9 +67,11 @@ def write_study(
     about = json.loads(store.read(name) or b"{}")
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
     about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
+    now = datetime.now(UTC).isoformat()
+    about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
     about.setdefault("runs", []).append(
         {
-            "started_at": datetime.now(UTC).isoformat(),
+            "started_at": now,
             "command": command,
             "preset": preset,
             "commit": commit(),
@@ -80,7 +83,18 @@ def write_study(
     return about["study_id"]
 
 
-def study_id(store: Store, study: str) -> str | None:
-    """The id that `write_study` gave."""
+def read_study(store: Store, study: str) -> dict[str, Any]:
+    """What `study.json` says: `study_id`, `trials` and when each was first started, `runs`.
+
+    Raises:
+        StorageError: no such study.
+    """
     data = store.read(f"studies/{study}/study.json")
-    return json.loads(data)["study_id"] if data else None
+    if data is None:
+        raise StorageError(f"{redacted(store.storage)}: holds no study {study}")
+    return json.loads(data)
+
+
+def started_at(store: Store, study: str, trial_id: str) -> float:
+    """When a trial was first started, through any number of runs; seconds since 1970."""
+    return datetime.fromisoformat(read_study(store, study)["trials_started_at"][trial_id]).timestamp()

@@ -10,6 +10,7 @@ progress, and finish the stage in the store; a run that dies leaves a checkpoint
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import socket
@@ -235,8 +236,14 @@ def load_network(store: Store, train: str) -> Network:
 
 
 def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve of a finished search or training."""
-    return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
+    """The curve of a search or training: whole where it is finished, else up to the newest checkpoint."""
+    whole = store.read(f"stages/{stage}/{key}/curve.parquet")
+    if whole is not None:
+        return from_parquet(whole)
+    for data in store.checkpoints(stage, key):
+        with contextlib.suppress(DamagedError):
+            return unpack_state(data)["curve"]
+    return []
 
 
 def _prepare(c: Configuration) -> None:
