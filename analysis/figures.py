@@ -177,14 +177,23 @@ def draw_alpha(curve: pd.DataFrame, architecture: str) -> Figure:
     figure = Figure(figsize=(2.6 * len(cells) + 1.2, 3.6), layout="constrained")
     panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
     styles = [(colour, line) for line in ("-", "--", ":") for colour in COLOURS if colour != "#F0E442"]
-    column = 0
+    marker, column = "o" if len(table) < 10 else "", 0
     for number, (axes, letters) in enumerate(zip(panels, cells, strict=True), start=1):
         axes.axhline(0.5, color=GRAY, linewidth=0.8, zorder=1)
         for position, letter in enumerate(letters, start=1):
             column += 1
             colour, line = styles[(position - 1) % len(styles)]
             name = f"column {position}: {letter}"
-            axes.plot(table.index, table[column], color=colour, linestyle=line, linewidth=1.8, label=name, zorder=2)
+            axes.plot(
+                table.index,
+                table[column],
+                color=colour,
+                linestyle=line,
+                marker=marker,
+                markersize=3,
+                linewidth=1.8,
+                label=name,
+            )
         axes.set(title=f"cell {number}", xlabel="search iteration", ylim=(-0.03, 1.03))
         axes.grid(alpha=0.25)
         axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, frameon=False)
