@@ -40,7 +40,7 @@ _EXPERIMENT_TAGS = {
     NOTE_TAG: "One run a study, one nested run a trial: a view of a clearer-studies store, which holds the truth.",
 }
 _ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default ones wait for minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the default ones wait for minutes; a sync is the retry
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

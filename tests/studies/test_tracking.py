@@ -26,7 +26,7 @@ def test_a_server_that_dies_under_a_study_is_completed_from_the_store(
             text=True, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"},
         )  # fmt: skip
         wait_for(lambda: len(runs(uri)) > 1)
-    output, errors = study.communicate(timeout=120)
+    output, errors = study.communicate(timeout=300)
     assert study.returncode == 0, output + errors
     assert output.count(f"tracking at {uri}") == 1
     assert len(analysis.load(storage)) == 7
