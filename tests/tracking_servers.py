@@ -92,13 +92,13 @@ def contents(uri: str) -> dict[str, Any]:
     return found
 
 
-def _files(client: mlflow.MlflowClient, run_id: str, folder: str | None = None) -> Iterator[tuple[str, int | None]]:
-    """Names and sizes."""
+def _files(client: mlflow.MlflowClient, run_id: str, folder: str | None = None) -> Iterator[str]:
+    """The names of all files of a run."""
     for file in client.list_artifacts(run_id, folder):
         if file.is_dir:
             yield from _files(client, run_id, file.path)
         else:
-            yield file.path, file.file_size
+            yield file.path
 
 
 def synced(storage: Path, uri: str) -> dict[str, Any]:
