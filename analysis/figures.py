@@ -179,6 +179,50 @@ def draw_architecture(text: str) -> Figure:
     return figure
 
 
+def alpha_table(curve: pd.DataFrame) -> pd.DataFrame:
+    """α^f (how much of the fusion module) during a search: one row a reported iteration, one column a column from 1.
+
+    `curve` holds the rows of one trial's curve, of `analysis.load_curves`.
+    """
+    rows = curve[(curve["stage"] == "search") & curve["alpha"].notna()].sort_values("iteration")
+    columns = range(1, len(rows["alpha"].iloc[0]) + 1 if len(rows) else 1)
+    return pd.DataFrame(rows["alpha"].tolist(), index=pd.Index(rows["iteration"], name="iteration"), columns=columns)
+
+
+def draw_alpha(curve: pd.DataFrame, architecture: str) -> Figure:
+    """α^f of every column against the iteration of a search, a panel a cell: which columns become fusion, and when.
+
+    `curve` is as `alpha_table` takes it, `architecture` what the search found.
+    """
+    table, cells = alpha_table(curve), architecture.split("-")
+    figure = Figure(figsize=(2.6 * len(cells) + 1.2, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
+    styles = [(colour, line) for line in ("-", "--", ":") for colour in COLOURS if colour != "#F0E442"]
+    marker, column = "o" if len(table) < 10 else "", 0
+    for number, (axes, letters) in enumerate(zip(panels, cells, strict=True), start=1):
+        axes.axhline(0.5, color=GRAY, linewidth=0.8, zorder=1)
+        for position, letter in enumerate(letters, start=1):
+            column += 1
+            colour, line = styles[(position - 1) % len(styles)]
+            name = f"column {position}: {letter}"
+            axes.plot(
+                table.index,
+                table[column],
+                color=colour,
+                linestyle=line,
+                marker=marker,
+                markersize=3,
+                linewidth=1.8,
+                label=name,
+            )
+        axes.set(title=f"cell {number}", xlabel="search iteration", ylim=(-0.03, 1.03))
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, frameon=False)
+    panels[0].set_ylabel("α of fusion (0 parallel, 1 fusion)")
+    figure.suptitle(architecture, fontsize=10)
+    return figure
+
+
 def _edge_letters(text: str) -> Sequence[str]:
     """The letter of every column of edges; none for transitions and the final fusion."""
     return [letter for cell in text.split("-") for letter in ["", *cell]] + [""]

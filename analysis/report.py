@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import rc_context
 
 from analysis.figures import AXES, draw_pareto
 from analysis.pareto import on_front
@@ -151,7 +152,8 @@ def _drawn(name: str, group: pd.DataFrame, cost: str, text: str) -> Iterator[tup
     figure = draw_pareto(group, cost, text)
     for kind in ("svg", "png"):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=150)
+        with rc_context({"svg.hashsalt": name}):  # the same figure is the same bytes
+            figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
         yield f"{name}.{kind}", buffer.getvalue()
 
 

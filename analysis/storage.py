@@ -30,7 +30,7 @@ def open_storage(storage: str | Path) -> tuple[pafs.FileSystem, str]:
 
 def redacted(text: str) -> str:
     """`text` without the user names, passwords and keys of URIs in it."""
-    hidden = re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
+    hidden = re.sub(r"(\w+://)[^/\s]+@", r"\1***@", text)
     return re.sub(r"((?:secret|access|password|token|key)[\w-]*=)[^&\s]+", r"\1***", hidden, flags=re.IGNORECASE)
 
 

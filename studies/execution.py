@@ -116,14 +116,17 @@ class Execution:
         def progressed(job: Job, progress: dict[str, Any]) -> None:
             self.progress.progressed(job.key, progress)
             if self.tracking is not None:
-                labels = {t.trial_id: label(t.configuration) for t in users[job.key]}
-                self.tracking.progressed(labels, job.stage, progress["record"])
+                self.tracking.progressed(users[job.key], job.stage, job.key, progress["record"])
 
         def ended(job: Job, failure: Failure | None) -> None:
             for trial in users[job.key] if job.stage != "reference" else ():
                 trial.failure = failure
                 if failure is not None and failure.permanent:
                     self._write(trial)
+                    if self.tracking is not None:
+                        self.tracking.trial_failed(trial)
+            if self.tracking is not None and failure is None and job.stage != "reference":
+                self.tracking.stage_ended(users[job.key], job.stage, job.key)
             self.progress.ended(job.key, failure.reason if failure else self._outcome(job), failure is not None)
             self.claims.release(_names(job))
 
@@ -222,8 +225,6 @@ class Execution:
             load = stages.load_unfinished_curve if left else stages.load_curve
             records += load(self.store, stage, key) if key else []
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
-        if self.tracking is not None:
-            self.tracking.ended(row, label(trial.configuration))
         return row
 
 

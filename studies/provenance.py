@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from analysis.storage import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
 from clearer.timing import device_name
@@ -68,9 +69,11 @@ def write_study(
     about = json.loads(store.read(name) or b"{}")
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
     about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
+    now = datetime.now(UTC).isoformat()
+    about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
     about.setdefault("runs", []).append(
         {
-            "started_at": datetime.now(UTC).isoformat(),
+            "started_at": now,
             "command": command,
             "preset": preset,
             "commit": commit(),
@@ -82,10 +85,16 @@ def write_study(
     return about["study_id"]
 
 
-def study_id(store: Store, study: str) -> str | None:
-    """The id that `write_study` gave."""
+def read_study(store: Store, study: str) -> dict[str, Any]:
+    """What `study.json` says: `study_id`, `trials` and when each was first started, `runs`.
+
+    Raises:
+        StorageError: no such study.
+    """
     data = store.read(f"studies/{study}/study.json")
-    return json.loads(data)["study_id"] if data else None
+    if data is None:
+        raise StorageError(f"{redacted(store.storage)}: holds no study {study}")
+    return json.loads(data)
 
 
 def planned_trials(store: Store, study: str) -> list[Configuration]:

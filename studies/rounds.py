@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ from studies.connection import connect
 from studies.execution import Execution
 from studies.module_times import with_module_times
 from studies.progress import Progress, duration
-from studies.provenance import planned_trials, study_id, write_study
+from studies.provenance import planned_trials, read_study, write_study
 from studies.scheduling import Cluster, Job
 from studies.stages import Fingerprints, Place
 from studies.store import Store
-from studies.study import Study, label, unique
+from studies.study import Study, unique
+from studies.sync import default_uri
 from studies.tracking import Tracking
 from studies.trial import Trial, fingerprints_of, prepare
 
@@ -176,6 +178,9 @@ class Rounds:
         cluster.check_request(max(trial.configuration.threads for trial in missing))
         command = redacted(shlex.join(sys.argv))
         write_study(self.store, self.study.name, self.options.preset, self.planned, command)
+        started = read_study(self.store, self.study.name)["trials_started_at"]
+        for trial in missing:
+            trial.started_at = datetime.fromisoformat(started[trial.trial_id]).timestamp()
         with Progress(self.console) as progress:
             execution = self._execution(progress)
             for wave in self._waves(missing):
@@ -194,12 +199,10 @@ class Rounds:
 
     def _tracked(self) -> Tracking | None:
         """Tracking, opened when it is first needed; None where there is none."""
-        uri, identity = self.options.tracking_uri, study_id(self.store, self.study.name)
-        if uri == "none" or identity is None or (uri is None and not self.store.is_local):
-            return None
-        if self._tracking is None:
-            where = uri or f"sqlite:///{self.store.root}/mlflow.db"
-            self._tracking = Tracking(where, self.study.name, identity, self.store)
+        uri = self.options.tracking_uri or default_uri(self.store)
+        is_known = self.store.read(f"studies/{self.study.name}/study.json") is not None
+        if self._tracking is None and is_known and uri not in (None, "none"):
+            self._tracking = Tracking(uri, self.study.name, self.store)
             self._stack.callback(self._close_tracking, self._tracking)
         return self._tracking
 
@@ -210,14 +213,11 @@ class Rounds:
 
     def _report(self) -> None:
         self.store.compact(self.study.name)
-        labels = {c.trial_id: label(c) for c in self.planned}
-        report = write_report(self.store.storage, self.study.name, labels)
-        report += stopping.write(self.store, self.study.name, self.planned)
+        write_report(self.store.storage, self.study.name, {c.trial_id for c in self.planned})
+        stopping.write(self.store, self.study.name, self.planned)
         tracking = self._tracked()
         if tracking is not None:
-            for row in self.store.rows(self.study.name, set(labels)):
-                tracking.ended(row, labels[row["trial_id"]])
-            tracking.report(report)
+            tracking.synchronise()
 
 
 def out_of_time(budget: float, left: int) -> str:

@@ -250,8 +250,14 @@ def load_network(store: Store, train: str) -> Network:
 
 
 def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve of a finished search or training."""
-    return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
+    """The curve of a search or training: whole where it is finished, else up to the newest checkpoint."""
+    whole = store.read(f"stages/{stage}/{key}/curve.parquet")
+    if whole is not None:
+        return from_parquet(whole)
+    for data in store.checkpoints(stage, key):
+        with contextlib.suppress(DamagedError):
+            return unpack_state(data)["curve"]
+    return []
 
 
 def load_unfinished_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:

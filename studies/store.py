@@ -97,6 +97,13 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.delete_file(self.path(name))
 
+    def files(self, folder: str) -> list[str]:
+        """The names of all finished files below a folder, relative to it."""
+        root = self.path(folder)
+        found = self.filesystem.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
+        paths = [info.path for info in found if info.type is pafs.FileType.File]
+        return sorted(path.removeprefix(root).lstrip("/") for path in paths if not path.endswith(".partial"))
+
     # Stages
 
     def result(self, stage: str, key: str) -> dict[str, Any] | None:
@@ -140,6 +147,11 @@ class Store:
         folder = f"stages/{stage}/{key}"
         found = (self.read(f"{folder}/{name}") for name in reversed(self._checkpoints(folder)))
         return [data for data in found if data is not None]
+
+    def saved_iteration(self, stage: str, key: str) -> int:
+        """The iteration up to which a stage under way is safe in the store; 0 where no checkpoint is."""
+        kept = self._checkpoints(f"stages/{stage}/{key}")
+        return int(kept[-1].removeprefix("checkpoint-")) if kept else 0
 
     def _checkpoints(self, folder: str) -> list[str]:
         return [name for name in self.names(folder) if _CHECKPOINT.fullmatch(name)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,3 +39,11 @@ def run_study(
     return subprocess.run(
         command(storage, *arguments, settings=settings, study=study), capture_output=True, text=True, timeout=300, env=environment, cwd=storage.parent, check=False
     )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+    """Waits until `condition()` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

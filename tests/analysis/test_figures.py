@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.figures import architecture_edges, draw_architecture, draw_pareto, pareto_table
+from analysis.figures import alpha_table, architecture_edges, draw_alpha, draw_architecture, draw_pareto, pareto_table
 
 ROWS = pd.DataFrame(
     [
@@ -73,3 +73,28 @@ def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_l
     assert texts[0] == "λ1 = 0"
     assert "λ1 = 0.39" in texts
     assert len(texts) <= 10
+
+
+def test_alpha_is_drawn_for_every_column_and_reported_iteration_of_the_search() -> None:
+    curve = pd.DataFrame(
+        [("train", 10, None), ("search", 20, [0.6, 0.3, 0.2]), ("search", 10, [0.5, 0.5, 0.5])],
+        columns=["stage", "iteration", "alpha"],
+    )
+    table = alpha_table(curve)
+    assert table.index.tolist() == [10, 20]
+    assert table.loc[20].tolist() == [0.6, 0.3, 0.2]
+    panels = draw_alpha(curve, "FP-P").axes
+    assert [axes.get_title() for axes in panels] == ["cell 1", "cell 2"]
+    drawn = {
+        (number, line.get_label()): line.get_ydata().tolist()
+        for number, axes in enumerate(panels, start=1)
+        for line in axes.lines
+        if str(line.get_label()).startswith("column")
+    }
+    assert drawn == {
+        (1, "column 1: F"): [0.5, 0.6], (1, "column 2: P"): [0.5, 0.3], (2, "column 1: P"): [0.5, 0.2],
+    }  # fmt: skip
+
+
+def test_a_trial_without_a_search_has_no_alpha() -> None:
+    assert alpha_table(pd.DataFrame({"stage": ["train"], "iteration": [1], "alpha": [None]})).empty

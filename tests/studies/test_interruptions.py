@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
-from running import MEASURED, command, run_study
+from mlflow.entities import ViewType
+from running import MEASURED, command, run_study, wait_for
+from tracking_servers import contents, runs, synced
 
 import analysis
 
@@ -36,14 +36,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run_study(storage, "--concurrent", "1", settings=SETTINGS)
     assert done.returncode == 0, done.stderr
     return storage
-
-
-def wait_for(condition: object, seconds: float = 90) -> None:
-    """Waits until `condition()` holds."""
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def start(storage: Path) -> subprocess.Popen[str]:
@@ -88,15 +80,14 @@ def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undis
     assert not list(storage.glob("drivers/*"))
     assert "waiting" not in output, "the claims of a driver that is gone hold nobody up"
 
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{storage}/mlflow.db")
-    runs = client.search_runs([client.get_experiment_by_name("lambda_pareto").experiment_id])  # type: ignore[union-attr]
-    trials = [run.data.tags["clearer.trial_id"] for run in runs if "clearer.trial_id" in run.data.tags]
-    assert sorted(trials) == sorted(analysis.load(storage)["trial_id"]), "one MLflow run a trial"
-    searched = next(
-        run for run in runs if run.data.params.get("kind") == "searched" or run.data.tags.get("kind") == "searched"
-    )
-    steps = [metric.step for metric in client.get_metric_history(searched.info.run_id, "search/psnr_db")]
-    assert sorted(steps) == list(range(2, 81, 2)), "no step missing, none twice"
+    uri = f"sqlite:///{storage}/mlflow.db"
+    assert set(runs(uri)) == {"study", *analysis.load(storage)["trial_id"]}, "one MLflow run a trial"
+    assert runs(uri, ViewType.DELETED_ONLY) == {}, "no run was made again"
+    live = contents(uri)
+    assert synced(storage, f"sqlite:///{tmp_path}/scratch.db") == live
+    searched = next(run for run in live.values() if run["params"].get("kind") == "searched")
+    steps = [step for step, _, _ in searched["metrics"]["search/psnr_db"]]
+    assert steps == list(range(2, 81, 2)), "no step missing, none twice"
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, undisturbed: Path) -> None:

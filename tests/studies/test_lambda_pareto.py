@@ -184,7 +184,8 @@ def test_mlflow_shows_the_study_and_its_trials_nested(study_storage: Path) -> No
         assert run.data.metrics["psnr_db"] == pytest.approx(rows.loc[trial_id, "psnr_db"])
         assert run.data.params["channels"] == "2"
         pictures = {file.path for file in client.list_artifacts(run.info.run_id)}
-        assert pictures == {"architecture.png", "clean_degraded_restored.png"}
+        drawn = {"alpha.png"} if rows.loc[trial_id, "kind"] == "searched" else set()
+        assert pictures == {"architecture.png", "clean_degraded_restored.png", "model"} | drawn
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "train/psnr_db")]
         assert sorted(steps) == [2, 4]
     assert {"results.csv", "pareto_parameters.png"} <= {

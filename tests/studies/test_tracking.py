@@ -2,106 +2,88 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import mlflow
-from running import run_study
+import pytest
+from running import command, run_study, wait_for
+from tracking_servers import contents, free_port, runs, server, synced
 
 import analysis
+from studies.store import Store
+from studies.tracking import Tracking
 
 
-def free_port() -> int:
-    """A port on loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def test_a_server_that_dies_under_a_study_is_completed_from_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, port = tmp_path / "runs", free_port()
+    with server(tmp_path, port) as uri:
+        study = subprocess.Popen(
+            command(storage, "--tracking-uri", uri), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"},
+        )  # fmt: skip
+        wait_for(lambda: len(runs(uri)) > 1)
+    output, errors = study.communicate(timeout=300)
+    assert study.returncode == 0, output + errors
+    assert output.count(f"tracking at {uri}") == 1
+    assert len(analysis.load(storage)) == 7
 
-
-@contextmanager
-def server(folder: Path, port: int) -> Iterator[str]:
-    """A real tracking server over `folder`."""
-    arguments = [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", *arguments, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        end = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the tracking server does not start"
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
-        process.wait()
-
-
-def contents(uri: str) -> dict[str, Any]:
-    """Everything that the server shows of each trial, but its own ids and clocks."""
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    experiment = client.get_experiment_by_name("lambda_pareto")
-    assert experiment is not None
-    runs = [run for run in client.search_runs([experiment.experiment_id]) if "clearer.trial_id" in run.data.tags]
-    found = {}
-    for run in runs:
-        assert run.data.tags["clearer.trial_id"] not in found, "one run a trial"
-        histories = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
-        found[run.data.tags["clearer.trial_id"]] = {
-            "status": run.info.status,
-            "params": run.data.params,
-            "metrics": {
-                name: sorted((m.step, m.timestamp, m.value) for m in points) for name, points in histories.items()
-            },
-            "pictures": sorted(file.path for file in client.list_artifacts(run.info.run_id)),
-        }
-    return found
-
-
-def test_a_study_without_its_server_ends_and_a_later_run_brings_it_up_to_date(tmp_path: Path) -> None:
-    port = free_port()
-    uri = f"http://127.0.0.1:{port}"
-    missed = run_study(tmp_path / "runs", "--tracking-uri", uri)
-    assert missed.returncode == 0, missed.stderr
-    assert f"tracking at {uri}" in missed.stdout
-    assert "the same command sends it again" in missed.stdout
-    assert len(analysis.load(tmp_path / "runs")) == 7
+    local = f"sqlite:///{tmp_path}/mlflow.db"
+    before = runs(local)
+    assert 1 < len(before) < 8, "killed in the middle"
+    assert all(run.info.status == "RUNNING" for run in before.values())
     with server(tmp_path, port):
-        for _ in range(2):
-            again = run_study(tmp_path / "runs", "--tracking-uri", uri)
-            assert again.returncode == 0, again.stderr
-            assert "0 to run" in again.stdout
-            assert "tracking at" not in again.stdout
-        late = contents(uri)
-    assert set(late) == set(analysis.load(tmp_path / "runs")["trial_id"])
-    for trial in late.values():
-        assert trial["status"] == "FINISHED"
-        assert [step for step, _, _ in trial["metrics"]["train/psnr_db"]] == [2, 4]
-        assert trial["pictures"] == ["architecture.png", "clean_degraded_restored.png"]
+        whole = synced(storage, uri)
+        after = runs(uri)
+        assert {name: run.info.run_id for name, run in after.items() if name in before} == {
+            name: run.info.run_id for name, run in before.items()
+        }, "completed, not made again"
+        assert synced(storage, uri) == whole
+        assert "8 runs: 0 created, 0 completed, 8 unchanged" in capsys.readouterr().out
+        again = run_study(storage, "--tracking-uri", uri)
+        assert again.returncode == 0, again.stderr
+        assert "tracking at" not in again.stdout
+        assert contents(uri) == whole
+    assert synced(storage, f"sqlite:///{tmp_path}/scratch/mlflow.db") == whole
 
 
-def test_a_server_that_was_there_shows_the_same(tmp_path: Path) -> None:
-    with server(tmp_path, free_port()) as uri:
-        done = run_study(tmp_path / "runs", "--tracking-uri", uri)
-        assert done.returncode == 0, done.stderr
-        live = contents(uri)
-    local = tmp_path / "local.db"
-    again = run_study(tmp_path / "runs", "--tracking-uri", f"sqlite:///{local}")
-    assert again.returncode == 0, again.stderr
-    assert contents(f"sqlite:///{local}") == live
+def test_no_server_is_one_line_without_secrets(study_storage: Path) -> None:
+    tracking = Tracking(
+        f"http://somebody:secret-word@127.0.0.1:{free_port()}", "lambda_pareto", Store(str(study_storage))
+    )
+    tracking.synchronise()
+    problem = tracking.close()
+    assert problem is not None
+    assert problem.startswith("tracking at http://***@127.0.0.1:")
+    assert problem.count("\n") == 0
+    assert "secret-word" not in problem
+
+
+def test_runs_tell_what_they_are(study_storage: Path) -> None:
+    found = runs(f"sqlite:///{study_storage}/mlflow.db")
+    study = found.pop("study")
+    assert study.info.run_name == "lambda_pareto (quick)"
+    assert study.info.status == "FINISHED"
+    assert {"preset", "command", "commit", "versions", "trials"} <= set(study.data.tags)
+    rows = analysis.load(study_storage).set_index("trial_id")
+    for trial_id, run in found.items():
+        row = rows.loc[trial_id]
+        assert run.data.params["kind"] == row["kind"]
+        assert run.data.params["sigma"] == "30"
+        assert run.data.tags["architecture"] == row["architecture"]
+        assert run.data.tags["status"] == "finished"
+        assert ("lambda1" in run.data.params) == (row["kind"] == "searched")
+        assert run.info.start_time == int(1000 * row["started_at"].timestamp())
+        assert run.info.end_time == int(1000 * row["finished_at"].timestamp())
+        assert run.data.metrics["psnr_db"] == row["psnr_db"]
+    named = {run.info.run_name for run in found.values() if run.data.params["kind"] == "searched"}
+    assert "λ1=0.1 λ2=0 seed 0" in named
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{study_storage}/mlflow.db")
+    trial = next(run for run in found.values() if run.data.params["kind"] == "searched")
+    by_image = client.get_metric_history(trial.info.run_id, "psnr_by_image")
+    assert [m.value for m in sorted(by_image, key=lambda m: m.step)] == list(
+        rows.loc[trial.data.tags["clearer.trial_id"], "psnr_by_image"]
+    )
