@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,10 @@ from clearer.testing import restore
 STEADY = 0.03
 
 
+class UnsteadyError(ArithmeticError):
+    """The medians of the series spread too far in every attempt; the message says how far."""
+
+
 @dataclass(frozen=True)
 class TestingTime:
     """Milliseconds an image. `spread` is (largest − smallest) / median over the medians of the series."""
@@ -30,7 +35,13 @@ class TestingTime:
 
 
 def testing_time(
-    network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int, series: int, calls: int, attempts: int = 3
+    network: nn.Module,
+    inputs: Sequence[Tensor],
+    self_ensemble: int,
+    series: int,
+    calls: int,
+    attempts: int = 3,
+    limit: float = math.inf,
 ) -> TestingTime:
     """The time to restore `inputs`, (1, channels, height, width) each on the network's device, per image.
 
@@ -38,6 +49,9 @@ def testing_time(
     that is not counted. The figure is the median of the medians of `series` series, with the interquartile
     range over all calls. When the medians spread by more than 3 % all is measured again, up to `attempts`
     times in all, and the steadiest attempt is kept: its `spread` tells how far to trust it.
+
+    Raises:
+        UnsteadyError: even the steadiest attempt spread by more than `limit`.
     """
     device = inputs[0].device
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -62,6 +76,10 @@ def testing_time(
             if best.spread <= STEADY:
                 break
     assert best is not None
+    if best.spread > limit:
+        raise UnsteadyError(
+            f"the device is not steady: of {attempts} attempts the best spread by {best.spread:.1%}, more than time_spread_limit={limit:g}"
+        )
     return best
 
 

@@ -229,7 +229,8 @@ def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints,
         degraded = degraded_inputs(c, scored_images(c, place.folder))
         network, timed = load_network(store, train), degraded[: c.time_images]
         inputs = [on_device(image, place.device) for image in timed]
-        found = testing_time(network, inputs, c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
+        series = c.time_series, c.time_calls, c.time_attempts
+        found = testing_time(network, inputs, c.self_ensemble, *series, c.time_spread_limit)
         seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
         result = {
             "test_time_ms": found.median_ms, "test_time_iqr_ms": found.iqr_ms, "test_time_spread": found.spread,

@@ -44,6 +44,14 @@ def attempt(*medians, calls):
     return [seconds for median in medians for seconds in [100.0] + [median] * calls]
 
 
+def test_a_time_that_is_not_steady_in_any_attempt_is_refused(timed):
+    restless = attempt(1.0, 1.5, calls=3) + attempt(1.0, 1.2, calls=3)
+    with pytest.raises(timing.UnsteadyError, match=r"of 2 attempts the best spread by 18\.2%.*time_spread_limit=0\.1"):
+        timed(restless, 1, 2, 3, 2, 0.1, inputs=INPUTS[:1])
+    found, _ = timed(restless, 1, 2, 3, 2, 0.2, inputs=INPUTS[:1])
+    assert found.spread == pytest.approx(0.2 / 1.1)
+
+
 @pytest.mark.parametrize("self_ensemble", [1, 8])
 def test_a_steady_network_is_measured_once(timed, self_ensemble):
     found, clock = timed(itertools.repeat(2.0), self_ensemble, 3, 4)
