@@ -1,17 +1,15 @@
-"""Every study in the quick preset, one after another on one store, as a user would run them."""
+"""Every study in the quick preset, shortened, one after another on one store."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from running import CONTRACT, ROOT, UNSWEPT, command, run_study
+from running import CONTRACT, UNSWEPT, command, run_study
 
 import analysis
 
@@ -19,6 +17,8 @@ pytestmark = pytest.mark.drill
 STUDIES = (
     "random_baseline", "table5", "adaptive_pareto", "seeds", "settings", "supernet_fidelity", "tasks", "cells", "columns",
 )  # fmt: skip
+
+SHORT = ("train_iterations=40", "search_iterations=40", "warmup_iterations=20", "time_series=2", "time_calls=2")
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_ends_and_its_rows_are_whole(name: str, folder: Path) -> None:
-    def run() -> subprocess.CompletedProcess[str]:
-        arguments = [sys.executable, str(ROOT / "studies" / f"{name}.py")]
-        environment = os.environ | {"COLUMNS": "160"}
-        return subprocess.run(arguments, capture_output=True, text=True, cwd=folder, env=environment, check=False)
-
     before = {path.name for path in folder.glob("runs/stages/train/*")}
     started = time.monotonic()
-    done = run()
+    done = run_study(folder / "runs", settings=SHORT, study=name)
     print(f"\n{done.stdout[-2500:]}\n{name}: {time.monotonic() - started:.0f} s")
     assert done.returncode == 0, done.stderr
     rows = analysis.load(folder / "runs", name)
@@ -46,7 +41,7 @@ def test_a_study_ends_and_its_rows_are_whole(name: str, folder: Path) -> None:
     new = {path.name for path in folder.glob("runs/stages/train/*")} - before
     assert new == set(rows.loc[~rows["train_reused"].astype(bool), "train_key"]), "trained what no study had"
     written = sorted((folder / "runs/stages").rglob("*"))
-    again = run()
+    again = run_study(folder / "runs", settings=SHORT, study=name)
     assert again.returncode == 0, again.stderr
     assert sorted((folder / "runs/stages").rglob("*")) == written, "the same command computes nothing"
 
