@@ -42,6 +42,16 @@ def test_what_was_measured_here_is_what_the_rest_is_reckoned_with(
     assert "probe" not in lines["basis"]
 
 
+@pytest.mark.parametrize("grown", ["seed=0,1", "sigma=30,50", "train_iterations=4,6"])
+def test_what_is_added_to_a_finished_study_runs_alone(
+    grown: str, study_storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(study_storage, capsys, grown)
+    assert "14 trials, 7 there, 7 to run" in lines["lambda_pareto,"]
+    searches = "0 to run, 2 in the store" if grown.startswith("train") else "2 to run, 0 in the store"
+    assert searches in lines["searches"], "a search does not depend on the training"
+
+
 def test_another_shape_is_probed(study_storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(study_storage, capsys, "seed=5", "patch_size=24")
     assert "searches: probe: 3 steps" in lines["basis"]
