@@ -11,7 +11,8 @@ missing, change how long reading takes and nothing else, and several drivers may
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from analysis.storage import join
 FILE, BYTES, WRITTEN = "_file", "_file_bytes", "_file_written_ns"
 _STAMP = [FILE, BYTES, WRITTEN]
 _READERS = 16
+_BATCH = 500
 
 Files = dict[str, tuple[int, int | None]]
 """Names, in order, with what tells that a file was written again: its size, and its time of writing in ns."""
@@ -117,13 +119,20 @@ def _together(
     is_local = isinstance(filesystem, pafs.LocalFileSystem)  # decoding takes the time there, not waiting
     with contextlib.nullcontext() if is_local else ThreadPoolExecutor(_READERS) as pool:
         read = map(stamped, missing) if pool is None else pool.map(stamped, missing)
-        tables = [table for table in read if table is not None]
+        tables = list(_joined(table for table in read if table is not None))
     if kept is not None and (len(kept) or not tables):
         tables.insert(0, kept)
     if not tables:
         return None
     table = pa.concat_tables(tables, promote_options="permissive")
     return table.take(pc.sort_indices(table[FILE])) if len(tables) > 1 else table
+
+
+def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of many: thousands of one row each would take over 100 kB a row."""
+    remaining = iter(tables)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        yield pa.concat_tables(batch, promote_options="permissive").combine_chunks()
 
 
 def _read(

@@ -43,8 +43,8 @@ class Job:
     data: Fingerprints
     architecture: str = ""
     tests: tuple[tuple[str, Configuration], ...] = ()
-    architectures: tuple[str, ...] = ()
     reduction: int = 0
+    architectures: tuple[str, ...] = ()
 
     @property
     def rungs(self) -> tuple[int, ...]:

@@ -17,6 +17,53 @@ TINY = (
 UNSWEPT = tuple(text for text in TINY if not text.startswith("lambda"))
 """The same without the axes of the λ study."""
 
+CONTRACT = [
+    "study",
+    "trial_id",
+    "kind",
+    "status",
+    "error",
+    "task",
+    "sigma",
+    "protocol",
+    "dataset",
+    "cells",
+    "columns",
+    "channels",
+    "lambda1",
+    "lambda2",
+    "seed",
+    "architecture",
+    "fusion_columns",
+    "parameters",
+    "flops",
+    "psnr_db",
+    "ssim",
+    "psnr_patch_db",
+    "psnr_by_image",
+    "test_images",
+    "test_time_ms",
+    "test_time_iqr_ms",
+    "test_time_images",
+    "device",
+    "alpha",
+    "search_iterations",
+    "train_iterations",
+    "search_seconds",
+    "train_seconds",
+    "gpu_seconds",
+    "energy_wh",
+    "search_reused",
+    "train_reused",
+    "started_at",
+    "finished_at",
+    "host",
+    "commit",
+    "versions",
+]
+"""The columns of a row that scripts and notebooks rely on."""
+
+
 MEASURED = (
     "search_seconds", "train_seconds", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "test_set_seconds", "started_at", "finished_at",
 )  # fmt: skip

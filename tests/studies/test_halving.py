@@ -128,6 +128,7 @@ def halved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
     )
 
 
+@pytest.mark.drill
 def test_a_stopped_training_is_a_row_without_scores(halved: tuple[Path, Any]) -> None:
     storage, done = halved
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -150,6 +151,7 @@ def test_a_stopped_training_is_a_row_without_scores(halved: tuple[Path, Any]) ->
         assert not (folder / "result.json").exists()
 
 
+@pytest.mark.drill
 def test_a_stopped_row_stands_in_the_table_and_on_no_front(halved: tuple[Path, Any]) -> None:
     storage, done = halved
     rows = analysis.load(storage)
@@ -168,6 +170,7 @@ def test_a_stopped_row_stands_in_the_table_and_on_no_front(halved: tuple[Path, A
     assert said.splitlines()[0].removeprefix("* ") in done.stdout
 
 
+@pytest.mark.drill
 def test_a_stopped_training_is_not_timed_again(halved: tuple[Path, Any], capsys: pytest.CaptureFixture[str]) -> None:
     storage, _ = halved
     assert retime.main([str(storage), "lambda_pareto"]) == 0
@@ -176,6 +179,7 @@ def test_a_stopped_training_is_not_timed_again(halved: tuple[Path, Any], capsys:
     assert [name in shown for name in rows["trial_id"]] == rows["train_stopped_at"].isna().tolist()
 
 
+@pytest.mark.drill
 def test_without_halving_the_same_study_goes_on_from_the_checkpoints_bit_for_bit(
     halved: tuple[Path, Any], tmp_path: Path
 ) -> None:

@@ -9,55 +9,10 @@ import mlflow
 import numpy as np
 import pytest
 from PIL import Image
-from running import TINY, run_study
+from running import CONTRACT, TINY, run_study
 
 import analysis
 from clearer.configuration import field_types
-
-CONTRACT = [
-    "study",
-    "trial_id",
-    "kind",
-    "status",
-    "error",
-    "task",
-    "sigma",
-    "protocol",
-    "dataset",
-    "cells",
-    "columns",
-    "channels",
-    "lambda1",
-    "lambda2",
-    "seed",
-    "architecture",
-    "fusion_columns",
-    "parameters",
-    "flops",
-    "psnr_db",
-    "ssim",
-    "psnr_patch_db",
-    "psnr_by_image",
-    "test_images",
-    "test_time_ms",
-    "test_time_iqr_ms",
-    "test_time_images",
-    "device",
-    "alpha",
-    "search_iterations",
-    "train_iterations",
-    "search_seconds",
-    "train_seconds",
-    "gpu_seconds",
-    "energy_wh",
-    "search_reused",
-    "train_reused",
-    "started_at",
-    "finished_at",
-    "host",
-    "commit",
-    "versions",
-]
 
 
 def stage_files(storage: Path) -> dict[str, int]:
