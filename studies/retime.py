@@ -26,6 +26,7 @@ from clearer.images import ImageError
 from clearer.timing import UnsteadyError, device_name
 from studies import stages
 from studies.claims import Claims, timing_name
+from studies.rounds import swept
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.trial import prepare
@@ -81,7 +82,8 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
     if found:
         name = digest(found[0]["device"])[:12]
         store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
-        write_report(store.storage, study)
+        trials = [Configuration(**values) for values in configurations.values()]
+        write_report(store.storage, study, swept=swept(trials))
     console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
     return left
 

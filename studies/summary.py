@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.report import comparable, results_table
+from analysis.report import TABLE, comparable, results_table
 from analysis.results import finished, load_references
 from analysis.storage import redacted
-from studies.rounds import Findings, Rounds, out_of_time
+from studies.rounds import Findings, Rounds, out_of_time, swept
 from studies.study import label
 
 _ROWS_SHOWN = 40
@@ -30,7 +30,7 @@ def conclude(rounds: Rounds) -> int:
     rows = rounds.rows_of(rounds.planned)
     references = load_references(store.storage, study.name)
     for text, group in comparable(rows):
-        _show(text, results_table(group, references), console)
+        _show(text, results_table(group, references, swept(rounds.planned)), console)
     for line in rounds.said:
         console.print(line, soft_wrap=True)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
@@ -68,7 +68,9 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
-    columns = [column for column in _COLUMNS if column[1] not in _RARE or shown[column[1]].notna().any()]
+    more = [(name, name, "") for name in shown.columns if name not in TABLE]
+    columns = [*_COLUMNS[:1], *more, *_COLUMNS[1:]]
+    columns = [column for column in columns if column[1] not in _RARE or shown[column[1]].notna().any()]
     for heading, _, form in columns:
         table.add_column(heading, justify="right" if form else "left", no_wrap=True)
     for row in shown.to_dict("records"):

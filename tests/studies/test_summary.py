@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from studies import seeds
-from studies.rounds import Findings, Rounds
-from studies.rows import configuration_columns, curve_table, row_table
+from clearer.architecture import Architecture
+from studies import seeds, settings
+from studies.rounds import Findings, Rounds, swept
+from studies.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.stages import Place
 from studies.store import Store
 from studies.summary import conclude
@@ -61,6 +62,28 @@ def test_what_was_left_for_want_of_time_is_said_beside_what_failed(tmp_path: Pat
     assert conclude(rounds) == 1
     assert "2 trials have not started" in said(rounds)
     assert conclude(ended(tmp_path / "other", budget=60)) == 3
+
+
+def test_a_setting_that_was_swept_tells_rows_apart(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    rounds = ended(tmp_path)
+    rounds.study, rounds.planned = settings.STUDY, settings.STUDY.trials("quick", {}, seeds=1)
+    for number, c in enumerate(rounds.planned):
+        row = configuration_columns(c) | {
+            "study": "settings",
+            "trial_id": c.trial_id,
+            "status": "finished",
+            "psnr_db": 25.0 + number,
+        }
+        row |= architecture_columns(c, Architecture.parse("FPFP-FPFF-PFFP"))
+        store.end_trial("settings", c.trial_id, row_table(row), curve_table([]))
+    assert swept(rounds.planned) == ["mixing", "alpha_statistics"]
+    assert swept(seeds.STUDY.trials("quick", {}, seeds=1)) == []
+    assert conclude(rounds) == 0
+    for c, line in zip(
+        reversed(rounds.planned), [line for line in said(rounds).splitlines() if "FPFP" in line], strict=True
+    ):
+        assert [c.mixing, c.alpha_statistics] == line.removeprefix("●").split()[1:3]
 
 
 def test_the_next_command_has_more_seeds_than_this_one(tmp_path: Path) -> None:
