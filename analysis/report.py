@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -55,19 +55,23 @@ def caption(group: pd.DataFrame) -> str:
     return f"{first['test_set']} test, {first['test_images']} images, {colours}, {noise}, {area}\n{seeds} seed{'s' if seeds > 1 else ''}; {trained}"
 
 
-def results_table(group: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.DataFrame:
+def results_table(
+    group: pd.DataFrame, references: pd.DataFrame | None = None, swept: Sequence[str] = ()
+) -> pd.DataFrame:
     """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters.
 
     `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of
-    kind `reference` with their name in the place of the architecture.
+    kind `reference` with their name in the place of the architecture. Those of
+    the columns `swept` that tell its rows apart are in it.
     """
+    columns = [*TABLE[:1], *(name for name in swept if group[name].nunique() > 1), *TABLE[1:]]
     table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"])).reindex(
-        columns=list(TABLE)
+        columns=columns
     )
     beside = _same_pixels(group, references)
     if len(beside):
         named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)
-        table = pd.concat([table, named.reindex(columns=list(TABLE)).dropna(axis=1, how="all")], ignore_index=True)
+        table = pd.concat([table, named.reindex(columns=columns).dropna(axis=1, how="all")], ignore_index=True)
     return table.sort_values("psnr_db", ascending=False, ignore_index=True, kind="stable")
 
 
@@ -88,10 +92,12 @@ def published_beside(group: pd.DataFrame) -> pd.DataFrame:
     return rows[of_set & ((rows["sigma"] == first["sigma"]) | (first["task"] == "derain"))]
 
 
-def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | None = None) -> list[str]:
+def write_report(
+    storage: str | Path, study: str, trial_ids: Collection[str] | None = None, swept: Sequence[str] = ()
+) -> list[str]:
     """Writes tables (csv, md) and Pareto figures (svg, png) of a study, or of some of its trials; their names below the storage.
 
-    Times of different devices are drawn apart.
+    Times of different devices are drawn apart. `swept` is as `results_table` takes it.
     """
     filesystem, root = open_storage(storage)
     folder = f"studies/{study}/report"
@@ -104,7 +110,7 @@ def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | N
     )
     for number, (text, group) in enumerate(groups, start=1):
         suffix = f"_{number}" if len(groups) > 1 else ""
-        for name, data in _files(text, group, references, later, suffix):
+        for name, data in _files(text, group, references, later, swept, suffix):
             with filesystem.open_output_stream(join(root, folder, name)) as stream:
                 stream.write(data)
             written.append(f"{folder}/{name}")
@@ -112,9 +118,9 @@ def write_report(storage: str | Path, study: str, trial_ids: Collection[str] | N
 
 
 def _files(
-    text: str, group: pd.DataFrame, references: pd.DataFrame, later: pd.DataFrame, suffix: str
+    text: str, group: pd.DataFrame, references: pd.DataFrame, later: pd.DataFrame, swept: Sequence[str], suffix: str
 ) -> Iterator[tuple[str, bytes]]:
-    table = results_table(group, references)
+    table = results_table(group, references, swept)
     yield f"results{suffix}.csv", table.to_csv(index=False).encode()
     heading = text.replace("\n", "; ")
     yield f"results{suffix}.md", f"{heading}\n\n{markdown(table)}\n{_published_text(group)}".encode()

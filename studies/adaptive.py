@@ -35,10 +35,17 @@ _ASKS = 20
 
 def check_assigned(assigned: Mapping[str, Sequence[Any]]) -> None:
     """Raises ConfigurationError where a field has values that the sampler can make nothing of."""
+    if "architecture" in assigned:
+        raise ConfigurationError("architecture: proposals are searches, which find their own")
+    if all(len(assigned.get(name, ())) == 1 for name in LAMBDAS) and all(len(assigned.get(n, ())) < 2 for n in CHOICES):
+        raise ConfigurationError(
+            f"lambda1 and lambda2 have one value each: nothing is left to propose; several of {', '.join(CHOICES)} are choices"
+        )
     for name, values in assigned.items():
-        if name in LAMBDAS and (len(values) > 2 or not all(isinstance(v, float) and v > 0 for v in values)):
+        is_range = len(values) == 2 and all(isinstance(v, float) and v > 0 for v in values)
+        if name in LAMBDAS and not is_range and not (len(values) == 1 and isinstance(values[0], float)):
             raise ConfigurationError(
-                f"{name}={','.join(map(as_text, values))}: give one value, or the two ends of a range above 0"
+                f"{name}={','.join(map(as_text, values))}: give one number, or the two ends of a range above 0"
             )
         if len(values) > 1 and name not in (*LAMBDAS, *CHOICES, "seed"):
             raise ConfigurationError(
@@ -62,6 +69,9 @@ class Adaptive:
             list(assigned.get("seed", [])) if len(assigned.get("seed", [])) > 1 else range(first, first + count)
         )
         self.swept = [*self.ranges, *self.choices]
+        shape = {name: values[0] for name, values in self.choices.items()}
+        self.base = configuration(findings.options.preset, {**self.fixed, **shape, **dict.fromkeys(self.ranges, 0.01)})
+        self._module_times: dict[tuple[int, int], tuple[float, ...]] = {}
 
     def configuration(self, parameters: Mapping[str, Any], seed: int) -> Configuration:
         """The trial that a proposal stands for."""
@@ -70,7 +80,8 @@ class Adaptive:
 
     def next_round(self) -> list[Configuration]:
         """What was planned before, and new proposals once all of that has ended: at most as many as the cluster holds."""
-        planned = [c for c in self.findings.recorded() if self._is_ours(c)]
+        ours = [c for c in self.findings.recorded() if self._is_ours(c)]
+        planned = unique([c.with_values(seed=seed) for c in ours for seed in self.seeds])
         there = self.findings.store.trial_ids(self.findings.study)
         left = self.wanted - len({c.replicate_id for c in planned})
         if left <= 0 or any(c.trial_id not in there for c in planned):
@@ -85,11 +96,16 @@ class Adaptive:
             if len(found) == count:
                 break
             asked = study.ask(distributions).params
-            rounded = {name: float(f"{v:.3g}") if name in self.ranges else v for name, v in asked.items()}
+            rounded = {name: self._rounded(name, v) if name in self.ranges else v for name, v in asked.items()}
             trials = [self.configuration(rounded, seed) for seed in self.seeds]
             if trials[0].replicate_id not in known:
                 found.setdefault(trials[0].replicate_id, trials)
         return unique([c for trials in found.values() for c in trials])
+
+    def _rounded(self, name: str, value: float) -> float:
+        """To three digits, within the range."""
+        low, high = self.ranges[name]
+        return min(max(float(f"{value:.3g}"), low), high)
 
     def taught(self) -> pd.DataFrame:
         """Every ended searched trial of the store that lies in the space, one row each: parameters, objectives, `study`."""
@@ -97,12 +113,12 @@ class Adaptive:
         rows = load(store.storage) if store.names("studies") else pd.DataFrame()
         if not len(rows):
             return rows
-        rows = rows[(rows["kind"] == "searched") & self._is_alike(rows)].drop_duplicates("trial_id").copy()
-        for name, (low, high) in self.ranges.items():
+        rows = rows[(rows["kind"] == "searched") & self._lies_in_space(rows)]
+        # What one study finished another may have failed.
+        rows = rows.sort_values("status", ascending=False, kind="stable").drop_duplicates("trial_id")
+        rows = rows.assign(columns=self._columns_asked(rows))
+        for name in self.ranges:
             rows[name] = rows[name].where(rows[name] > 0, LOWEST)
-            rows = rows[(rows[name] >= low) & (rows[name] <= high)]
-        for name, values in self.choices.items():
-            rows = rows[rows[name].isin([self._choice(name, value) for value in values])]
         return rows.assign(time_proxy_ms=[self._proxy_ms(row) for row in rows.to_dict("records")])  # type: ignore[arg-type]
 
     def lines(self) -> list[str]:
@@ -113,29 +129,38 @@ class Adaptive:
         ended, others = taught["status"] == "finished", taught["study"] != self.findings.study
         return [
             f"the sampler was taught {int(ended.sum())} finished and {int((~ended).sum())} failed trials, {int(others.sum())} of them of other studies",
-            f"its time proxy is the sum of module times at {self._base().patch_size}×{self._base().patch_size} pixels, measured once on {self._device()}; testing times are in the rows",
+            f"its time proxy is the sum of module times at {self.base.patch_size}×{self.base.patch_size} pixels, measured once on {self._device()}; testing times are in the rows",
         ]
-
-    def _base(self) -> Configuration:
-        shape = {name: self.choices[name][0] for name in self.choices}
-        return configuration(self.findings.options.preset, {**self.fixed, **shape, **dict.fromkeys(self.ranges, 0.01)})
 
     def _is_ours(self, c: Configuration) -> bool:
         """Whether a recorded trial is of this space and of the seeds that are asked for."""
         row = pd.DataFrame([configuration_columns(c)])
-        return c.kind == "searched" and c.seed in self.seeds and bool(self._is_alike(row).all())
+        return c.kind == "searched" and c.seed in self.seeds and bool(self._lies_in_space(row).all())
 
-    def _is_alike(self, rows: pd.DataFrame) -> pd.Series:
-        """Whether all that determines the objectives, but what is swept and the seed, is as in this study."""
-        base = configuration_columns(self._base())
-        free = {*self.swept, "seed", "module_times_ms", *(("columns",) if "cells" in self.swept else ())}
-        alike = pd.Series(True, index=rows.index)
+    def _lies_in_space(self, rows: pd.DataFrame) -> pd.Series:
+        """Whether what is swept is in its range or a choice, and all else that determines the objectives, but the seed, as here."""
+        base = configuration_columns(self.base)
+        free = {*self.swept, "seed", "module_times_ms", "columns"}
+        alike = self._columns_asked(rows).notna()
+        for name, (low, high) in self.ranges.items():
+            alike &= rows[name].where(rows[name] > 0, LOWEST).between(low, high)
+        for name in {"cells", "channels"} & self.choices.keys():
+            alike &= rows[name].isin(self.choices[name])
         for field in dataclasses.fields(Configuration):
             if field.name in free or not set(field.metadata["stages"]) & {"search", "train", "test"}:
                 continue
             value = base[field.name]
             alike &= rows[field.name].isna() if value is None else (rows[field.name] == value).fillna(False)
         return alike.astype(bool)
+
+    def _columns_asked(self, rows: pd.DataFrame) -> pd.Series:
+        """The N_i of every row as they were asked for, uniform ones as one number; null where they were not."""
+        asked = [(value, as_text(value)) for value in self.choices.get("columns", [self.base.columns])]
+        found = [
+            next((text for n, text in asked if as_text(n * cells if len(n) == 1 else n) == columns), None)
+            for cells, columns in zip(rows["cells"], rows["columns"], strict=True)
+        ]
+        return pd.Series(found, index=rows.index, dtype=object)
 
     def _sampler(self, taught: pd.DataFrame) -> Any:
         import optuna
@@ -170,19 +195,18 @@ class Adaptive:
             name: FloatDistribution(low, high, log=True) for name, (low, high) in self.ranges.items()
         }
         for name, values in self.choices.items():
-            found[name] = CategoricalDistribution([self._choice(name, value) for value in values])
+            found[name] = CategoricalDistribution([as_text(v) if name == "columns" else v for v in values])
         return found
-
-    def _choice(self, name: str, value: Any) -> Any:
-        """A choice as a row holds it."""
-        return as_text(self._base().with_values(columns=value).columns_by_cell) if name == "columns" else value
 
     def _proxy_ms(self, row: Mapping[str, Any]) -> float:
         if not isinstance(row["architecture"], str):
             return math.nan
         architecture = Architecture.parse(row["architecture"])
-        shape = {"cells": len(architecture.cells), "columns": architecture.columns, "channels": int(row["channels"])}
-        times = module_times(self._base().with_values(**shape), self.findings.store, self._torch_device(), keep=True)
+        shape = len(architecture.cells), int(row["channels"])
+        if shape not in self._module_times:
+            c = self.base.with_values(cells=shape[0], columns=architecture.columns, channels=shape[1])
+            self._module_times[shape] = module_times(c, self.findings.store, self._torch_device(), keep=True)
+        times = self._module_times[shape]
         return sum(
             times[2 * cell + (letter != PARALLEL)]
             for cell, letters in enumerate(architecture.cells)
@@ -190,9 +214,11 @@ class Adaptive:
         )
 
     def _torch_device(self) -> torch.device:
-        return torch.device("cuda" if self.findings.options.gpus_per_trial else "cpu")
+        """This process's GPU where trials take one and it has one: a cluster's may be elsewhere."""
+        is_gpu = self.findings.options.gpus_per_trial and torch.cuda.is_available()
+        return torch.device("cuda" if is_gpu else "cpu")
 
     def _device(self) -> str:
         from clearer.timing import device_name
 
-        return device_name(self._torch_device(), self._base().threads)
+        return device_name(self._torch_device(), self.base.threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -176,18 +177,20 @@ def _value(name: str, text: str) -> Any:
 
 def whole_number(text: str) -> int:
     """The type of a flag that takes 1, 2, 3 …"""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def _count(text: str) -> int:
-    return 0 if text == "0" else whole_number(text)
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def _budget(text: str) -> float:
     unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    if unit is None:
+    if unit is None or len(text) < 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90m or 2h (s, m, h, d)")
     return unit * _seconds(text[:-1])
 
@@ -208,8 +211,8 @@ def _share(text: str) -> float:
 
 def _seconds(text: str) -> float:
     seconds = _number(text)
-    if not seconds >= 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
     return seconds
 
 

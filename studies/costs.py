@@ -39,7 +39,7 @@ _LENGTHS = {"search": ("search_iterations", "warmup_iterations"), "train": ("tra
 _KEYS = {"search": "search_key", "train": "train_key", "test": "test_key", "time": "train_key"}
 _FIGURES = (
     "search_device", "train_device", "device", "search_seconds", "train_seconds", "gpu_seconds",
-    "search_iterations", "warmup_iterations", "train_iterations", "test_time_ms", "test_set_seconds",
+    "search_iterations", "search_stopped_at", "warmup_iterations", "train_iterations", "train_stopped_at", "test_time_ms", "test_set_seconds",
 )  # fmt: skip
 
 
@@ -158,7 +158,9 @@ def _passes(stage: str, search: int, warmup: int, train: int) -> int:
 
 
 def _row_passes(stage: str, row: Mapping[str, Any]) -> int:
-    return _passes(stage, row["search_iterations"] or 0, row["warmup_iterations"] or 0, row["train_iterations"])
+    search = row.get("search_stopped_at") or row["search_iterations"] or 0
+    train = row.get("train_stopped_at") or row["train_iterations"]
+    return _passes(stage, search, row["warmup_iterations"] or 0, train)
 
 
 def _share(row: Mapping[str, Any]) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -92,7 +93,7 @@ class Progress:
         self._ended, self._failed = self._ended + 1, self._failed + failed
         mark = "[red]failed[/]" if failed else "[green]done[/]"
         self.console.print(
-            "  ".join([f"  {mark} {self._ended}/{self._wanted}", *([line.label] if line else []), outcome]),
+            "  ".join([f"  {mark} {self._ended}/{self._wanted}", *([line.label] if line else []), escape(outcome)]),
             highlight=False,
             soft_wrap=True,
         )

@@ -23,9 +23,10 @@ from clearer.__main__ import OneLineParser
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
 from clearer.images import ImageError
-from clearer.timing import device_name
+from clearer.timing import UnsteadyError, device_name
 from studies import stages
 from studies.claims import Claims, timing_name
+from studies.rounds import swept
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.trial import prepare
@@ -42,7 +43,7 @@ COLUMNS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; the exit status."""
+    """Runs the command; the exit status: 0 all timed, 1 some were not, 2 a mistake in the request."""
     parser = OneLineParser(prog="python -m studies.retime", description="Time a study's networks on this machine.")
     parser.add_argument("storage", metavar="STORAGE", help="the folder or URI of the store")
     parser.add_argument("study", metavar="STUDY", help="the name of the study, such as lambda_pareto")
@@ -52,14 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.gpu and not torch.cuda.is_available():
         parser.error("--gpu: torch finds no CUDA device on this machine")
     try:
-        retime(options.storage, options.study, options.data, options.gpu, Console(highlight=False))
+        left = retime(options.storage, options.study, options.data, options.gpu, Console(highlight=False))
     except (StorageError, ImageError) as error:
         parser.error(str(error))
-    return 0
+    return 1 if left else 0
 
 
-def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Console) -> None:
-    """Times every finished trial of a study on this machine, prints the times and renews the report.
+def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Console) -> int:
+    """Times every finished trial of a study on this machine, prints the times and renews the report; how many were not timed.
 
     Raises:
         StorageError: no such study.
@@ -77,17 +78,20 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
             timing_name(socket.gethostname()), lambda who: console.print(f"{who} takes times on this machine: waiting")
         ),
     ):
-        found = _times(store, study, configurations, place, console)
+        found, left = _times(store, study, configurations, place, console)
     if found:
         name = digest(found[0]["device"])[:12]
         store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
-        write_report(store.storage, study)
+        trials = [Configuration(**values) for values in configurations.values()]
+        write_report(store.storage, study, swept=swept(trials))
     console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
+    return left
 
 
 def _times(
     store: Store, study: str, configurations: dict[str, Any], place: Place, console: Console
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], int]:
+    """The times, and how many trials have none because the machine was not steady."""
     rows = store.rows(study, store.trial_ids(study))
     rows = [row for row in rows if row["status"] == "finished" and row["train_stopped_at"] is None]
     trials = prepare([Configuration(**configurations[row["trial_id"]]) for row in rows], place.folder)
@@ -96,11 +100,15 @@ def _times(
         c, pixels = trial.configuration, trial.data
         if digest([pixels.weights, pixels.alpha, pixels.test]) != row["data_sha256"]:
             raise ImageError(f"--data {place.data}: not the images that trial {row['trial_id']} was made with")
-        key = stages.run_timing(c, Architecture.parse(row["architecture"]), pixels, row["train_key"], place)
+        try:
+            key = stages.run_timing(c, Architecture.parse(row["architecture"]), pixels, row["train_key"], place)
+        except UnsteadyError as error:
+            console.print(f"{row['trial_id']}  {row['architecture']}  not timed: {error}")
+            continue
         result = store.result("time", key) or {}
         found.append({"trial_id": row["trial_id"], **{name: result[name] for name in COLUMNS}})
         console.print(f"{row['trial_id']}  {row['architecture']}  {result['test_time_ms']:.1f} ms an image")
-    return found
+    return found, len(rows) - len(found)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from analysis.report import write_report
+from analysis.report import PROTOCOL, TABLE, write_report
 from analysis.results import finished, load
 from analysis.storage import redacted
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, field_types
 from studies import stopping
 from studies.connection import connect
 from studies.execution import Execution
@@ -101,11 +101,13 @@ class Rounds:
     planned: list[Configuration] = field(default_factory=list)
     unfinished: list[Trial] = field(default_factory=list)
     is_out_of_time: bool = False
+    said: list[str] = field(default_factory=list)
+    """What there is to say of early stopping."""
 
     def plan(self, first: Sequence[Configuration]) -> list[Trial]:
         """Takes up the first round; its trials that have no row yet. Every mistake in the request is raised here."""
         self.planned = self._measured(first)
-        return self._prepared(self._missing(self.planned, self.options.retry_failed))
+        return self._prepared(self._missing(self.planned))
 
     def run(self, missing: list[Trial]) -> None:
         """Runs `missing`, then what follows, then writes the report and brings tracking up to date."""
@@ -120,7 +122,7 @@ class Rounds:
                 if not further:
                     break
                 self.planned += further
-                missing = self._prepared(self._missing(further, self.options.retry_failed))
+                missing = self._prepared(self._missing(further))
                 self.console.print(
                     f"what was found asks for {len(further)} more trials, {len(further) - len(missing)} there, {len(missing)} to run"
                 )
@@ -156,15 +158,12 @@ class Rounds:
     def _prepared(self, configurations: Sequence[Configuration]) -> list[Trial]:
         return prepare(configurations, self.place.folder, self.pixels)
 
-    def _missing(self, trials: Sequence[Configuration], retry_failed: bool) -> list[Configuration]:
-        """The trials without a row; with `retry_failed`, those with the row of a failure too, which is removed."""
+    def _missing(self, trials: Sequence[Configuration]) -> list[Configuration]:
+        """The trials without a row; with `--retry-failed`, those with the row of a failure too."""
         there = self.store.trial_ids(self.study.name)
-        if retry_failed:
+        if self.options.retry_failed:
             rows = self.store.rows(self.study.name, there & {c.trial_id for c in trials}, ("trial_id", "status"))
-            failed = {row["trial_id"] for row in rows if row["status"] == "failed"}
-            for trial_id in () if self.options.dry_run else failed:
-                self.store.forget_trial(self.study.name, trial_id)
-            there -= failed
+            there -= {row["trial_id"] for row in rows if row["status"] == "failed"}
         return [c for c in trials if c.trial_id not in there]
 
     def _connected(self) -> Cluster:
@@ -176,6 +175,9 @@ class Rounds:
     def _run_round(self, missing: list[Trial]) -> None:
         cluster = self._connected()
         cluster.check_request(max(trial.configuration.threads for trial in missing))
+        if self.options.retry_failed:
+            for trial_id in self.store.trial_ids(self.study.name) & {trial.trial_id for trial in missing}:
+                self.store.forget_trial(self.study.name, trial_id)
         command = redacted(shlex.join(sys.argv))
         write_study(self.store, self.study.name, self.options.preset, self.planned, command)
         started = read_study(self.store, self.study.name)["trials_started_at"]
@@ -213,11 +215,22 @@ class Rounds:
 
     def _report(self) -> None:
         self.store.compact(self.study.name)
-        write_report(self.store.storage, self.study.name, {c.trial_id for c in self.planned})
-        stopping.write(self.store, self.study.name, self.planned)
+        write_report(self.store.storage, self.study.name, {c.trial_id for c in self.planned}, swept(self.planned))
+        self.said = stopping.write(self.store, self.study.name, self.planned)
         tracking = self._tracked()
         if tracking is not None:
             tracking.synchronise()
+
+
+def swept(trials: Sequence[Configuration]) -> list[str]:
+    """The fields that tell trials of a kind apart, but those that every results table has or is about."""
+    kinds = [[c for c in trials if (c.kind == "searched") == is_searched] for is_searched in (True, False)]
+    named = {*PROTOCOL, *TABLE, "module_times_ms"}
+    return [
+        name
+        for name in field_types()
+        if name not in named and any(len({getattr(c, name) for c in kind}) > 1 for kind in kinds)
+    ]
 
 
 def out_of_time(budget: float, left: int) -> str:

@@ -72,14 +72,13 @@ def findings(store: Store, study: str, trials: Collection[Configuration]) -> tup
 
 
 def write(store: Store, study: str, trials: Collection[Configuration]) -> list[str]:
-    """Puts what there is to say beside the study's report; the name of the file, or none."""
+    """Puts what there is to say, if anything, beside the study's report; its lines."""
     lines, table = findings(store, study, trials)
-    if not lines:
-        return []
-    name = f"studies/{study}/report/early_stopping.md"
-    below = ["", markdown(table)] if len(table) else []
-    store.write(name, "\n".join([*(f"* {line}" for line in lines), *below, ""]).encode())
-    return [name]
+    if lines:
+        below = ["", markdown(table)] if len(table) else []
+        text = "\n".join([*(f"* {line}" for line in lines), *below, ""])
+        store.write(f"studies/{study}/report/early_stopping.md", text.encode())
+    return lines
 
 
 def _stages(rows: pd.DataFrame, curves: pd.DataFrame, trials: Collection[Configuration], name: str) -> list[Stage]:

@@ -183,7 +183,7 @@ class Store:
 
     def forget_trial(self, study: str, trial_id: str) -> None:
         """Removes a trial's row, so that the trial counts as missing."""
-        self.filesystem.delete_file(self.path(f"studies/{study}/trials/{trial_id}.parquet"))
+        self.remove(f"studies/{study}/trials/{trial_id}.parquet")
 
     def compact(self, study: str) -> None:
         """Brings the compacted copies of a study's rows and curves up to date; they save time and are never needed.

@@ -36,8 +36,13 @@ class Multiple:
 
     factor: float
 
+    def __str__(self) -> str:
+        return f"{as_text(self.factor)}x"
+
     def of(self, configuration: Configuration) -> float:
-        """The λ1 for a configuration's columns and weight decay, to six digits."""
+        """The λ1 for a configuration's columns and weight decay, to six digits; ConfigurationError without weight decay."""
+        if not configuration.alpha_weight_decay:
+            raise ConfigurationError(f"lambda1={self}: alpha_weight_decay=0 has no threshold; give λ1 itself")
         threshold = polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
         return float(f"{self.factor * threshold:.6g}")
 
@@ -93,8 +98,11 @@ class Study:
             if seeds > 1:
                 first = int(assigned.get("seed", [0])[0])
                 axes["seed"] = range(first, first + seeds)
+            found = [
+                configuration(preset, values) for values in _product(axes)
+            ]  # raises for a later round's mistakes too
             if self.searched or "architecture" in assigned:
-                searched += [configuration(preset, values) for values in _product(axes)]
+                searched += found
             if "architecture" not in assigned:
                 fixed += self._fixed_trials(preset, axes, self.random[preset] if random is None else random)
         return unique([*searched, *fixed])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from analysis.report import comparable, results_table
+from analysis.report import TABLE, comparable, results_table
 from analysis.results import finished, load_references
 from analysis.storage import redacted
-from studies import stopping
-from studies.rounds import Findings, Rounds, out_of_time
-from studies.store import Store
+from studies.rounds import Findings, Rounds, out_of_time, swept
 from studies.study import label
 
 _ROWS_SHOWN = 40
@@ -28,30 +25,39 @@ _RARE = ("search_stopped_at", "train_stopped_at")
 
 def conclude(rounds: Rounds) -> int:
     """Prints the results of a study's trials, what they answer and where they are; the exit status of the study."""
-    study, options, store, console = rounds.study, rounds.options, rounds.store, rounds.console
+    study, store, console = rounds.study, rounds.store, rounds.console
     wanted = {c.trial_id: c for c in rounds.planned}
     rows = rounds.rows_of(rounds.planned)
     references = load_references(store.storage, study.name)
     for text, group in comparable(rows):
-        _show(text, results_table(group, references), console)
-    for line in stopping.findings(store, study.name, rounds.planned)[0]:
+        _show(text, results_table(group, references, swept(rounds.planned)), console)
+    for line in rounds.said:
         console.print(line, soft_wrap=True)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
     failed = [(label(wanted[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
     failed += [(label(trial.configuration), trial.failure.reason) for trial in rounds.unfinished if trial.failure]
     for name, reason in failed:
-        console.print(f"[red]failed[/]  {name}: {reason}")
-    for line in study.answer(finished(rows), Findings(rounds, rounds.planned)) if study.answer else ():
-        console.print(line, soft_wrap=True)
-    _say_where(study.name, options, store, console)
+        console.print(f"[red]failed[/]  {escape(f'{name}: {reason}')}")
+    for line in _answer(rounds, finished(rows)):
+        console.print(line, soft_wrap=True, markup=False)
+    _say_where(rounds)
+    if rounds.is_out_of_time:
+        console.print(out_of_time(rounds.options.budget, len(wanted) - len(rows)))
     if failed:
         again = "the same command tries again" if rounds.unfinished else "add --retry-failed to try again"
         console.print(f"{len(failed)} of {len(wanted)} trials failed; {again} what has failed.")
         return 1
-    if rounds.is_out_of_time:
-        console.print(out_of_time(options.budget, len(wanted) - len(rows)))
-        return 3
-    return 0
+    return 3 if rounds.is_out_of_time else 0
+
+
+def _answer(rounds: Rounds, rows: pd.DataFrame) -> list[str]:
+    """What the rows answer; where that can't be worked out, why, for the trials have ended as they have."""
+    if rounds.study.answer is None:
+        return []
+    try:
+        return rounds.study.answer(rows, Findings(rounds, rounds.planned))
+    except Exception as error:
+        return [f"what the rows answer could not be worked out: {type(error).__name__}: {error}"]
 
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
@@ -62,7 +68,9 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
-    columns = [column for column in _COLUMNS if column[1] not in _RARE or shown[column[1]].notna().any()]
+    more = [(name, name, "") for name in shown.columns if name not in TABLE]
+    columns = [*_COLUMNS[:1], *more, *_COLUMNS[1:]]
+    columns = [column for column in columns if column[1] not in _RARE or shown[column[1]].notna().any()]
     for heading, _, form in columns:
         table.add_column(heading, justify="right" if form else "left", no_wrap=True)
     for row in shown.to_dict("records"):
@@ -75,7 +83,9 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
         )
 
 
-def _say_where(study: str, options: argparse.Namespace, store: Store, console: Console) -> None:
+def _say_where(rounds: Rounds) -> None:
+    study, options, store, console = rounds.study.name, rounds.options, rounds.store, rounds.console
+    more = f"--seeds {len({c.seed for c in rounds.planned}) + 1}"
     where = redacted(options.storage).rstrip("/")
     console.print(f"figures and tables  {where}/studies/{study}/report/", soft_wrap=True)
     console.print(f"rows and curves     {where}/studies/{study}/   (analysis.load({where!r}))", soft_wrap=True)
@@ -85,11 +95,11 @@ def _say_where(study: str, options: argparse.Namespace, store: Store, console: C
         console.print(f"MLflow              {redacted(options.tracking_uri)}", soft_wrap=True)
     if options.preset == "quick":
         console.print(
-            f"next                python studies/{study}.py --seeds {options.seeds + 1}   or   --preset proxy --data DIR",
+            f"next                python studies/{study}.py {more}   or   --preset proxy --data DIR",
             soft_wrap=True,
         )
     else:
         console.print(
-            f"next                the same command with --seeds {options.seeds + 1}: only the new replicates run",
+            f"next                the same command with {more}: only the new replicates run",
             soft_wrap=True,
         )

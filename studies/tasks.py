@@ -27,6 +27,8 @@ from studies.rounds import Findings
 from studies.study import Study
 
 SIGMAS = (30.0, 50.0, 70.0)
+_OF_A_TASK = {"task", "sigma", "protocol", "grayscale", "pairing"}
+"""The fields in which tasks differ, or which one of them does not read."""
 
 
 def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
@@ -38,15 +40,18 @@ def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
 
 
 def retrained(findings: Findings) -> list[Configuration]:
-    """Every architecture that a task found, on every other task of the same seed."""
+    """Every architecture that a task found, on every other task of the same seed and the same values of `--set`."""
     searched = [c for c in findings.trials if c.kind == "searched"]
     rows = findings.rows()
     found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
+    shared = {"seed", *findings.assigned} - _OF_A_TASK
     return [
         target.with_values(kind="given", architecture=found[source.trial_id])
         for source in searched
         for target in searched
-        if source.trial_id in found and source.seed == target.seed and _task(source) != _task(target)
+        if source.trial_id in found
+        and _task(source) != _task(target)
+        and all(getattr(source, name) == getattr(target, name) for name in shared)
     ]
 
 
@@ -56,10 +61,9 @@ def _task(c: Configuration) -> tuple[str, float]:
 
 def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
     """Own architecture against the others', task by task."""
-    left_out = [] if any(c.task == "derain" for c in findings.trials) else [
-        "deraining was left out: it needs --data DIR with rain800/"
-    ]  # fmt: skip
-    return [*transfer_lines(rows), *left_out]
+    is_whole = "task" in findings.assigned or any(c.task == "derain" for c in findings.trials)
+    left_out = "deraining was left out: it needs --data DIR with rain800/"
+    return [*transfer_lines(rows), *(() if is_whole else (left_out,))]
 
 
 STUDY = Study(

@@ -128,3 +128,37 @@ def test_choices_and_replicates(store: Store) -> None:
     assert {c.columns for c in found} <= {(2,), (2, 4, 6)}
     assert {c.channels for c in found} <= {2, 4}
     assert all(LOWEST <= c.lambda1 <= 1 for c in found)
+
+
+def test_the_number_of_columns_is_chosen_with_the_number_of_cells(store: Store) -> None:
+    choices = {"cells": [2, 3], "columns": [(2,), (4,)]}
+    space = {(2, (2,)), (2, (4,)), (3, (2,)), (3, (4,))}
+    found = sampler(store, wanted=12, **choices)
+    found.findings.rounds.slots = lambda trials: 12  # type: ignore[method-assign]
+    assert {(c.cells, c.columns) for c in found.next_round()} == space
+    add(store, status="failed", cells=3, columns=(4,)), add(store, status="failed", cells=3, columns=(4, 4, 2))
+    assert [(t.params["cells"], t.params["columns"]) for t in told(sampler(store, **choices))] == [(3, "4")]
+    assert len(told(sampler(store, cells=[2, 3]))) == 1, "N_i that are not asked for teach nothing"
+
+
+def test_more_seeds_replicate_what_was_proposed(store: Store) -> None:
+    first = sampler(store, wanted=2).next_round()
+    write_study(store, "adaptive_pareto", "quick", first, "command")
+    more = sampler(store, wanted=2, seeds=3).next_round()
+    assert ids(first) < ids(more)
+    assert [(c.replicate_id, c.seed) for c in more] == [(c.replicate_id, n) for c in first for n in range(3)]
+
+
+def test_another_range_asks_for_proposals_of_its_own(store: Store) -> None:
+    c = add(store, lambda1=0.001, lambda2=0.1)
+    write_study(store, "adaptive_pareto", "quick", [c], "command")
+    assert ids(sampler(store, wanted=1).next_round()) == {c.trial_id}
+    (other,) = sampler(store, wanted=1, lambda1=[0.1234567, 0.1234568]).next_round()
+    assert 0.1234567 <= other.lambda1 <= 0.1234568, "rounding does not leave the range"
+    assert sampler(store, wanted=1, lambda2=[0.0]).next_round()[0].lambda2 == 0
+
+
+def test_what_any_study_finished_is_not_told_as_failed(store: Store) -> None:
+    same = {"lambda1": 0.02, "lambda2": 0.3}
+    add(store, status="failed", psnr_db=None, **same), add(store, study="lambda_pareto", **same)
+    assert [t.state for t in told(sampler(store))] == [TrialState.COMPLETE]

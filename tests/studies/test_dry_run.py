@@ -9,10 +9,17 @@ import pytest
 import ray
 from running import TINY
 
+from clearer.timing import device_name
 from studies import dry_run
 from studies.capacity import Request
 from studies.command_line import main
+from studies.costs import Costs
 from studies.lambda_pareto import STUDY
+from studies.plan import STAGES
+from studies.rows import configuration_columns, curve_table, row_table
+from studies.stages import Place
+from studies.store import Store
+from studies.study import configuration
 
 
 def said(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
@@ -52,6 +59,21 @@ def test_what_is_added_to_a_finished_study_runs_alone(
     assert searches in lines["searches"], "a search does not depend on the training"
 
 
+def test_a_stage_that_was_stopped_early_is_not_taken_for_a_fast_one(tmp_path: Path) -> None:
+    store, c = Store(str(tmp_path)), configuration("quick", {})
+    here = device_name("cpu", c.threads)
+    row = configuration_columns(c) | {
+        "study": "one", "trial_id": c.trial_id, "status": "finished",
+        "search_key": "s", "search_device": here, "search_seconds": 10.0, "search_stopped_at": 80,
+        "train_key": "t", "train_device": here, "train_seconds": 3.0, "train_stopped_at": 100,
+    }  # fmt: skip
+    store.end_trial("one", c.trial_id, row_table(row), curve_table([]))
+    costs = Costs(store, Place(str(tmp_path), None), {key: {} for key in STAGES}, elsewhere=False)
+    assert (c.search_iterations, c.warmup_iterations, c.train_iterations) == (160, 60, 300)
+    assert costs.of("search", c).seconds == pytest.approx(10 * (2 * 160 - 60) / (2 * 80 - 60))
+    assert costs.of("train", c).seconds == pytest.approx(9)
+
+
 def test_another_shape_is_probed(study_storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(study_storage, capsys, "seed=5", "patch_size=24")
     assert "searches: probe: 3 steps" in lines["basis"]
@@ -71,9 +93,6 @@ def test_stages_that_are_in_the_store_are_not_run_again(
 
 
 def test_failed_trials_stay_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from studies.rows import curve_table, row_table
-    from studies.store import Store
-
     store = Store(str(tmp_path / "runs"))
     trial = STUDY.trials("quick", {"seed": [3]}, seeds=1)[0]
     row = {"study": STUDY.name, "trial_id": trial.trial_id, "status": "failed", "error": "no memory"}

@@ -6,7 +6,9 @@ import importlib
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from running import UNSWEPT, run_study
 
@@ -16,6 +18,7 @@ from clearer.fields import ConfigurationError
 from clearer.losses import polarisation_threshold
 from studies.command_line import parse_assignments
 from studies.study import Multiple, Study
+from studies.tasks import retrained
 
 QUICK_COUNTS = {
     "lambda_pareto": {"searched": 6, "random": 3, "given": 2},
@@ -87,9 +90,32 @@ def test_an_axis_of_the_command_line_replaces_the_doubts_and_a_value_does_not() 
 
 
 def test_the_adaptive_study_names_what_it_cannot_sample() -> None:
-    for assigned in ({"sigma": [30.0, 50.0]}, {"lambda1": [0.1, 0.2, 0.3]}, {"lambda2": [0.0, 0.1]}):
-        with pytest.raises(ConfigurationError, match=next(iter(assigned))):
-            study("adaptive_pareto").trials("quick", assigned, seeds=1)
+    mistakes = (
+        ["sigma=30,50"], ["lambda1=0.1,0.2,0.3"], ["lambda2=0,0.1"], ["lambda1=2x"], ["lambda1=0.1,inf"], ["lambda2=-1"],
+        ["lambda1=0.1", "lambda2=0"], ["architecture=FFFF-FFFF-FFFF"], ["momentum=2"], ["columns=2-4,4"],
+    )  # fmt: skip
+    for texts in mistakes:
+        with pytest.raises(ConfigurationError, match=texts[0].split("=")[0]) as error:
+            study("adaptive_pareto").trials("quick", parse_assignments(texts), seeds=1)
+        assert "\n" not in str(error.value)
+    assert len(study("adaptive_pareto").trials("quick", parse_assignments(["lambda2=0"]), seeds=1)) == 4
+
+
+def test_a_multiple_needs_a_threshold() -> None:
+    with pytest.raises(ConfigurationError, match="lambda1=2x: alpha_weight_decay=0"):
+        study("settings").trials("quick", parse_assignments(["lambda1=2x", "alpha_weight_decay=0"]), seeds=1)
+
+
+def test_what_a_task_found_is_retrained_in_its_own_space() -> None:
+    assigned = parse_assignments(["columns=1,2", "cells=1", "sigma=30,50"])
+    trials = study("tasks").trials("quick", assigned, seeds=2)
+    rows = pd.DataFrame(
+        [{"trial_id": c.trial_id, "architecture": "F" * c.columns[0]} for c in trials if c.kind == "searched"]
+    )
+    found = retrained(SimpleNamespace(trials=trials, assigned=assigned, rows=lambda: rows))  # type: ignore[arg-type]
+    assert {(c.sigma, c.architecture, c.seed) for c in found} == {
+        (sigma, text, seed) for sigma in (30, 50) for text in ("F", "FF") for seed in (0, 1)
+    }
 
 
 def test_a_baseline_shares_trainings_and_pixels_with_the_search(study_storage: Path, tmp_path: Path) -> None:
