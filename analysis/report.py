@@ -61,8 +61,8 @@ def results_table(
     """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters.
 
     `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of
-    kind `reference` with their name in the place of the architecture. Those of
-    the columns `swept` that tell its rows apart are in it.
+    kind `reference` with their name in the place of the architecture. Of the columns
+    `swept`, the table has those in which the rows differ.
     """
     columns = [*TABLE[:1], *(name for name in swept if group[name].nunique() > 1), *TABLE[1:]]
     table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"])).reindex(

@@ -36,7 +36,7 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 120)
+        console.width = max(console.width, 160)  # of a wide table, no figure is cut off
     try:
         return _run(study, options, console)
     except USAGE_ERRORS as error:
