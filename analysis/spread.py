@@ -35,6 +35,8 @@ def _sources(rows: pd.DataFrame) -> Iterator[tuple[str, list[pd.Series]]]:
     if not len(scored):
         return
     searched, fixed = scored[scored["kind"] == "searched"], scored[scored["kind"] != "searched"]
+    fixed = fixed.sort_values("kind", ascending=False, kind="stable")  # random ones first
+    fixed = fixed.drop_duplicates("test_key")  # an architecture that was drawn may also have been found
     yield "search and training", [group["psnr_db"] for _, group in searched.groupby("replicate_id")]
     yield "training", [group["psnr_db"] for _, group in fixed.groupby("replicate_id")]
     random = fixed[fixed["kind"] == "random"].groupby([*PIXELS, "architecture"], dropna=False)["psnr_db"].mean()

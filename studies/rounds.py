@@ -11,7 +11,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from analysis.results import finished, load
 from analysis.storage import redacted
 from clearer.configuration import Configuration, field_types
 from studies import stopping
+from studies.claims import Claims
 from studies.connection import connect
 from studies.execution import Execution
 from studies.module_times import with_module_times
@@ -100,6 +101,7 @@ class Rounds:
     pixels: dict[str, Fingerprints] = field(default_factory=dict)
     planned: list[Configuration] = field(default_factory=list)
     unfinished: list[Trial] = field(default_factory=list)
+    lost: list[Job] = field(default_factory=list)
     is_out_of_time: bool = False
     said: list[str] = field(default_factory=list)
     """What there is to say of early stopping."""
@@ -115,6 +117,8 @@ class Rounds:
         self._cluster: Cluster | None = None
         self._tracking: Tracking | None = None
         with contextlib.ExitStack() as self._stack:
+            if self._stack.enter_context(self._alone()):
+                missing = self._prepared(self._missing(self.planned))
             while True:
                 if missing:
                     self._run_round(missing)
@@ -128,6 +132,18 @@ class Rounds:
                 )
             self._report()
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Two runs of one study would write one study.json: the second waits. Whether this one has waited."""
+        owners = []
+
+        def waiting(owner: str) -> None:
+            owners.append(owner)
+            self.console.print(f"{self.study.name} is being run by {owner} already: waiting", soft_wrap=True)
+
+        with Claims(self.store) as claims, claims.alone(f"studies/{self.study.name}", waiting):
+            yield bool(owners)
+
     def rows_of(self, trials: Sequence[Configuration]) -> pd.DataFrame:
         """The rows that there are of some trials."""
         frame = load(self.store.storage, self.study.name)
@@ -138,11 +154,12 @@ class Rounds:
         return max(1, self._connected().slots(max((c.threads for c in trials), default=1)))
 
     def run_jobs(self, name: str, jobs: Sequence[Job]) -> None:
-        """Runs jobs that belong to no trial."""
+        """Runs jobs that belong to no trial; what did not end is in `lost`."""
         if jobs:
             cluster = self._connected()
             with Progress(self.console) as progress:
                 self._execution(progress).run_jobs(name, list(jobs), cluster)
+            self.lost += [job for job in jobs if self.store.result(job.stage, job.key) is None]
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent, or trials were left for another run."""

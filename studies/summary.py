@@ -47,6 +47,10 @@ def conclude(rounds: Rounds) -> int:
         again = "the same command tries again" if rounds.unfinished else "add --retry-failed to try again"
         console.print(f"{len(failed)} of {len(wanted)} trials failed; {again} what has failed.")
         return 1
+    if rounds.lost:
+        names = ", ".join(sorted({job.stage for job in rounds.lost}))
+        console.print(f"{len(rounds.lost)} jobs failed ({names}), see above; the same command tries again.")
+        return 1
     return 3 if rounds.is_out_of_time else 0
 
 

@@ -48,6 +48,7 @@ def test_the_spread_of_known_normals_is_found() -> None:
             **PIXELS,
             "kind": "searched",
             "replicate_id": f"s{group}",
+            "test_key": f"{value}",
             "architecture": "F",
             "psnr_db": value,
             "lambda1": 0.0,
@@ -57,7 +58,7 @@ def test_the_spread_of_known_normals_is_found() -> None:
         for value in 10 * group + 0.3 * generator.standard_normal(6)
     ]
     rows += [
-        {**PIXELS, "kind": "random", "replicate_id": f"r{group}", "architecture": f"{group}", "psnr_db": value, "lambda1": None, "lambda2": None}
+        {**PIXELS, "kind": "random", "replicate_id": f"r{group}", "test_key": f"{group} {value}", "architecture": f"{group}", "psnr_db": value, "lambda1": None, "lambda2": None}
         for group in range(40)
         for value in 2.0 * generator.standard_normal() + 0.1 * generator.standard_normal(6)
     ]  # fmt: skip
