@@ -1,11 +1,12 @@
 """How fast a search step is: the project's own against the authors' way (`benchmarks.plain`), alternating in one run.
 
-    python -m benchmarks.search_step [--scale proxy] [--precision fp32,bf16] [--repeats 9] [--flop] [--out FILE]
+    python -m benchmarks.search_step [--scale proxy] [--precision fp32,bf16] [--repeats 9] [--out FILE]
 
 One thread. An iteration is an α step and a weights step, each with its batch. Every repeat measures all candidates one
 after another; figures are CPU seconds (`time.process_time`), which a busy neighbour disturbs less than wall time, and the
-ratio to the baseline of the same repeat: median, smallest and largest. Both networks start from the same state and see crops of the
-same images. `--flop` also counts the floating-point operations of both (a multiplication and an addition each count).
+ratio to the baseline of the same repeat: median, smallest and largest. All start from the same state and see crops of the same
+images. In a first round, which is not timed, the floating-point operations of the convolutions are counted
+(`torch.utils.flop_counter`: a multiplication and an addition each count).
 
     tiny    C = 4,  batch 8,  32×32 crops      paper8  C = 32, batch 8,  64×64 crops
     proxy   C = 8,  batch 8,  32×32 crops      paper   C = 32, batch 32, 64×64 crops
@@ -85,20 +86,30 @@ def _endless(crops: SingleCrops) -> Iterator[Batch]:
 
 
 def measure(scale: str, precisions: list[str], repeats: int) -> list[dict[str, Any]]:
-    """CPU seconds of each candidate's steps, and ratios to the baseline's of the same repeat."""
+    """A row for each step of each candidate: operations, CPU seconds, and ratios to the baseline of the same repeat."""
     candidates = {BASELINE: baseline(configured(scale, "fp32"))}
     candidates |= {precision: project(configured(scale, precision)) for precision in precisions}
+    counts = {name: _with_iteration(steps, _flop) for name, steps in candidates.items()}
     seconds: dict[str, list[dict[str, float]]] = {name: [] for name in candidates}
-    for repeat in range(repeats + 1):
+    for _ in range(repeats):
         for name, steps in candidates.items():
-            found = {step: _cpu_seconds(run) for step, run in steps.items()}
-            if repeat:  # the first is warm-up
-                seconds[name].append({**found, "iteration": sum(found.values())})
+            seconds[name].append(_with_iteration(steps, _cpu_seconds))
     return [
-        {"candidate": name, "step": step, **_summary(seconds[BASELINE], of_one, step)}
-        for name, of_one in seconds.items()
+        {
+            "candidate": name,
+            "step": step,
+            "flop": counts[name][step],
+            "flop_share": counts[name][step] / counts[BASELINE][step],
+            **_summary([b[step] for b in seconds[BASELINE]], [o[step] for o in seconds[name]]),
+        }
+        for name in candidates
         for step in ("alpha", "weights", "iteration")
     ]
+
+
+def _with_iteration(steps: Steps, figure: Callable[[Callable[[], Any]], float]) -> dict[str, float]:
+    found = {name: figure(step) for name, step in steps.items()}
+    return {**found, "iteration": sum(found.values())}
 
 
 def _cpu_seconds(run: Callable[[], Any]) -> float:
@@ -107,51 +118,34 @@ def _cpu_seconds(run: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def _summary(base: list[dict[str, float]], of_one: list[dict[str, float]], step: str) -> dict[str, float]:
-    ratios = [b[step] / o[step] for b, o in zip(base, of_one, strict=True)]
+def _flop(run: Callable[[], Any]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
+
+
+def _summary(base: list[float], own: list[float]) -> dict[str, float]:
+    ratios = [b / o for b, o in zip(base, own, strict=True)]
     return {
-        "cpu_seconds": statistics.median(o[step] for o in of_one),
+        "cpu_seconds": statistics.median(own),
+        "cpu_seconds_min": min(own),
+        "cpu_seconds_max": max(own),
         "ratio": statistics.median(ratios),
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
     }
 
 
-def flop(scale: str) -> list[dict[str, Any]]:
-    """Floating-point operations of the convolutions and products, of the baseline and of the project in fp32."""
-    c = configured(scale, "fp32")
-    counts = {
-        name: {step: _counted(run) for step, run in steps.items()}
-        for name, steps in ((BASELINE, baseline(c)), ("fp32", project(c)))
-    }
-    for steps in counts.values():
-        steps["iteration"] = sum(steps.values())
-    return [
-        {"candidate": name, "step": step, "flop": count, "share": count / counts[BASELINE][step]}
-        for name, steps in counts.items()
-        for step, count in steps.items()
-    ]
-
-
-def _counted(run: Callable[[], Any]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
-
-
-def lines(times: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Iterator[str]:
-    """The tables, in Markdown."""
-    yield "| candidate | step | CPU s | times as fast as the baseline | smallest … largest |"
-    yield "| --- " * 5 + "|"
-    for row in times:
-        spread = f"{row['ratio_min']:.2f} … {row['ratio_max']:.2f}"
-        yield f"| {row['candidate']} | {row['step']} | {row['cpu_seconds']:.4f} | {row['ratio']:.2f} | {spread} |"
-    if counts:
-        yield ""
-        yield "| candidate | step | GFLOP | share of the baseline's |"
-        yield "| --- " * 4 + "|"
-    for row in counts:
-        yield f"| {row['candidate']} | {row['step']} | {row['flop'] / 1e9:.2f} | {row['share']:.3f} |"
+def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The table, in Markdown."""
+    yield "| candidate | step | GFLOP | share | CPU ms | min … max | times as fast | min … max |"
+    yield "| --- " * 8 + "|"
+    for row in rows:
+        low, middle, high = (1e3 * row[name] for name in ("cpu_seconds_min", "cpu_seconds", "cpu_seconds_max"))
+        yield (
+            f"| {row['candidate']} | {row['step']} | {row['flop'] / 1e9:.2f} | {row['flop_share']:.3f} | {middle:.0f} | "
+            f"{low:.0f} … {high:.0f} | {row['ratio']:.2f} | {row['ratio_min']:.2f} … {row['ratio_max']:.2f} |"
+        )
 
 
 def main() -> None:
@@ -160,20 +154,20 @@ def main() -> None:
     parser.add_argument("--scale", choices=SCALES, default="proxy")
     parser.add_argument("--precision", default="fp32,bf16", help="the project's precisions to measure")
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--flop", action="store_true", help="also count floating-point operations")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    times = measure(options.scale, options.precision.split(","), options.repeats)
-    counts = flop(options.scale) if options.flop else []
+    rows = measure(options.scale, options.precision.split(","), options.repeats)
+    load = os.getloadavg()[1]
     hardware = f"{device_name('cpu')}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    print(f"search step, scale {options.scale}, median of {options.repeats} alternating repeats")
-    print("\n".join(lines(times, counts)))
+    print("\n".join(lines(rows)))
+    print(f"scale {options.scale}; medians of {options.repeats} repeats, candidates alternating; load {load:.1f}")
     print(f"{hardware}; {', '.join(f'{name} {version}' for name, version in versions.items())}")
     if options.out is not None:
-        about = {"scale": options.scale, "repeats": options.repeats, "hardware": hardware, "versions": versions}
-        options.out.write_text(json.dumps({**about, "times": times, "flop": counts}, indent=1) + "\n")
+        about = {"scale": options.scale, "repeats": options.repeats, "load": load}
+        about |= {"hardware": hardware, "versions": versions, "rows": rows}
+        options.out.write_text(json.dumps(about, indent=1) + "\n")
 
 
 if __name__ == "__main__":
