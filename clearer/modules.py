@@ -48,38 +48,40 @@ class Steps(nn.Sequential):
                 image = torch.relu_(image)
         return image
 
-    def fold(self) -> None:
-        """Takes the present weights and running statistics; what they are changed to later is not seen."""
-        pairs = [(a, b) for a, b in itertools.pairwise(self) if isinstance(b, nn.BatchNorm2d)]
-        self._folded = [_fold(convolution, norm) for convolution, norm in pairs]  # type: ignore[arg-type]
-
-    def unfold(self) -> None:
-        """Back to convolution and batch norm one after the other."""
-        self._folded = None
-
-
-def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return convolution.weight * scale[:, None, None, None], torch.addcmul(norm.bias, norm.running_mean, scale, value=-1)
+    def pairs(self) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+        """Every convolution with the batch norm that follows it."""
+        return [pair for pair in itertools.pairwise(self) if isinstance(pair[1], nn.BatchNorm2d)]  # type: ignore[misc]
 
 
 @contextmanager
 def folded(network: nn.Module) -> Iterator[None]:
-    """Freezes `network` in evaluation mode: batch norm is folded into the convolutions, no weight gets a gradient.
+    """Inside, every `Steps` is what it is in evaluation mode, of the weights and running statistics at the beginning.
 
-    The same function of the image and α, with fewer and smaller operations.
+    Batch norm is folded into the convolutions: the same function with fewer operations. No weight gets a gradient through it.
     """
     chains = [module for module in network.modules() if isinstance(module, Steps)]
+    pairs = iter(_folded_pairs([pair for chain in chains for pair in chain.pairs()]))
+    for chain in chains:
+        chain._folded = list(itertools.islice(pairs, len(chain.pairs())))
     try:
-        with torch.no_grad():
-            for chain in chains:
-                chain.fold()
         yield
     finally:
         for chain in chains:
-            chain.unfold()
+            chain._folded = None
+
+
+@torch.no_grad()
+def _folded_pairs(pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]]) -> list[tuple[Tensor, Tensor]]:
+    """A weight and a bias for each; scales and shifts of all are computed at once."""
+
+    def every(name: str) -> Tensor:
+        return torch.cat([getattr(norm, name) for _, norm in pairs])
+
+    scales = every("weight") * torch.rsqrt(every("running_var") + pairs[0][1].eps)
+    shifts = torch.addcmul(every("bias"), every("running_mean"), scales, value=-1)
+    widths = [norm.num_features for _, norm in pairs]
+    parts = zip(pairs, scales.split(widths), shifts.split(widths), strict=True)
+    return [(convolution.weight * scale.view(-1, 1, 1, 1), shift) for (convolution, _), scale, shift in parts]
 
 
 class ResidualBlock(nn.Module):

@@ -141,11 +141,12 @@ class Run:
         )
 
     def _watched_psnr(self) -> float:
-        """PSNR in dB over one fixed batch of held-out crops, in evaluation mode, fp32."""
+        """PSNR in dB over one fixed batch of held-out crops, in evaluation mode, fp32; leaves the network in training mode."""
         degraded, clean = self._watched
         self.network.eval()
         with torch.inference_mode():
             error = F.mse_loss(self.network(degraded).clamp(0, 1), clean).item()
+        self.network.train()
         if not math.isfinite(error):
             raise DivergedError(
                 f"{self.stage} diverged: the restored image is not finite at iteration {self.iteration}"

@@ -81,11 +81,9 @@ class Search(Run):
         return {"restoration_loss": self._weights_step(), **losses}
 
     def _alpha_step(self) -> dict[str, Tensor]:
-        batch_statistics = self.configuration.alpha_statistics == "batch"
-        self.supernet.train(batch_statistics)
         for weight in self._weights:
             weight.requires_grad_(False)
-        with contextlib.nullcontext() if batch_statistics else folded(self.supernet):
+        with folded(self.supernet) if self.configuration.alpha_statistics == "running" else contextlib.nullcontext():
             loss, terms = self.alpha_objective(self._restoration(self._alpha_crops.batch(self.iteration)))
             self._descend(self.optimizers["alpha"], [self.supernet.logits], loss, clip=None)
         for weight in self._weights:
@@ -94,7 +92,6 @@ class Search(Run):
 
     def _weights_step(self) -> Tensor:
         c = self.configuration
-        self.supernet.train()
         rate = cosine(
             self.iteration,
             self.iterations,

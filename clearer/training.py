@@ -38,7 +38,6 @@ class Training(Run):
 
     def _iterate(self) -> dict[str, Tensor]:
         c = self.configuration
-        self.network.train()
         rate = cosine(
             self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end
         )
