@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks import search_step
 from benchmarks.plain import PlainSearch
 from clearer.modules import Steps, folded
 from clearer.networks import Supernet
@@ -113,3 +114,11 @@ def test_bf16_keeps_weights_gradients_and_losses_in_fp32(search, tiny, finish):
     assert seen[1:] == [torch.float32]
     curve = finish(search(tiny.with_values(precision="bf16"))).curve
     assert curve[-1]["restoration_loss"] < curve[0]["restoration_loss"]
+
+
+def test_an_iteration_takes_81_percent_of_the_operations():
+    rows = {(row["candidate"], row["step"]): row for row in search_step.measure("tiny", ["fp32"], 1)}
+    shares = [rows["fp32", step]["flop_share"] for step in ("alpha", "weights", "iteration")]
+    assert shares == pytest.approx([0.622, 1, 0.811], abs=1e-3)
+    assert all(rows["baseline", step]["flop_share"] == rows["baseline", step]["ratio"] == 1 for _, step in rows)
+    assert len(list(search_step.lines(list(rows.values())))) == 2 + 6
