@@ -150,6 +150,12 @@ class Configuration:
         (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"),
     )
     report_iterations: int = setting(100, "search train", "iterations between two rows of a curve", POSITIVE)
+    precision: str = setting(
+        "fp32",
+        "search train",
+        "of forward and backward passes; weights, losses and scores are fp32 whatever it is",
+        one_of("fp32", "bf16"),
+    )
     threads: int = setting(1, "search train time", "CPU threads; sums, hence bits, depend on it", POSITIVE)
 
     def __post_init__(self) -> None:

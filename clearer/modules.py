@@ -5,9 +5,12 @@ Branch r is (batch, C·2^r, height/2^r, width/2^r). Source: method section 3.1, 
 
 from __future__ import annotations
 
-import functools
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Branches = list[Tensor]
@@ -23,30 +26,88 @@ def normalised(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> l
     return [convolution(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)]
 
 
+class Steps(nn.Sequential):
+    """Convolutions, each followed by batch norm, and rectifiers between them.
+
+    Inside `folded`, each convolution has the batch norm that follows it in its own weights and bias.
+    """
+
+    def __init__(self, *steps: nn.Module):
+        super().__init__(*steps)
+        self._folded: list[tuple[Tensor, Tensor]] | None = None
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(batch, inputs, height, width) → (batch, outputs, height, width) at the last convolution's resolution."""
+        if self._folded is None:
+            return super().forward(image)
+        pairs = iter(self._folded)
+        for step in self:
+            if isinstance(step, nn.Conv2d):
+                image = F.conv2d(image, *next(pairs), step.stride, step.padding)  # type: ignore[arg-type]
+            elif isinstance(step, nn.ReLU):
+                image = torch.relu_(image)
+        return image
+
+    def pairs(self) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+        """Every convolution with the batch norm that follows it."""
+        return [pair for pair in itertools.pairwise(self) if isinstance(pair[1], nn.BatchNorm2d)]  # type: ignore[misc]
+
+
+@contextmanager
+def folded(network: nn.Module) -> Iterator[None]:
+    """Inside, every `Steps` is what it is in evaluation mode, of the weights and running statistics at the beginning.
+
+    Batch norm is folded into the convolutions: the same function with fewer operations. No weight gets a gradient through it.
+    """
+    chains = [module for module in network.modules() if isinstance(module, Steps)]
+    pairs = iter(_folded_pairs([pair for chain in chains for pair in chain.pairs()]))
+    for chain in chains:
+        chain._folded = list(itertools.islice(pairs, len(chain.pairs())))
+    try:
+        yield
+    finally:
+        for chain in chains:
+            chain._folded = None
+
+
+@torch.no_grad()
+def _folded_pairs(pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]]) -> list[tuple[Tensor, Tensor]]:
+    """A weight and a bias for each; scales and shifts of all are computed at once."""
+
+    def every(name: str) -> Tensor:
+        return torch.cat([getattr(norm, name) for _, norm in pairs])
+
+    scales = every("weight") * torch.rsqrt(every("running_var") + pairs[0][1].eps)
+    shifts = torch.addcmul(every("bias"), every("running_mean"), scales, value=-1)
+    widths = [norm.num_features for _, norm in pairs]
+    parts = zip(pairs, scales.split(widths), shifts.split(widths), strict=True)
+    return [(convolution.weight * scale.view(-1, 1, 1, 1), shift) for (convolution, _), scale, shift in parts]
+
+
 class ResidualBlock(nn.Module):
     """ReLU(body(x) + shortcut(x)), one resolution in and out."""
 
-    def __init__(self, body: nn.Sequential, shortcut: nn.Module | None = None):
+    def __init__(self, body: Steps, shortcut: nn.Module | None = None):
         super().__init__()
         self.body = body
         self.shortcut = nn.Identity() if shortcut is None else shortcut
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, inputs, height, width) → (batch, outputs, height, width)."""
-        return torch.relu(self.body(image) + self.shortcut(image))
+        return self.body(image).add_(self.shortcut(image)).relu_()
 
 
 def bottleneck(inputs: int, channels: int) -> ResidualBlock:
     """1×1 to C, 3×3, 1×1 to 4C; a 1×1 shortcut where `inputs` is not 4C."""
     wide = 4 * channels
-    body = nn.Sequential(
+    body = Steps(
         *normalised(inputs, channels, 1),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         *normalised(channels, channels),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         *normalised(channels, wide, 1),
     )
-    return ResidualBlock(body, None if inputs == wide else nn.Sequential(*normalised(inputs, wide, 1)))
+    return ResidualBlock(body, None if inputs == wide else Steps(*normalised(inputs, wide, 1)))
 
 
 def stem(image_channels: int, channels: int) -> nn.Sequential:
@@ -60,8 +121,8 @@ class Transition(nn.Module):
     def __init__(self, cell: int, channels: int):
         super().__init__()
         lowest = 4 * channels if cell == 1 else channels << (cell - 1)
-        self.narrow = nn.Sequential(*normalised(lowest, channels), nn.ReLU()) if cell == 1 else None
-        self.lower = nn.Sequential(*normalised(lowest, channels << cell, stride=2), nn.ReLU())
+        self.narrow = Steps(*normalised(lowest, channels), nn.ReLU(inplace=True)) if cell == 1 else None
+        self.lower = Steps(*normalised(lowest, channels << cell, stride=2), nn.ReLU(inplace=True))
 
     def forward(self, branches: Branches) -> Branches:
         """`cell` branches → `cell` + 1 branches."""
@@ -76,7 +137,7 @@ class Parallel(nn.Module):
         super().__init__()
         widths = [channels << r for r in range(branches)]
         self.blocks = nn.ModuleList(
-            ResidualBlock(nn.Sequential(*normalised(w, w), nn.ReLU(), *normalised(w, w))) for w in widths
+            ResidualBlock(Steps(*normalised(w, w), nn.ReLU(inplace=True), *normalised(w, w))) for w in widths
         )
 
     def forward(self, branches: Branches) -> Branches:
@@ -85,7 +146,11 @@ class Parallel(nn.Module):
 
 
 class Fusion(nn.Module):
-    """f^f: output branch i = ReLU(Σ_j g_{j→i}(y_j)), over all branches j, for the first `targets` branches i."""
+    """f^f: output branch i = ReLU(Σ_j g_{j→i}(y_j)), over all branches j, for the first `targets` branches i.
+
+    g_{j→i} is the identity for j = i; stride-2 3×3 convolutions downwards; a 1×1 convolution and nearest
+    upsampling upwards. Upsampling by 2^(j−i) is j−i times that by 2, so what comes from below is added up on its way.
+    """
 
     def __init__(self, branches: int, channels: int, targets: int | None = None):
         super().__init__()
@@ -96,24 +161,26 @@ class Fusion(nn.Module):
 
     def forward(self, branches: Branches) -> Branches:
         """`branches` branches → `targets` branches, branch i of the shape of input branch i."""
-        fused = []
-        for paths in self.paths:
-            assert isinstance(paths, nn.ModuleList)
-            sources = [path(branch) for path, branch in zip(paths, branches, strict=True)]
-            fused.append(torch.relu(functools.reduce(torch.add, sources)))
-        return fused
+        return [self._fused(target, branches) for target in range(len(self.paths))]
+
+    def _fused(self, target: int, branches: Branches) -> Tensor:
+        sources = [path(branch) for path, branch in zip(self.paths[target], branches, strict=True)]  # type: ignore[call-overload]
+        total = sources.pop()
+        while len(sources) > target:
+            total = F.interpolate(total, scale_factor=2.0, mode="nearest").add_(sources.pop())
+        for source in sources:
+            total = source.add_(total)  # into the source: before the first one the total may be the input itself
+        return total.relu_()
 
 
 def resample(source: int, target: int, channels: int) -> nn.Module:
-    """g_{source→target}: identity, stride-2 3×3 convolutions downwards, 1×1 and nearest upsampling upwards."""
+    """What g_{source→target} learns: nothing, stride-2 3×3 convolutions downwards, a 1×1 convolution upwards."""
     if source == target:
         return nn.Identity()
     inputs, outputs = channels << source, channels << target
     if source > target:
-        return nn.Sequential(
-            *normalised(inputs, outputs, 1), nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
-        )
+        return Steps(*normalised(inputs, outputs, 1))
     steps: list[nn.Module] = []
     for _ in range(target - source - 1):
-        steps += [*normalised(inputs, inputs, stride=2), nn.ReLU()]
-    return nn.Sequential(*steps, *normalised(inputs, outputs, stride=2))
+        steps += [*normalised(inputs, inputs, stride=2), nn.ReLU(inplace=True)]
+    return Steps(*steps, *normalised(inputs, outputs, stride=2))

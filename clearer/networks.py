@@ -37,7 +37,8 @@ class MixedColumn(nn.Module):
         """`alpha` is (2,): parallel, fusion."""
         kept = self.parallel(branches)
         fused = self.fusion(kept if self.mixing == "sequential" else branches)
-        return [alpha[0] * p + alpha[1] * f for p, f in zip(kept, fused, strict=True)]
+        of_parallel, of_fusion = alpha.unbind()
+        return [(of_parallel * p).add_(of_fusion * f) for p, f in zip(kept, fused, strict=True)]
 
 
 class _MultiScale(nn.Module):
@@ -107,7 +108,7 @@ class Supernet(_MultiScale):
 
     def forward(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
         """As `Network.forward`, with the given `alpha` (columns, 2) in place of the supernet's own."""
-        mixture = self.alpha() if alpha is None else alpha
+        mixture = (self.alpha() if alpha is None else alpha).unbind()
         return self._restore(image, lambda column, module, branches: module(branches, mixture[column]))
 
     def architecture(self) -> Architecture:

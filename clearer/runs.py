@@ -141,11 +141,12 @@ class Run:
         )
 
     def _watched_psnr(self) -> float:
-        """PSNR in dB over one fixed batch of held-out crops, in evaluation mode, fp32."""
+        """PSNR in dB over one fixed batch of held-out crops, in evaluation mode, fp32; leaves the network in training mode."""
         degraded, clean = self._watched
         self.network.eval()
         with torch.inference_mode():
             error = F.mse_loss(self.network(degraded).clamp(0, 1), clean).item()
+        self.network.train()
         if not math.isfinite(error):
             raise DivergedError(
                 f"{self.stage} diverged: the restored image is not finite at iteration {self.iteration}"
@@ -156,14 +157,21 @@ class Run:
         degraded, clean = (t.to(self.device, memory_format=torch.channels_last) for t in pair)
         return degraded, clean
 
+    def _restoration(self, batch: tuple[Tensor, Tensor], *more: Tensor) -> Tensor:
+        """L_Res over a batch, in fp32; the network's own operations are in the configured precision."""
+        degraded, clean = self._to_device(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.precision == "bf16"):
+            restored = self.network(degraded, *more)
+        return F.mse_loss(restored.to(clean.dtype), clean)
+
     def _descend(
         self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], loss: Tensor, clip: float | None
     ) -> None:
         """One step on `parameters` alone: no other gradient is computed or kept."""
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
+        # backward lays each gradient out as its parameter is, which fused optimisers rely on; autograd.grad does not.
+        loss.backward(inputs=list(parameters))
         if clip is not None:
-            nn.utils.clip_grad_norm_(parameters, clip)
+            nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

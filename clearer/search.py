@@ -6,10 +6,10 @@ After a warm-up of the weights alone, an iteration is one step of the logits on 
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clearer.architecture import Architecture
@@ -17,6 +17,7 @@ from clearer.complexity import module_costs
 from clearer.configuration import Configuration
 from clearer.images import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
+from clearer.modules import folded
 from clearer.networks import Supernet
 from clearer.runs import Run, cosine, crops
 from clearer.stopping import has_settled
@@ -54,7 +55,7 @@ class Search(Run):
         self._costs = module_costs(c).to(self.device)
         self.optimizers = {
             "weights": torch.optim.SGD(
-                self._weights, c.weights_learning_rate, momentum=c.momentum, weight_decay=c.weight_decay
+                self._weights, c.weights_learning_rate, momentum=c.momentum, weight_decay=c.weight_decay, fused=True
             ),
             "alpha": torch.optim.Adam(
                 [supernet.logits],
@@ -80,20 +81,17 @@ class Search(Run):
         return {"restoration_loss": self._weights_step(), **losses}
 
     def _alpha_step(self) -> dict[str, Tensor]:
-        degraded, clean = self._to_device(self._alpha_crops.batch(self.iteration))
-        self.supernet.train(self.configuration.alpha_statistics == "batch")
         for weight in self._weights:
             weight.requires_grad_(False)
-        loss, terms = self.alpha_objective(F.mse_loss(self.supernet(degraded), clean))
-        self._descend(self.optimizers["alpha"], [self.supernet.logits], loss, clip=None)
+        with folded(self.supernet) if self.configuration.alpha_statistics == "running" else contextlib.nullcontext():
+            loss, terms = self.alpha_objective(self._restoration(self._alpha_crops.batch(self.iteration)))
+            self._descend(self.optimizers["alpha"], [self.supernet.logits], loss, clip=None)
         for weight in self._weights:
             weight.requires_grad_(True)
         return terms
 
     def _weights_step(self) -> Tensor:
         c = self.configuration
-        degraded, clean = self._to_device(self._weights_crops.batch(self.iteration))
-        self.supernet.train()
         rate = cosine(
             self.iteration,
             self.iterations,
@@ -102,7 +100,7 @@ class Search(Run):
             c.weights_learning_rate_end,
         )
         self.optimizers["weights"].param_groups[0]["lr"] = rate
-        loss = F.mse_loss(self.supernet(degraded, self.supernet.alpha().detach()), clean)
+        loss = self._restoration(self._weights_crops.batch(self.iteration), self.supernet.alpha().detach())
         self._descend(self.optimizers["weights"], self._weights, loss, c.clip_norm)
         return loss
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clearer.architecture import Architecture
@@ -35,16 +34,14 @@ class Training(Run):
         )
         self._parameters = list(self.network.parameters())
         self._crops = crops(c, images, "train crops")
-        self.optimizers = {"weights": torch.optim.Adam(self._parameters, c.train_learning_rate)}
+        self.optimizers = {"weights": torch.optim.Adam(self._parameters, c.train_learning_rate, fused=True)}
 
     def _iterate(self) -> dict[str, Tensor]:
         c = self.configuration
-        degraded, clean = self._to_device(self._crops.batch(self.iteration))
-        self.network.train()
         rate = cosine(
             self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end
         )
         self.optimizers["weights"].param_groups[0]["lr"] = rate
-        loss = F.mse_loss(self.network(degraded), clean)
+        loss = self._restoration(self._crops.batch(self.iteration))
         self._descend(self.optimizers["weights"], self._parameters, loss, c.clip_norm)
         return {"restoration_loss": loss}

@@ -27,7 +27,7 @@ _SAMPLE = 200
 _RESULTS = 8
 """Results of tests and of references that are read."""
 
-_SHAPE = ("cells", "columns", "channels", "image_channels", "batch_size", "patch_size", "threads")
+_SHAPE = ("cells", "columns", "channels", "image_channels", "batch_size", "patch_size", "precision", "threads")
 _SCORED = ("test_set", "test_limit", "test_border", "image_channels", "task")
 _TESTED = (*_SCORED, "cells", "columns", "channels", "threads", "self_ensemble")
 SAME = {

@@ -92,10 +92,16 @@ def test_resampling_down_changes_channels_last_and_is_not_rectified_last():
     ]
 
 
-def test_resampling_up_repeats_the_nearest_pixel():
-    low = branches(3)[2]
-    path = resample(2, 0, 2).eval()
-    assert torch.equal(path(low), path[:2](low).repeat_interleave(4, -1).repeat_interleave(4, -2))
+@pytest.mark.parametrize("targets", [1, 3])
+def test_a_fusion_is_the_rectified_sum_of_all_branches_resampled_by_the_nearest_pixel(targets):
+    fusion = Fusion(3, 2, targets).double().eval()
+    given = [branch.double() for branch in branches(3)]
+    for target, found in enumerate(fusion(given)):
+        total = 0
+        for source, path in enumerate(fusion.paths[target]):
+            factor = 2 ** max(source - target, 0)
+            total = total + path(given[source]).repeat_interleave(factor, -1).repeat_interleave(factor, -2)
+        torch.testing.assert_close(found, total.relu(), rtol=1e-12, atol=1e-12)
 
 
 def test_no_convolution_has_a_bias_and_the_stem_quadruples_the_channels():
