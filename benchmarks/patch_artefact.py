@@ -61,7 +61,7 @@ def classical_rows(c: Configuration, validation: ImageSet, test: ImageSet) -> It
 def trained(c: Configuration, data: Path | None) -> nn.Module:
     """The network of the configuration's architecture after its training."""
     sets = [learning_images(c, split, data) for split in (c.weights_split, c.alpha_split)]
-    run = Training(c, Architecture.parse(c.architecture), sets[0], sets[1])
+    run = Training([c], Architecture.parse(c.architecture), sets[0], sets[1])
     for _ in run.advance():
         print(f"\rσ = {c.sigma:g}, seed {c.seed}: {run.iteration} of {run.iterations}", end="", file=sys.stderr)
     print(file=sys.stderr)

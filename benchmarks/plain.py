@@ -28,7 +28,7 @@ Batch = tuple[Tensor, Tensor]
 
 def restore(supernet: Supernet, image: Tensor) -> Tensor:
     """`Supernet.forward` for image sides that are multiples of 2^S, written down operation by operation."""
-    alpha = supernet.alpha()
+    alpha = supernet.alpha()[0]
     branches = [image]
     for block in supernet.stem:
         branches = [_residual(block, branches[0])]

@@ -52,7 +52,7 @@ def configured(scale: str, precision: str) -> Configuration:
 def baseline(c: Configuration) -> Steps:
     """The baseline's steps, by name; each reads its own batch."""
     weights_images, alpha_images = _images(c)
-    search = Search(c, weights_images, alpha_images)  # for its initial state and its objective
+    search = Search([c], weights_images, alpha_images)  # for its initial state and its objective
     supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
     supernet.load_state_dict(search.supernet.state_dict())
     search.supernet.logits = supernet.logits
@@ -67,7 +67,7 @@ def baseline(c: Configuration) -> Steps:
 
 def project(c: Configuration) -> Steps:
     """The project's steps, by name; each reads its own batch."""
-    search = Search(c, *_images(c))
+    search = Search([c], *_images(c))
 
     def weights_step() -> None:
         search._weights_step()

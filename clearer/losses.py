@@ -12,9 +12,9 @@ from torch import Tensor
 
 
 def architecture_entropy(logits: Tensor) -> Tensor:
-    """Mean binary entropy of the α of every column, in decimal digits (a scalar).
+    """Mean binary entropy of the α of every column, in decimal digits (a scalar; (K,) for K searches).
 
-    `logits` is (columns, 2): parallel, fusion. Zero when every column has decided, log10(2)
+    `logits` is (columns, 2), or (K, columns, 2): parallel, fusion. Zero when every column has decided, log10(2)
     when none has. Computed from logits, so it stays finite where α reaches 0.
 
     Eq. 4, with log base 10 as the published α require: λ1 = 0.1 then settles at α = 0.8344, see
@@ -22,25 +22,25 @@ def architecture_entropy(logits: Tensor) -> Tensor:
     them is the mean over columns.
 
     Raises:
-        ValueError: `logits` is not (columns, 2).
+        ValueError: `logits` has another shape.
     """
-    if logits.ndim != 2 or logits.shape[1] != 2 or logits.shape[0] == 0:
+    if logits.ndim not in (2, 3) or logits.shape[-1] != 2 or 0 in logits.shape:
         raise ValueError(f"logits are (columns, 2), not {tuple(logits.shape)}")
-    log_alpha = torch.log_softmax(logits, dim=1)
-    return -(log_alpha.exp() * log_alpha).sum(dim=1).mean() / math.log(10)
+    log_alpha = torch.log_softmax(logits, dim=-1)
+    return -(log_alpha.exp() * log_alpha).sum(dim=-1).mean(dim=-1) / math.log(10)
 
 
 def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
-    """(1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar). Eq. 5.
+    """(1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar; (K,) for K searches). Eq. 5.
 
-    `logits` and `costs` are (columns, 2): parallel, fusion; see `clearer.complexity` for the costs.
+    `logits` and `costs` are (columns, 2), or (K, columns, 2): parallel, fusion; see `clearer.complexity` for the costs.
 
     Raises:
         ValueError: the shapes differ.
     """
     if logits.shape != costs.shape:
         raise ValueError(f"logits are {tuple(logits.shape)}, costs {tuple(costs.shape)}")
-    return (torch.softmax(logits, dim=1) * costs).sum() / logits.numel()
+    return (torch.softmax(logits, dim=-1) * costs).sum(dim=(-2, -1)) / (2 * logits.shape[-2])
 
 
 def polarisation_threshold(columns: int, weight_decay: float) -> float:

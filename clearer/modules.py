@@ -43,7 +43,8 @@ class Steps(nn.Sequential):
         pairs = iter(self._folded)
         for step in self:
             if isinstance(step, nn.Conv2d):
-                image = F.conv2d(image, *next(pairs), step.stride, step.padding)  # type: ignore[arg-type]
+                weight, bias = next(pairs)
+                image = F.conv2d(image, weight, bias, step.stride, step.padding, groups=step.groups)  # type: ignore[arg-type]
             elif isinstance(step, nn.ReLU):
                 image = torch.relu_(image)
         return image

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from clearer.architecture import FUSION, PARALLEL, Architecture
 from clearer.modules import Branches, Fusion, Parallel, Transition, convolution, stem
+from clearer.packing import by_channel
 
 MIXINGS = ("parallel", "sequential")
 _LETTERS = {PARALLEL: Parallel, FUSION: Fusion}
@@ -34,11 +35,11 @@ class MixedColumn(nn.Module):
         self.mixing = mixing
 
     def forward(self, branches: Branches, alpha: Tensor) -> Branches:
-        """`alpha` is (2,): parallel, fusion."""
+        """`alpha` is (2, K): parallel, fusion of each of the K networks of a pack."""
         kept = self.parallel(branches)
         fused = self.fusion(kept if self.mixing == "sequential" else branches)
         of_parallel, of_fusion = alpha.unbind()
-        return [(of_parallel * p).add_(of_fusion * f) for p, f in zip(kept, fused, strict=True)]
+        return [(p * by_channel(of_parallel, p)).add_(f * by_channel(of_fusion, f)) for p, f in zip(kept, fused, strict=True)]
 
 
 class _MultiScale(nn.Module):
@@ -90,7 +91,10 @@ class Network(_MultiScale):
 
 
 class Supernet(_MultiScale):
-    """Every column holds both modules, weighted by α, the softmax of `logits` (columns, 2): parallel, fusion."""
+    """Every column holds both modules, weighted by α, the softmax of `logits` (columns, 2): parallel, fusion.
+
+    In a pack of K (`clearer.packing`) logits are (K·columns, 2) and α is (K, columns, 2).
+    """
 
     def __init__(self, columns: Sequence[int], channels: int = 32, image_channels: int = 1, mixing: str = "parallel"):
         cells = [[MixedColumn(cell + 1, channels, mixing) for _ in range(n)] for cell, n in enumerate(columns, start=1)]
@@ -99,21 +103,21 @@ class Supernet(_MultiScale):
         self.logits = nn.Parameter(torch.zeros(sum(columns), 2))
 
     def alpha(self) -> Tensor:
-        """(columns, 2): parallel, fusion; each row sums to 1."""
-        return torch.softmax(self.logits, dim=1)
+        """(K, columns, 2): parallel, fusion; each row sums to 1."""
+        return torch.softmax(self.logits.unflatten(0, (-1, sum(self.columns))), dim=-1)
 
     def weights(self) -> list[nn.Parameter]:
         """Everything learnable but the logits."""
         return [parameter for name, parameter in self.named_parameters() if name != "logits"]
 
     def forward(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
-        """As `Network.forward`, with the given `alpha` (columns, 2) in place of the supernet's own."""
-        mixture = (self.alpha() if alpha is None else alpha).unbind()
+        """As `Network.forward`, with the given `alpha` (K, columns, 2) in place of the supernet's own."""
+        mixture = (self.alpha() if alpha is None else alpha).permute(1, 2, 0).unbind()
         return self._restore(image, lambda column, module, branches: module(branches, mixture[column]))
 
     def architecture(self) -> Architecture:
-        """The architecture that the logits choose."""
-        return Architecture.from_alpha(self.alpha().tolist(), self.columns)
+        """The architecture that the logits choose; of a supernet on its own."""
+        return Architecture.from_alpha(self.alpha()[0].tolist(), self.columns)
 
     def derive(self, architecture: Architecture) -> Network:
         """The derived network with this supernet's weights (one-shot weights): for scoring, not for training on.

@@ -1,26 +1,28 @@
 """A resumable optimisation: what a search and a training have in common.
 
-The caller holds the loop: `for run in run.advance(every): …`. Stopping is leaving the loop, saving is
-`state_dict()`, resuming is `load_state_dict()` on a run built from the same configuration and images. On
+A run is a pack of K members, searches or trainings of one shape that are computed as one network (`clearer.packing`); K = 1 is
+the same code. The caller holds the loop: `for run in run.advance(every): …`. Stopping is leaving the loop, saving is
+`state_dict()` of each member, resuming is `load_state_dicts()` on a run built from the same configurations and images. On
 the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and everything
-else that an iteration reads is in the state.
+else that an iteration reads is in the state. There a member's bits depend on its own configuration and on K, and on no other member.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, digest
 from clearer.images import Crops, ImageSet, load_images
 from clearer.overlap import configured_files
+from clearer.packing import clip_gradients, joined, mean_square_error, packed, part
 from clearer.streams import torch_generator
 
 
@@ -60,134 +62,222 @@ def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
     return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)
 
 
+MEMBERS_OWN = frozenset({
+    "seed", "sigma", "protocol", "initial_std", "alpha_initial_std", "lambda1", "lambda2", "complexity", "module_times_ms",
+})  # fmt: skip
+"""The fields in which the members of a pack may differ. Their networks, images and numbers of iterations are the same."""
+
+
+def shape(configuration: Configuration, stage: str) -> str:
+    """The same text for the configurations that one pack of `stage` can hold."""
+    fields = configuration.of_stage(stage)
+    return digest({name: value for name, value in fields.items() if name not in MEMBERS_OWN})
+
+
+@dataclass
+class Member:
+    """One of the searches or trainings of a pack, from its beginning to its end.
+
+    `seconds` is its share of the pack's. `problem` is why it ended without a result.
+    """
+
+    configuration: Configuration
+    place: int
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    problem: DivergedError | None = None
+    has_ended: bool = False
+
+    @property
+    def iteration(self) -> int:
+        """The last iteration of the curve."""
+        return self.curve[-1]["iteration"] if self.curve else 0
+
+
 class Run:
-    """Weights under optimisation, iteration by iteration. A subclass has `stage`, `_iterate` and its own losses."""
+    """The members of a pack under optimisation, iteration by iteration. A subclass has `stage`, `_iterate` and its own losses.
+
+    A pack with fewer configurations than its `width` is filled up: a member's bits depend on the width.
+    """
 
     stage = ""
 
     def __init__(
         self,
-        configuration: Configuration,
-        network: nn.Module,
+        configurations: Sequence[Configuration],
+        network: Callable[[Configuration], nn.Module],
         iterations: int,
         watched: ImageSet,
         device: torch.device | str,
+        width: int | None,
     ):
-        self.configuration, self.iterations, self.device = configuration, iterations, torch.device(device)
-        network.initialise(torch_generator(configuration.seed, f"{self.stage} weights"), configuration.initial_std)  # type: ignore[operator]
-        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.width = width or len(configurations)
+        if len({shape(c, self.stage) for c in configurations}) != 1 or len(configurations) > self.width:
+            raise ValueError(f"a pack of {self.width} does not hold these {len(configurations)} configurations")
+        self.members = [Member(c, place) for place, c in enumerate(configurations)]
+        self.configuration, self.iterations, self.device = configurations[0], iterations, torch.device(device)
+        self._filled = [*configurations, *[configurations[-1]] * (self.width - len(configurations))]
+        networks = []
+        for c in self._filled:
+            one = network(c)
+            one.initialise(torch_generator(c.seed, f"{self.stage} weights"), c.initial_std)  # type: ignore[operator]
+            networks.append(one)
+        self.network = packed(networks).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self.iteration, self.seconds = 0, 0.0
-        self.curve: list[dict[str, Any]] = []
+        self.iteration = 0
         self._sums: dict[str, Tensor] = {}
-        self._watched = self._to_device(crops(configuration, watched, f"{self.stage} watched crops").batch(0))
+        self._watched = self._batch(self._crops(watched, f"{self.stage} watched crops"), 0)
 
     def advance(self, every: int | None = None) -> Iterator[Run]:
-        """Iterates until it has `ended`, yielding itself after every `every` iterations and after the last.
+        """Iterates until it has `ended`, yielding itself after every `every` iterations and whenever a member has ended.
 
-        The curve has a row for each `report_iterations`, whatever `every` is.
+        A curve has a row for each `report_iterations`, whatever `every` is.
 
         Raises:
-            DivergedError: a loss was not finite since the last row of the curve.
+            DivergedError: of no member was a loss finite since the last row of its curve.
         """
         report = self.configuration.report_iterations
         every = every or report
         while not self.ended:
             started = time.perf_counter()
-            for name, value in self._iterate().items():
+            for name, values in self._iterate().items():
                 self._sums[name] = self._sums.get(name, 0) + torch.stack(
-                    [value.detach().double(), torch.ones_like(value, dtype=torch.double)]
+                    [values.detach().double(), torch.ones_like(values, dtype=torch.double)]
                 )  # type: ignore[assignment]
             self.iteration += 1
+            under_way = [member for member in self.members if not member.has_ended]
             if self.iteration == self.iterations or self.iteration % report == 0:
-                self._report()
-            self.seconds += time.perf_counter() - started
-            if self.curve and self.curve[-1]["iteration"] == self.iteration:
-                self.curve[-1] |= {"seconds": self.seconds, "recorded_at": time.time()}
-            if self.ended or self.iteration % every == 0:
+                self._report(under_way)
+            self._share(time.perf_counter() - started, under_way)
+            if self.iteration % every == 0 or any(member.has_ended for member in under_way):
                 yield self
+            if all(member.problem for member in self.members):
+                raise self.members[0].problem  # type: ignore[misc]
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to do: all iterations are done, or the curve says that more would not help."""
-        return self.iteration >= self.iterations or self._settled()
+        """Whether every member has ended."""
+        return all(member.has_ended for member in self.members)
 
-    def _settled(self) -> bool:
+    def _has_settled(self, member: Member) -> bool:
         """A subclass's rule of early stopping: a function of the curve, hence the same after a resume."""
         return False
 
     def _iterate(self) -> dict[str, Tensor]:
-        """One iteration; the losses of it, scalars."""
+        """One iteration; the losses of it, (K,) each."""
         raise NotImplementedError
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self, member: Member) -> dict[str, Any]:
         """What a subclass adds to a row of the curve."""
         return {}
 
-    def _report(self) -> None:
-        means = {name: float(total / count) for name, (total, count) in self._sums.items()}
+    def _report(self, under_way: Sequence[Member]) -> None:
+        means = {name: (total / count).tolist() for name, (total, count) in self._sums.items()}
         self._sums = {}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise DivergedError(f"{self.stage} diverged: {name} is {value} by iteration {self.iteration}")
-        self.curve.append(
-            {
-                "iteration": self.iteration,
-                "stage": self.stage,
-                **means,
-                "psnr_db": self._watched_psnr(),
-                **self._record(),
-            }
-        )
+        watched = self._watched_errors()
+        for member in under_way:
+            losses = {name: values[member.place] for name, values in means.items()}
+            member.problem = self._diverged(losses | {"the error on watched crops": watched[member.place]})
+            if member.problem is None:
+                psnr_db = -10 * math.log10(max(watched[member.place], 1e-10))
+                row = {"iteration": self.iteration, "stage": self.stage, **losses, "psnr_db": psnr_db}
+                member.curve.append({**row, **self._record(member)})
+            member.has_ended = (
+                member.problem is not None or self.iteration >= self.iterations or self._has_settled(member)
+            )
 
-    def _watched_psnr(self) -> float:
-        """PSNR in dB over one fixed batch of held-out crops, in evaluation mode, fp32; leaves the network in training mode."""
+    def _diverged(self, losses: dict[str, float]) -> DivergedError | None:
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                return DivergedError(f"{self.stage} diverged: {name} is {value} by iteration {self.iteration}")
+        return None
+
+    def _share(self, seconds: float, under_way: Sequence[Member]) -> None:
+        for member in under_way:
+            member.seconds += seconds / len(under_way)
+            if member.iteration == self.iteration:
+                member.curve[-1] |= {"seconds": member.seconds, "recorded_at": time.time()}
+
+    def _watched_errors(self) -> list[float]:
+        """The mean squared errors over one fixed batch of held-out crops, in evaluation mode, fp32; leaves the network in training mode."""
         degraded, clean = self._watched
         self.network.eval()
         with torch.inference_mode():
-            error = F.mse_loss(self.network(degraded).clamp(0, 1), clean).item()
+            errors = mean_square_error(self.network(degraded).clamp(0, 1), clean, self.width).tolist()
         self.network.train()
-        if not math.isfinite(error):
-            raise DivergedError(
-                f"{self.stage} diverged: the restored image is not finite at iteration {self.iteration}"
-            )
-        return -10 * math.log10(max(error, 1e-10))
+        return errors
 
-    def _to_device(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        degraded, clean = (t.to(self.device, memory_format=torch.channels_last) for t in pair)
+    def _crops(self, images: ImageSet, role: str) -> list[Crops]:
+        return [crops(c, images, role) for c in self._filled]
+
+    def _batch(self, sources: Sequence[Crops], iteration: int) -> tuple[Tensor, Tensor]:
+        """Degraded and clean crops of every member, (batch, K·channels, patch, patch); members with the same streams share them."""
+        made: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+        for source in sources:
+            name = source.seed, source.sigma, source.protocol
+            if name not in made:
+                made[name] = source.batch(iteration)
+        pairs = [made[source.seed, source.sigma, source.protocol] for source in sources]
+        degraded, clean = (
+            torch.cat(side, dim=1).to(self.device, memory_format=torch.channels_last)
+            for side in zip(*pairs, strict=True)
+        )
         return degraded, clean
 
     def _restoration(self, batch: tuple[Tensor, Tensor], *more: Tensor) -> Tensor:
-        """L_Res over a batch, in fp32; the network's own operations are in the configured precision."""
-        degraded, clean = self._to_device(batch)
+        """L_Res of every member over a batch, (K,), in fp32; the network's own operations are in the configured precision."""
+        degraded, clean = batch
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.precision == "bf16"):
             restored = self.network(degraded, *more)
-        return F.mse_loss(restored.to(clean.dtype), clean)
+        return mean_square_error(restored, clean, self.width)
 
     def _descend(
-        self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], loss: Tensor, clip: float | None
+        self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], losses: Tensor, clip: float | None
     ) -> None:
         """One step on `parameters` alone: no other gradient is computed or kept."""
         # backward lays each gradient out as its parameter is, which fused optimisers rely on; autograd.grad does not.
-        loss.backward(inputs=list(parameters))
+        losses.sum().backward(inputs=list(parameters))
         if clip is not None:
-            nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
+            clip_gradients(parameters, self.width, clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on: tensors, numbers and texts only, as `torch.load(weights_only=True)` reads them."""
+    def weights_of(self, member: Member) -> dict[str, Tensor]:
+        """The state of a member's own network, as a network of its own has it."""
+        return part(self.network.state_dict(), member.place, self.width)
+
+    def state_dict(self, member: Member) -> dict[str, Any]:
+        """All that a member needs to go on: tensors, numbers and texts only, as `torch.load(weights_only=True)` reads them."""
+        sums = {name: value[:, member.place].clone() for name, value in self._sums.items()}
+        optimizers = {name: self._optimizer_of(optimizer, member) for name, optimizer in self.optimizers.items()}
         return {
-            "stage": self.stage, "iteration": self.iteration, "seconds": self.seconds, "curve": self.curve, "sums": self._sums,
-            "network": self.network.state_dict(), "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+            "stage": self.stage, "width": self.width, "iteration": self.iteration, "seconds": member.seconds, "curve": member.curve,
+            "sums": sums, "network": self.weights_of(member), "optimizers": optimizers,
         }  # fmt: skip
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from `state_dict()` of a run of the same configuration and images."""
-        if state["stage"] != self.stage:
-            raise ValueError(f"a state of {state['stage']}, not of {self.stage}")
-        self.network.load_state_dict(state["network"])
+    def _optimizer_of(self, optimizer: torch.optim.Optimizer, member: Member) -> dict[str, Any]:
+        state = optimizer.state_dict()
+        return {**state, "state": part(state["state"], member.place, self.width)}
+
+    def load_state_dicts(self, states: Sequence[dict[str, Any]]) -> None:
+        """Goes on from `state_dict()` of each member, of runs of the same configurations, images and width.
+
+        Raises:
+            ValueError: states of another stage, of another width, of different iterations, or not one for each member.
+        """
+        about = {(state["stage"], state["width"], state["iteration"]) for state in states}
+        if len(states) != len(self.members) or len(about) != 1 or min(about)[:2] != (self.stage, self.width):
+            raise ValueError(
+                f"states of {sorted(about)}, not of {len(self.members)} members of a {self.stage} of {self.width}"
+            )
+        filled = [*states, *[states[-1]] * (self.width - len(states))]
+        self.network.load_state_dict(joined([state["network"] for state in filled]))
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.iteration, self.seconds, self.curve = state["iteration"], state["seconds"], list(state["curve"])
-        self._sums = {name: value.to(self.device) for name, value in state["sums"].items()}
+            each = [state["optimizers"][name] for state in filled]
+            optimizer.load_state_dict({**each[0], "state": joined([own["state"] for own in each])})
+        self.iteration = states[0]["iteration"]
+        sums = [state["sums"] for state in filled]
+        self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}
+        for member, state in zip(self.members, states, strict=True):
+            member.curve, member.seconds = list(state["curve"]), state["seconds"]
+            member.has_ended = self.iteration >= self.iterations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,32 +11,46 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.images import ImageSet
 from clearer.networks import Network
-from clearer.runs import Run, cosine, crops
+from clearer.runs import Member, Run, cosine
 
 
 class Training(Run):
-    """The training of `architecture` by `configuration` on `images`; `watched_images` give the curve its PSNR.
+    """The trainings of `architecture` by each of `configurations` on `images`; `watched_images` give the curves their PSNR.
 
-    Rows of the curve hold the mean `restoration_loss` since the last row, and `psnr_db` on a fixed batch.
+    Rows of a curve hold the mean `restoration_loss` since the last row, and `psnr_db` on a fixed batch.
     """
 
     stage = "train"
 
     def __init__(
         self,
-        configuration: Configuration,
+        configurations: Sequence[Configuration],
         architecture: Architecture,
         images: ImageSet,
         watched_images: ImageSet,
         device: torch.device | str = "cpu",
+        width: int | None = None,
     ):
-        c = configuration
+        c = configurations[0]
         super().__init__(
-            c, Network(architecture, c.channels, c.image_channels), c.train_iterations, watched_images, device
+            configurations,
+            lambda c: Network(architecture, c.channels, c.image_channels),
+            c.train_iterations,
+            watched_images,
+            device,
+            width,
         )
+        self.architecture = architecture
         self._parameters = list(self.network.parameters())
-        self._crops = crops(c, images, "train crops")
+        self._images = self._crops(images, "train crops")
         self.optimizers = {"weights": torch.optim.Adam(self._parameters, c.train_learning_rate, fused=True)}
+
+    def network_of(self, member: Member) -> Network:
+        """A member's network, on its own."""
+        c = member.configuration
+        network = Network(self.architecture, c.channels, c.image_channels)
+        network.load_state_dict(self.weights_of(member))
+        return network
 
     def _iterate(self) -> dict[str, Tensor]:
         c = self.configuration
@@ -42,6 +58,6 @@ class Training(Run):
             self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end
         )
         self.optimizers["weights"].param_groups[0]["lr"] = rate
-        loss = self._restoration(self._crops.batch(self.iteration))
+        loss = self._restoration(self._batch(self._images, self.iteration))
         self._descend(self.optimizers["weights"], self._parameters, loss, c.clip_norm)
         return {"restoration_loss": loss}

@@ -74,13 +74,15 @@ def photographs() -> dict[str, ImageSet]:
 
 @pytest.fixture(scope="session")
 def search(photographs):
-    return lambda configuration: Search(configuration, photographs["train"], photographs["validation"])
+    return lambda configuration: Search([configuration], photographs["train"], photographs["validation"])
 
 
 @pytest.fixture(scope="session")
 def training(photographs):
     architecture = Architecture.parse("FP-PF")
-    return lambda configuration: Training(configuration, architecture, photographs["train"], photographs["validation"])
+    return lambda configuration: Training(
+        [configuration], architecture, photographs["train"], photographs["validation"]
+    )
 
 
 @pytest.fixture(scope="session", params=["search", "training"])
@@ -114,4 +116,4 @@ def bits():
             return {key: plain(item) for key, item in value.items() if key not in ("seconds", "recorded_at")}
         return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
-    return lambda run: plain(run.state_dict())
+    return lambda run: plain([run.state_dict(member) for member in run.members])

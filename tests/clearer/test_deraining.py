@@ -39,9 +39,10 @@ def test_a_search_a_training_and_a_test(configuration, data, finish):
     assert check_splits(configuration, data) == []
     train, validation = (learning_images(configuration, split, data) for split in ("train", "validation"))
     assert (len(train.clean), len(validation.clean)) == (12, 2)
-    found = finish(Search(configuration, train, validation))
-    trained = finish(Training(configuration, found.architecture(), train, validation))
-    assert trained.curve[-1]["restoration_loss"] < trained.curve[0]["restoration_loss"]
+    found = finish(Search([configuration], train, validation))
+    trained = finish(Training([configuration], found.supernet.architecture(), train, validation))
+    curve = trained.members[0].curve
+    assert curve[-1]["restoration_loss"] < curve[0]["restoration_loss"]
     assert next(trained.network.parameters()).shape[1] == 3
     scores = score(configuration, trained.network, scored_images(configuration, data))
     assert len(scores.psnr_db) == 3
@@ -76,7 +77,7 @@ def test_another_test_set_in_two_folders(configuration, data):
 
 def test_crops_of_a_run_are_pairs(configuration, data):
     images = learning_images(configuration, "train", data)
-    run = Training(configuration, Search(configuration, images, images).architecture(), images, images)
+    run = Training([configuration], Search([configuration], images, images).supernet.architecture(), images, images)
     degraded, clean = run._watched
     assert degraded.shape == clean.shape == (configuration.batch_size, 3, 16, 16)
     assert bool((degraded >= clean).all())  # rain only brightens

@@ -131,7 +131,7 @@ def test_weights_are_all_but_the_logits(supernet):
     everything = {id(parameter) for parameter in supernet.parameters()}
     assert everything - {id(weight) for weight in supernet.weights()} == {id(supernet.logits)}
     assert supernet.logits.shape == (4, 2)
-    assert torch.allclose(supernet.alpha().sum(1), torch.ones(4))
+    assert torch.allclose(supernet.alpha().sum(2), torch.ones(1, 4))
 
 
 def test_initial_convolutions_are_normal_and_a_function_of_the_generator():

@@ -16,7 +16,7 @@ RATES = {"weights_learning_rate": 1e30, "train_learning_rate": 1e30}
 
 def resumed(start, configuration, run):
     again = start(configuration)
-    again.load_state_dict(unpack_state(pack_state(run.state_dict())))
+    again.load_state_dicts([unpack_state(pack_state(run.state_dict(member))) for member in run.members])
     return again
 
 
@@ -50,7 +50,7 @@ def test_a_run_alone_is_a_run_among_others(start, search, training, tiny, bits, 
 
 
 def test_the_seed_decides_every_bit(start, tiny, bits):
-    once, again, other = (bits(next(start(tiny.with_values(seed=seed)).advance(3)))["network"] for seed in (0, 0, 1))
+    once, again, other = (bits(next(start(tiny.with_values(seed=seed)).advance(3)))[0]["network"] for seed in (0, 0, 1))
     assert once == again != other
 
 
@@ -58,21 +58,22 @@ def test_the_curve_has_a_row_for_each_report_whatever_the_stops(start, tiny, bit
     stopping = start(tiny)
     stops = [run.iteration for run in stopping.advance(16)]
     assert stops == [16, 32, 40]
-    assert [row["iteration"] for row in stopping.curve] == [15, 30, 40]
+    assert [row["iteration"] for row in stopping.members[0].curve] == [15, 30, 40]
     assert bits(stopping) == whole
-    seconds = [row["seconds"] for row in stopping.curve]
-    assert 0 < seconds[0] < seconds[1] < seconds[2] == stopping.seconds
+    seconds = [row["seconds"] for row in stopping.members[0].curve]
+    assert 0 < seconds[0] < seconds[1] < seconds[2] == stopping.members[0].seconds
 
 
 def test_rows_hold_means_since_the_last_row(start, tiny, finish):
-    coarse, fine = (finish(start(tiny.with_values(report_iterations=every))).curve for every in (15, 1))
+    coarse, fine = (finish(start(tiny.with_values(report_iterations=every))).members[0].curve for every in (15, 1))
     for row, window in zip(coarse, (fine[:15], fine[15:30], fine[30:]), strict=True):
         assert row["restoration_loss"] == pytest.approx(sum(r["restoration_loss"] for r in window) / len(window))
         assert row["psnr_db"] == window[-1]["psnr_db"]
 
 
 def test_restoration_improves(whole):
-    assert whole["curve"][-1]["restoration_loss"] < whole["curve"][0]["restoration_loss"]
+    curve = whole[0]["curve"]
+    assert curve[-1]["restoration_loss"] < curve[0]["restoration_loss"]
 
 
 def test_what_diverges_names_its_stage_and_iteration(start, tiny, finish):
@@ -82,8 +83,9 @@ def test_what_diverges_names_its_stage_and_iteration(start, tiny, finish):
 
 
 def test_a_state_of_another_stage_is_refused(search, training, tiny):
-    with pytest.raises(ValueError, match="a state of search, not of train"):
-        training(tiny).load_state_dict(search(tiny).state_dict())
+    run = search(tiny)
+    with pytest.raises(ValueError, match=r"states of \[\('search', 1, 0\)\], not of 1 members of a train of 1"):
+        training(tiny).load_state_dicts([run.state_dict(run.members[0])])
 
 
 def test_learning_images_hold_a_patch(tiny):

@@ -34,11 +34,11 @@ def inputs(search, iterations):
 
 def larger_alpha_without_restoration(search, steps):
     for _ in range(steps):
-        loss, _ = search.alpha_objective(torch.zeros(()))
+        loss, _ = search.alpha_objective(torch.zeros(1))
         loss.backward(inputs=[search.supernet.logits])
         search.optimizers["alpha"].step()
         search.optimizers["alpha"].zero_grad()
-    return search.supernet.alpha().max(dim=1).values.tolist()
+    return search.supernet.alpha()[0].max(dim=1).values.tolist()
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_the_objective_is_equation_2(search, tiny):
     started = search(tiny.with_values(lambda1=0.3, lambda2=0.7, alpha_initial_std=1.0))
     entropy = architecture_entropy(started.supernet.logits)
     complexity = architecture_complexity(started.supernet.logits, module_costs(started.configuration))
-    total, terms = started.alpha_objective(torch.tensor(2.0))
-    torch.testing.assert_close(total, 2 + 0.3 * entropy + 0.7 * complexity)
+    total, terms = started.alpha_objective(torch.tensor([2.0]))
+    torch.testing.assert_close(total, (2 + 0.3 * entropy + 0.7 * complexity)[None])
     assert terms == {"alpha_loss": 2, "architecture_loss": entropy, "complexity_loss": complexity}
 
 
@@ -91,10 +91,15 @@ def test_the_warm_up_leaves_the_logits_alone(search, tiny):
     for _ in range(tiny.warmup_iterations):
         next(run)
         assert torch.equal(started.supernet.logits, initial)
-        assert "alpha_loss" not in started.curve[-1]
+        assert "alpha_loss" not in started.members[0].curve[-1]
     next(run)
     assert not torch.equal(started.supernet.logits, initial)
-    assert set(started.curve[-1]) > {"alpha_loss", "architecture_loss", "complexity_loss", "restoration_loss"}
+    assert set(started.members[0].curve[-1]) > {
+        "alpha_loss",
+        "architecture_loss",
+        "complexity_loss",
+        "restoration_loss",
+    }
 
 
 def test_trials_that_differ_only_in_lambda_see_the_same_crops(search, tiny):
@@ -107,21 +112,26 @@ def test_trials_that_differ_only_in_lambda_see_the_same_crops(search, tiny):
 
 def test_weights_and_alpha_read_their_own_splits(tiny):
     dark, light = (ImageSet(("a",), (np.full((9, 9, 1), level, np.uint8),)) for level in (0, 255))
-    seen = [bool(batch.mean() > 0.5) for batch in inputs(Search(tiny.with_values(warmup_iterations=3), dark, light), 6)]
+    seen = [
+        bool(batch.mean() > 0.5) for batch in inputs(Search([tiny.with_values(warmup_iterations=3)], dark, light), 6)
+    ]
     assert seen == [False] * 3 + [True, False] * 3
 
 
 def test_the_curve_records_alpha_and_the_architecture_follows_it(search, tiny, finish):
     finished = finish(search(tiny.with_values(lambda1=1.0)))
-    fusion = finished.supernet.alpha()[:, 1].tolist()
-    assert finished.curve[-1]["alpha"] == fusion
-    assert finished.architecture().letters == "".join("F" if alpha > 0.5 else "P" for alpha in fusion)
-    assert finished.architecture().columns == (2, 2)
+    fusion = finished.alpha(finished.members[0])[:, 1].tolist()
+    assert finished.members[0].curve[-1]["alpha"] == fusion
+    assert finished.architecture(finished.members[0]).letters == "".join(
+        "F" if alpha > 0.5 else "P" for alpha in fusion
+    )
+    assert finished.architecture(finished.members[0]).columns == (2, 2)
 
 
 def test_the_row_in_which_the_warm_up_ends_holds_the_means_of_the_alpha_steps(search, tiny, finish):
     coarse, fine = (
-        finish(search(tiny.with_values(report_iterations=every, search_iterations=15))).curve for every in (15, 1)
+        finish(search(tiny.with_values(report_iterations=every, search_iterations=15))).members[0].curve
+        for every in (15, 1)
     )
     losses = [row["architecture_loss"] for row in fine if "architecture_loss" in row]
     assert len(losses) == 15 - tiny.warmup_iterations

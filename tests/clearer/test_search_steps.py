@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -47,12 +45,12 @@ def pair(search, tiny):
         c = tiny.with_values(cells=3, columns=(2,), alpha_initial_std=1.0, lambda1=0.1, clip_norm=0.01, **changed)
         lean = search(c)
         uneven(lean.supernet.double())
-        lean._costs = lean._costs.double()
-        lean._weights_crops = lean._alpha_crops = SimpleNamespace(batch=lambda _: batch())
+        lean._costs, lean._lambdas = lean._costs.double(), lean._lambdas.double()
+        lean._batch = lambda *_: batch()
         supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing).double()
         supernet.load_state_dict(lean.supernet.state_dict())
         own = search(c)
-        own.supernet, own._costs = supernet, lean._costs
+        own.supernet, own._costs, own._lambdas = supernet, lean._costs, lean._lambdas
         return lean, PlainSearch(supernet, c, own.alpha_objective)
 
     return made
@@ -94,7 +92,7 @@ def test_bf16_alpha_gradients_are_within_5_percent(search, tiny):
     states = {}
     for precision in ("fp32", "bf16"):
         again = search(tiny.with_values(**values, precision=precision))
-        again.load_state_dict(warmed.state_dict())
+        again.load_state_dicts([warmed.state_dict(warmed.members[0])])
         found = gradients(again, "alpha")
         again._alpha_step()
         states[precision] = found[0]
@@ -110,9 +108,9 @@ def test_bf16_keeps_weights_gradients_and_losses_in_fp32(search, tiny, finish):
     loss = run._weights_step()
     assert seen == [torch.bfloat16]
     assert {tensor.dtype for tensor in [loss, *found, *run.supernet.parameters()]} == {torch.float32}
-    run._watched_psnr()
+    run._watched_errors()
     assert seen[1:] == [torch.float32]
-    curve = finish(search(tiny.with_values(precision="bf16"))).curve
+    curve = finish(search(tiny.with_values(precision="bf16"))).members[0].curve
     assert curve[-1]["restoration_loss"] < curve[0]["restoration_loss"]
 
 

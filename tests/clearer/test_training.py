@@ -27,7 +27,7 @@ def test_every_parameter_learns(training, tiny):
 def test_trainings_of_two_architectures_see_the_same_crops(photographs, tiny):
     seen = []
     for text in ("PP-PP", "FF-FF"):
-        started = Training(tiny, Architecture.parse(text), photographs["train"], photographs["validation"])
+        started = Training([tiny], Architecture.parse(text), photographs["train"], photographs["validation"])
         started.network.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].clone()))
         next(started.advance(5))
     assert all(torch.equal(a, b) for a, b in zip(seen[:5], seen[5:], strict=True))
@@ -50,9 +50,9 @@ def test_the_curve_watches_one_batch_of_the_other_split(training, tiny, finish):
     finished = finish(training(tiny))
     assert all(
         set(row) == {"iteration", "stage", "restoration_loss", "psnr_db", "seconds", "recorded_at"}
-        for row in finished.curve
+        for row in finished.members[0].curve
     )
     degraded, clean = finished._watched
     with torch.inference_mode():
         error = (finished.network.eval()(degraded).clamp(0, 1) - clean).square().mean()
-    assert finished.curve[-1]["psnr_db"] == pytest.approx(-10 * error.log10().item(), abs=1e-5)
+    assert finished.members[0].curve[-1]["psnr_db"] == pytest.approx(-10 * error.log10().item(), abs=1e-5)

@@ -1,0 +1,67 @@
+"""K networks of one shape computed as one: grouped convolutions over K times the channels.
+
+A network's part of the pack touches no other's: the pack does to it what it does alone, in another order of summation.
+Every parameter and buffer of a pack is its networks' own, one after another along the first axis, so that a network's part
+of anything (a tensor, a gradient, an optimiser's state) is one of K equal slices. Images are (batch, K·channels, height, width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_WIDTHS = ("groups", "in_channels", "out_channels", "num_features")
+"""What convolutions and batch norms know of their own widths."""
+
+
+def packed(networks: Sequence[nn.Module]) -> nn.Module:
+    """One network that computes all `networks`, made of the first of them. All have the same shape."""
+    for modules in zip(*(network.modules() for network in networks), strict=True):
+        first = modules[0]
+        tensors = [*first.named_parameters(recurse=False), *first.named_buffers(recurse=False)]
+        for name, tensor in tensors:
+            whole = joined([getattr(module, name).detach() for module in modules])
+            setattr(first, name, nn.Parameter(whole) if isinstance(tensor, nn.Parameter) else whole)
+        for name in _WIDTHS if isinstance(first, nn.Conv2d | nn.BatchNorm2d) else ():
+            if hasattr(first, name):
+                setattr(first, name, len(networks) * getattr(first, name))
+    return networks[0]
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """The pack's tensor, or mapping of tensors, of its networks' own; what is no tensor, or has no axis, is the first's."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        return {name: joined([part[name] for part in parts]) for name in first}
+    return torch.cat(list(parts)) if isinstance(first, Tensor) and first.ndim else first
+
+
+def part(whole: Any, place: int, width: int) -> Any:
+    """A copy of one network's part of a tensor, or of a mapping of tensors, of a pack of `width`; the inverse of `joined`."""
+    if isinstance(whole, Mapping):
+        return {name: part(value, place, width) for name, value in whole.items()}
+    if isinstance(whole, Tensor):
+        return (whole.chunk(width)[place] if whole.ndim else whole).clone()
+    return whole
+
+
+def by_channel(weights: Tensor, image: Tensor) -> Tensor:
+    """Of `weights` (K,), one for each channel of `image` (batch, K·channels, height, width), which they then multiply."""
+    return weights.to(image.dtype).repeat_interleave(image.shape[1] // len(weights)).view(-1, 1, 1)
+
+
+def mean_square_error(images: Tensor, others: Tensor, width: int) -> Tensor:
+    """(K,): the mean squared error of each network's part, in the precision of `others`."""
+    error = images.to(others.dtype) - others
+    return error.square().unflatten(1, (width, -1)).mean(dim=(0, 2, 3, 4))
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], width: int, most: float) -> None:
+    """Scales each network's gradient to the norm `most` where it is larger: a network's norm is of its own part alone."""
+    gradients = [parameter.grad.chunk(width) for parameter in parameters if parameter.grad is not None]
+    for own in zip(*gradients, strict=True):
+        norm = nn.utils.get_total_norm(own, foreach=True)
+        torch._foreach_mul_(list(own), torch.clamp(most / (norm + 1e-6), max=1.0))

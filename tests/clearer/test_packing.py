@@ -1,0 +1,207 @@
+"""Packs: K runs of one shape computed as one network, each as if it were alone."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from test_search_steps import gradients, uneven
+
+from clearer.architecture import Architecture
+from clearer.checkpoint import pack_state, unpack_state
+from clearer.networks import Network, Supernet
+from clearer.packing import by_channel, clip_gradients, joined, mean_square_error, packed, part
+from clearer.runs import DivergedError
+from clearer.search import Search
+from clearer.training import Training
+
+WIDTH = 4
+
+
+@pytest.fixture(params=["search", "train"])
+def pack(request, photographs):
+    """What starts a pack of configurations: of searches, then of trainings."""
+    sets = photographs["train"], photographs["validation"]
+
+    def started(configurations, width=None):
+        if request.param == "search":
+            return Search(configurations, *sets, width=width)
+        return Training(configurations, Architecture.parse("FP-PF"), *sets, width=width)
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def configurations(tiny):
+    """Four that one pack can hold, and that all differ."""
+    return [
+        tiny.with_values(seed=0, lambda1=0.1),
+        tiny.with_values(seed=1, lambda2=0.5, complexity="authors"),
+        tiny.with_values(seed=0, lambda1=0.3, sigma=50),
+        tiny.with_values(seed=2, protocol="float", initial_std=0.02),
+    ]
+
+
+def bits_of(bits, run, wanted):
+    """The bits of the members of one configuration."""
+    return [
+        state for state, member in zip(bits(run), run.members, strict=True) if member.configuration == wanted
+    ]  # fmt: skip
+
+
+def test_a_members_bits_depend_on_no_neighbour_and_on_no_place(pack, configurations, finish, bits):
+    wanted = configurations[0]
+    others = [c.with_values(seed=c.seed + 5) for c in configurations[1:]]
+    runs = [
+        pack(configurations), pack(configurations[::-1]), pack([others[2], wanted, *others[:2]]), pack([wanted], width=WIDTH),
+    ]  # fmt: skip
+    found = [bits_of(bits, finish(run), wanted) for run in runs]
+    assert all(len(own) == 1 for own in found)
+    assert found[0] == found[1] == found[2] == found[3]
+    assert bits_of(bits, finish(pack([wanted])), wanted) != found[0], "another width is another order of summation"
+
+
+def test_a_pack_that_is_resumed_is_the_same(pack, configurations, finish, bits):
+    whole = bits(finish(pack(configurations)))
+    halfway = next(pack(configurations).advance(20))
+    states = [unpack_state(pack_state(halfway.state_dict(member))) for member in halfway.members]
+    again = pack([configurations[2], configurations[0]], WIDTH)
+    again.load_state_dicts([states[2], states[0]])
+    assert bits(finish(again)) == [whole[2], whole[0]], "and goes on in other company"
+    with pytest.raises(ValueError, match=r"not of 1 members of a (search|train) of 1"):
+        pack(configurations[:1]).load_state_dicts(states[:1])
+
+
+def test_what_is_not_finite_harms_no_neighbour(pack, configurations, finish, bits):
+    whole = bits(finish(pack(configurations)))
+    run = pack(configurations)
+    with torch.no_grad():
+        for tensor in run.network.parameters():
+            tensor.chunk(WIDTH)[1].fill_(math.nan)
+    stops = [(stop.iteration, [member.has_ended for member in stop.members]) for stop in run.advance(100)]
+    assert stops == [(15, [False, True, False, False]), (40, [True] * 4)]
+    assert isinstance(run.members[1].problem, DivergedError)
+    assert str(run.members[1].problem).endswith("restoration_loss is nan by iteration 15")
+    assert run.members[1].curve == []
+    found = bits(run)
+    assert [found[place] for place in (0, 2, 3)] == [whole[place] for place in (0, 2, 3)]
+
+
+def test_a_pack_of_failures_raises(pack, configurations, finish):
+    run = pack(configurations[:2])
+    with torch.no_grad():
+        for tensor in run.network.parameters():
+            tensor.fill_(math.nan)
+    with pytest.raises(DivergedError, match="diverged: restoration_loss is nan by iteration 15"):
+        finish(run)
+
+
+@pytest.mark.parametrize("statistics", ["running", "batch"])
+def test_gradients_in_a_pack_are_those_alone(configurations, photographs, statistics):
+    """In float64, both steps, twice: exact but for the order of sums."""
+    cs = [c.with_values(alpha_statistics=statistics, clip_norm=0.01, alpha_initial_std=1.0) for c in configurations]
+
+    def doubled(some):
+        run = Search(some, photographs["train"], photographs["validation"])
+        run.supernet.double()
+        run._costs, run._lambdas = run._costs.double(), run._lambdas.double()
+        made = run._batch
+        run._batch = lambda *given: tuple(side.double() for side in made(*given))
+        return run
+
+    singles, whole = [doubled([c]) for c in cs], doubled(cs)
+    for single in singles:
+        uneven(single.supernet)
+    whole.supernet.load_state_dict(joined([single.supernet.state_dict() for single in singles]))
+    for name in ("alpha", "weights", "alpha", "weights"):
+        found = gradients(whole, name)
+        expected = [gradients(single, name) for single in singles]
+        for run in (whole, *singles):
+            losses = run._alpha_step()["alpha_loss"] if name == "alpha" else run._weights_step()
+            assert losses.shape == (run.width,)
+        assert len(found) > 0
+        torch.testing.assert_close(
+            found, [torch.cat(own) for own in zip(*expected, strict=True)], rtol=1e-10, atol=1e-12
+        )
+
+
+def test_members_share_crops_where_their_streams_are_the_same(configurations, photographs):
+    cs = [configurations[0], configurations[0].with_values(lambda1=0.5), configurations[3]]
+    run = Search(cs, photographs["train"], photographs["validation"])
+    seen = []
+    run.supernet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    run._weights_step()
+    alone = Search(cs[2:], photographs["train"], photographs["validation"])
+    alone.supernet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    alone._weights_step()
+    assert torch.equal(seen[0][:, 0], seen[0][:, 1])
+    assert torch.equal(seen[0][:, 2], seen[1][:, 0])
+    assert not torch.equal(seen[0][:, 0], seen[0][:, 2])
+
+
+def test_a_search_that_has_settled_ends_alone(configurations, photographs, finish, bits):
+    rule = {"search_patience": 10, "search_tolerance": 0.02, "report_iterations": 5, "alpha_learning_rate": 0.05}
+    restless = configurations[0].with_values(**rule, lambda1=1.0)
+    decided = configurations[1].with_values(**rule, alpha_initial_std=1000.0)
+    run = Search([decided, restless], photographs["train"], photographs["validation"])
+    stops = [(stop.iteration, [member.has_ended for member in stop.members]) for stop in run.advance(100)]
+    assert stops == [(15, [True, False]), (40, [True, True])]
+    assert [member.iteration for member in run.members] == [15, 40]
+    alone = finish(Search([restless], photographs["train"], photographs["validation"], width=2))
+    assert bits(alone) == bits_of(bits, run, restless)
+
+
+def test_what_does_not_fit_is_refused(pack, configurations):
+    with pytest.raises(ValueError, match="a pack of 4 does not hold these 2 configurations"):
+        pack([configurations[0], configurations[1].with_values(batch_size=3)], WIDTH)
+    with pytest.raises(ValueError, match="a pack of 1 does not hold these 2 configurations"):
+        pack(configurations[:2], 1)
+
+
+@pytest.mark.parametrize("build", [lambda: Supernet((2, 1), 2, 3), lambda: Network(Architecture.parse("FP-P"), 2, 3)])
+def test_packed_networks_restore_what_each_restores(build):
+    networks = [uneven(build()).double().eval() for _ in range(3)]
+    with torch.no_grad():
+        for place, network in enumerate(networks):
+            for tensor in network.parameters():
+                tensor.mul_(1 + 0.1 * place)
+    images = [torch.rand(2, 3, 13, 18, dtype=torch.float64) for _ in networks]
+    states = [network.state_dict() for network in networks]
+    expected = [network(image) for network, image in zip(networks, images, strict=True)]
+    whole = packed(networks)
+    torch.testing.assert_close(whole(torch.cat(images, 1)), torch.cat(expected, 1))
+    for place, state in enumerate(states):
+        torch.testing.assert_close(part(whole.state_dict(), place, 3), state, rtol=0, atol=0)
+
+
+def test_by_channel_and_mean_square_error():
+    image = torch.arange(2 * 6 * 2 * 2.0).view(2, 6, 2, 2)
+    scaled = image * by_channel(torch.tensor([1.0, 10.0, 100.0]), image)
+    assert torch.equal(scaled[:, 2:4], 10 * image[:, 2:4])
+    errors = mean_square_error(image, torch.zeros_like(image), 3)
+    assert errors.tolist() == pytest.approx([image[:, k : k + 2].square().mean().item() for k in (0, 2, 4)])
+
+
+def test_each_network_is_clipped_by_its_own_norm():
+    weights = [torch.nn.Parameter(torch.zeros(4, 3)), torch.nn.Parameter(torch.zeros(2))]
+    for weight in weights:
+        weight.grad = torch.cat(
+            [torch.full_like(half, value) for half, value in zip(weight.chunk(2), (0.1, 7.0), strict=True)]
+        )
+    clip_gradients(weights, 2, 1.0)
+    halves = [[weight.grad.chunk(2)[place] for weight in weights] for place in (0, 1)]
+    norms = [math.sqrt(sum(float(half.square().sum()) for half in own)) for own in halves]
+    assert norms == pytest.approx([0.1 * math.sqrt(7), 1.0])
+
+
+def test_the_widths_bits_are_those_of_the_width_alone(configurations, photographs, finish, bits):
+    """A matter of how channels are laid out in the convolutions: odd widths too."""
+    for width, (first, second) in itertools.product((3, 5), [configurations[:2]]):
+        runs = [
+            Search(order, photographs["train"], photographs["validation"], width=width)
+            for order in ([first, second], [second, first])
+        ]
+        one, other = (bits_of(bits, finish(run), first) for run in runs)
+        assert one == other
