@@ -39,7 +39,10 @@ class MixedColumn(nn.Module):
         kept = self.parallel(branches)
         fused = self.fusion(kept if self.mixing == "sequential" else branches)
         of_parallel, of_fusion = alpha.unbind()
-        return [(p * by_channel(of_parallel, p)).add_(f * by_channel(of_fusion, f)) for p, f in zip(kept, fused, strict=True)]
+        return [
+            (p * by_channel(of_parallel, p)).add_(f * by_channel(of_fusion, f))
+            for p, f in zip(kept, fused, strict=True)
+        ]
 
 
 class _MultiScale(nn.Module):

@@ -85,7 +85,7 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
         metavar="K|auto",
         type=_pack,
         default="auto",
-        help="searches fused into one network; this version has 1",
+        help="searches of one shape that are computed as one network, and trainings of one architecture; auto (default) chooses by shape and memory",
     )
     add(
         "--random",
@@ -216,7 +216,5 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _pack(text: str) -> int:
-    if text not in ("auto", "1"):
-        raise argparse.ArgumentTypeError(f"{text!r}: searches are not fused in this version, give 1 or auto")
-    return 1
+def _pack(text: str) -> int | None:
+    return None if text == "auto" else whole_number(text)

@@ -10,17 +10,21 @@ computes at this moment is left to it, and waited for when all else of the phase
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from clearer.architecture import Architecture
+from clearer.configuration import Configuration
 from studies import stages
 from studies.claims import POLL_SECONDS, Claims, timing_name
+from studies.jobs import Failure, Job
+from studies.learning import load_curve, load_unfinished_curve
+from studies.packs import Packing, packs
 from studies.progress import Progress, duration
 from studies.rows import curve_table, row_table
-from studies.scheduling import Cluster, Failure, Job, Watcher
+from studies.scheduling import Cluster, Watcher
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.study import label
@@ -33,12 +37,24 @@ class Execution:
 
     claims: Claims
 
-    def __init__(self, study: str, store: Store, place: Place, progress: Progress, tracking: Tracking | None):
-        self.study, self.store, self.place = study, store, place
+    def __init__(
+        self,
+        study: str,
+        store: Store,
+        place: Place,
+        packing: Packing,
+        progress: Progress,
+        tracking: Tracking | None,
+    ):
+        self.study, self.store, self.place, self.packing = study, store, place, packing
         self.progress, self.tracking = progress, tracking
 
-    def run(self, trials: list[Trial], cluster: Cluster) -> list[Trial]:
-        """Computes what is missing and writes a row for each trial that ended; the trials, with their failures."""
+    def run(self, trials: list[Trial], wanted: Sequence[Trial], cluster: Cluster) -> list[Trial]:
+        """Computes what is missing and writes a row for each trial that ended; the trials, with their failures.
+
+        `wanted` are all trials that the study wants so far, those that have a row too: packs are planned from them.
+        """
+        self._wanted = wanted
         with Claims(self.store) as self.claims:
             self._search(trials, cluster)
             self._write_references(trials)
@@ -60,7 +76,8 @@ class Execution:
             trial.search_reused = trial.search_key in jobs or self.store.result("search", trial.search_key) is not None
             if not trial.search_reused:
                 jobs[trial.search_key] = Job("search", trial.search_key, c, trial.data)
-        self._phase("searches and references", list(jobs.values()), trials, cluster)
+        widths = self.packing.searches(t.configuration for t in self._wanted if t.configuration.kind == "searched")
+        self._phase("searches and references", list(jobs.values()), trials, cluster, widths)
         for trial in trials:
             result = self.store.result("search", trial.search_key) if trial.search_key and not trial.failure else None
             if result is not None:
@@ -94,9 +111,25 @@ class Execution:
                 jobs[key] = Job(
                     "train", key, c, trial.data, str(trial.architecture), tuple(tests.items()), reduction=mildest
                 )
-        self._phase("trainings", list(jobs.values()), trials, cluster)
+        if jobs:
+            self._phase(
+                "trainings", list(jobs.values()), trials, cluster, self.packing.trainings(self._architectures())
+            )
 
-    def _phase(self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster) -> None:
+    def _architectures(self) -> Iterator[tuple[Configuration, Architecture]]:
+        """The architectures of all wanted trials that have one."""
+        for trial in self._wanted:
+            c = trial.configuration
+            if c.kind != "searched":
+                yield c, Architecture.parse(c.architecture)
+                continue
+            result = self.store.result("search", stages.search_key(c, trial.data))
+            if result is not None:
+                yield c, Architecture.parse(result["architecture"])
+
+    def _phase(
+        self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster, widths: Mapping[str, int]
+    ) -> None:
         if not jobs:
             return
         users: dict[str, list[Trial]] = {job.key: [] for job in jobs}
@@ -146,7 +179,7 @@ class Execution:
                     self.progress.ended(job.key, f"{text(job)}  {self._outcome(job)}  by another study")
                     self.claims.release(_names(job))
             if missing:
-                cluster.run_phase(missing, self.place, watcher)
+                cluster.run_phase(packs(missing, widths), self.place, watcher)
 
     def _claimed(self, jobs: list[Job]) -> Iterator[list[Job]]:
         """All jobs, each as soon as no other study has claimed it; waits without holding anything of the cluster."""
@@ -178,7 +211,7 @@ class Execution:
     def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
         """Runs jobs that belong to no trial; those that fail are named on the way."""
         with Claims(self.store) as self.claims:
-            self._phase(name, jobs, [], cluster)
+            self._phase(name, jobs, [], cluster, {})
 
     def _outcome(self, job: Job) -> str:
         result = self.store.result(job.stage, job.key) or {}
@@ -222,7 +255,7 @@ class Execution:
         records = []
         for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
             left = stage == "train" and trial.stopped is not None
-            load = stages.load_unfinished_curve if left else stages.load_curve
+            load = load_unfinished_curve if left else load_curve
             records += load(self.store, stage, key) if key else []
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
         return row

@@ -29,7 +29,7 @@ def rungs(iterations: int, report_iterations: int, reduction: int) -> tuple[int,
 
 
 def scheduler() -> Any:
-    """A scheduler of Tune for jobs of `studies.scheduling`: halving where a job has rungs, first come first served else."""
+    """A scheduler of Tune for packs of `studies.jobs`: halving where a job has rungs, first come first served else."""
     from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
     class Halving(FIFOScheduler):
@@ -40,17 +40,17 @@ def scheduler() -> Any:
             self.groups: dict[str, Any] = {}
 
         def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-            job = trial.config["job"]
+            job = trial.config["pack"].jobs[0]
             if job.rungs and job.rivals not in self.groups:
                 self.groups[job.rivals] = ASHAScheduler(
-                    time_attr="iteration", metric=f"record/{METRIC}", mode="max", grace_period=job.rungs[0], reduction_factor=job.reduction,
+                    time_attr="iteration", metric=METRIC, mode="max", grace_period=job.rungs[0], reduction_factor=job.reduction,
                     max_t=job.configuration.train_iterations - 0.5, stop_last_trials=False,  # no rung at the end, where tests follow
                 )  # fmt: skip
             if job.rungs:
                 self.groups[job.rivals].on_trial_add(tune_controller, trial)
 
         def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-            job = trial.config["job"]
+            job = trial.config["pack"].jobs[0]
             if not job.rungs:
                 return self.CONTINUE
             return self.groups[job.rivals].on_trial_result(tune_controller, trial, result)

@@ -1,4 +1,4 @@
-"""A few steps of a part of the batch: what an iteration costs where none was measured."""
+"""What an iteration takes where none was measured: time, of a few steps of a part of the batch, and memory."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ def step_seconds(stage: str, c: Configuration, device: str) -> float:
     image = torch.rand(batch, c.image_channels, c.patch_size, c.patch_size, device=device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return c.batch_size / batch * _fastest(network, image.to(memory_format=torch.channels_last))
+
+
+def step_bytes(stage: str, c: Configuration) -> int:
+    """Bytes that a step of one search, or of one training at half fusion, keeps for its backward pass, fp32.
+
+    Counted on torch's meta device: nothing is computed.
+    """
+    shape = c.channels, c.image_channels
+    sizes: dict[int, int] = {}
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        sizes[tensor.untyped_storage()._cdata] = tensor.numel() * tensor.element_size()
+        kept.append(tensor)  # or its storage would be another's
+        return tensor
+
+    kept: list[torch.Tensor] = []
+    with torch.device("meta"):
+        network: torch.nn.Module = (
+            Supernet(c.columns_by_cell, *shape, c.mixing) if stage == "search" else Network(half_fusion(c), *shape)
+        )
+        image = torch.empty(c.batch_size, c.image_channels, c.patch_size, c.patch_size)
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            network(image)
+    return sum(sizes.values())
 
 
 def _fastest(network: torch.nn.Module, image: torch.Tensor) -> float:

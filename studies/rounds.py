@@ -28,10 +28,12 @@ from studies import stopping
 from studies.claims import Claims
 from studies.connection import connect
 from studies.execution import Execution
+from studies.jobs import Job
 from studies.module_times import with_module_times
+from studies.packs import Packing
 from studies.progress import Progress, duration
 from studies.provenance import planned_trials, read_study, write_study
-from studies.scheduling import Cluster, Job
+from studies.scheduling import Cluster
 from studies.stages import Fingerprints, Place
 from studies.store import Store
 from studies.study import Study, unique
@@ -117,6 +119,8 @@ class Rounds:
         self._cluster: Cluster | None = None
         self._tracking: Tracking | None = None
         with contextlib.ExitStack() as self._stack:
+            if missing:  # before anything is written
+                self._connected().check_request(max(trial.configuration.threads for trial in missing))
             if self._stack.enter_context(self._alone()):
                 missing = self._prepared(self._missing(self.planned))
             while True:
@@ -201,12 +205,12 @@ class Rounds:
         for trial in missing:
             trial.started_at = datetime.fromisoformat(started[trial.trial_id]).timestamp()
         with Progress(self.console) as progress:
-            execution = self._execution(progress)
+            execution, wanted = self._execution(progress), self._prepared(self.planned)
             for wave in self._waves(missing):
                 if self._deadline is not None and time.monotonic() >= self._deadline:
                     self.is_out_of_time = True
                     break
-                ran = execution.run(wave, cluster)
+                ran = execution.run(wave, wanted, cluster)
                 self.unfinished += [t for t in ran if t.failure is not None and not t.failure.permanent]
 
     def _waves(self, missing: list[Trial]) -> list[list[Trial]]:
@@ -214,7 +218,8 @@ class Rounds:
         return [missing[first : first + size] for first in range(0, len(missing), size)]
 
     def _execution(self, progress: Progress) -> Execution:
-        return Execution(self.study.name, self.store, self.place, progress, self._tracked())
+        packing = Packing(self.options.pack, self.place.gpus)
+        return Execution(self.study.name, self.store, self.place, packing, progress, self._tracked())
 
     def _tracked(self) -> Tracking | None:
         """Tracking, opened when it is first needed; None where there is none."""

@@ -31,7 +31,7 @@ ROW = pa.schema(
         "psnr_db": _NUMBER, "ssim": _NUMBER, "psnr_patch_db": _NUMBER, "degraded_psnr_db": _NUMBER,
         "ssim_zero_padded": _NUMBER, "psnr_y_db": _NUMBER, "ssim_y": _NUMBER, "psnr_by_image": _NUMBERS, "test_images": _COUNT,
         "test_time_ms": _NUMBER, "test_time_iqr_ms": _NUMBER, "test_time_spread": _NUMBER, "test_time_images": _COUNT, "test_time_size": _TEXT, "test_set_seconds": _NUMBER,
-        "test_time_error": _TEXT, "device": _TEXT, "alpha": _NUMBERS, "search_device": _TEXT, "train_device": _TEXT,
+        "test_time_error": _TEXT, "device": _TEXT, "alpha": _NUMBERS, "search_device": _TEXT, "train_device": _TEXT, "search_pack": _COUNT, "train_pack": _COUNT,
         "search_stopped_at": _COUNT, "train_stopped_at": _COUNT, "search_seconds": _NUMBER, "train_seconds": _NUMBER, "gpu_seconds": _NUMBER, "energy_wh": _NUMBER,
         "search_reused": _FLAG, "train_reused": _FLAG, "search_key": _TEXT, "train_key": _TEXT, "test_key": _TEXT, "data_sha256": _TEXT, "test_pixels_sha256": _TEXT,
         "started_at": _TIME, "finished_at": _TIME, "host": _TEXT, "commit": _TEXT, "versions": _TEXT,

@@ -1,7 +1,7 @@
 """Where and when stages run. With `studies.halving` the only file that knows Ray Tune; `studies.connection` joins or starts the cluster.
 
 A phase (all searches that are missing, then all trainings that are missing with their tests) is one Tune
-run over jobs; Tune places them, limits how many run at once, and starts a job again when its worker or
+run over packs of jobs; Tune places them, limits how many run at once, and starts a pack again when its worker or
 node is lost. What a job computed is in the store, so Tune's own files are disposable: no Tune checkpoint
 is written and nothing is restored from them. Testing time is measured by one task at a time after the
 trials, on one node of which nothing else of the study has a share.
@@ -18,73 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.configuration import Configuration, digest
-from clearer.images import ImageError
-from clearer.runs import Run
-from studies import halving, oneshot, stages
+from clearer.configuration import Configuration
+from studies import halving, stages
 from studies.capacity import Request
 from studies.connection import ClusterError
+from studies.jobs import Failure, Job, Pack, failure_of
+from studies.learning import run_pack
 from studies.stages import Fingerprints, Place
 
 MAX_FAILURES = 3
-
-
-@dataclass(frozen=True)
-class Job:
-    """One search, one training with the tests of it (`tests` are (key, configuration)), the references of a protocol, or
-    the one-shot scores of `architectures` under a search's supernet.
-
-    `reduction` is η of successive halving among the trainings that have the same `rivals`; 0: the job runs to its end.
-    """
-
-    stage: str
-    key: str
-    configuration: Configuration
-    data: Fingerprints
-    architecture: str = ""
-    tests: tuple[tuple[str, Configuration], ...] = ()
-    reduction: int = 0
-    architectures: tuple[str, ...] = ()
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """The iterations at which the job may be stopped."""
-        return halving.rungs(self.configuration.train_iterations, self.configuration.report_iterations, self.reduction)
-
-    @property
-    def rivals(self) -> str:
-        """The same for trainings that differ in nothing but the architecture."""
-        return digest([self.configuration.of_stage("train"), self.data.weights, self.data.alpha, self.reduction])
-
-    @property
-    def stages(self) -> list[tuple[str, str]]:
-        """The stages that the job computes where they are missing, as (stage, key)."""
-        return [(self.stage, self.key), *(("test", key) for key, _ in self.tests)]
-
-    def run(self, place: Place) -> Iterator[Run]:
-        """Computes what is missing of the job, yielding the run under way."""
-        if self.stage == "reference":
-            stages.run_references(self.configuration, self.key, place)
-            return
-        if self.stage == oneshot.STAGE:
-            oneshot.run_oneshot(self.configuration, self.architectures, self.key, self.data, place)
-            return
-        if self.stage == "search":
-            yield from stages.run_search(self.configuration, self.key, self.data, place)
-            return
-        yield from stages.run_training(
-            self.configuration, Architecture.parse(self.architecture), self.key, self.data, place, self.rungs
-        )
-        for key, configuration in self.tests:
-            stages.run_test(configuration, key, self.key, self.data, place)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job ended without its result, in one line. What is not `permanent` (disk, network) another run may mend."""
-
-    reason: str
-    permanent: bool = True
 
 
 @dataclass
@@ -117,12 +59,12 @@ class Cluster:
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
     def slots(self, threads: int) -> int:
-        """How many trials run at once."""
+        """How many trials, or packs of them, run at once."""
         held = Request(threads, self.gpus_per_trial).slots(self.nodes())
         return min(held, self.concurrent or held)
 
-    def run_phase(self, jobs: Sequence[Job], place: Place, watcher: Watcher) -> None:
-        """Runs the jobs to their ends, each alone: one that fails does not touch the others.
+    def run_phase(self, packs: Sequence[Pack], place: Place, watcher: Watcher) -> None:
+        """Runs the jobs of the packs to their ends: one that fails does not touch the others.
 
         Once for every job `watcher.ended` is called, or `watcher.stopped` where halving has stopped it.
 
@@ -131,27 +73,28 @@ class Cluster:
         """
         from ray import tune
 
-        named = {job.key: job for job in jobs}
+        named = {job.key: job for pack in packs for job in pack.jobs}
         ended: set[str] = set()
         gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
         trainable = tune.with_resources(
-            _run_job, lambda config: tune.PlacementGroupFactory([{"CPU": config["job"].configuration.threads, **gpus}])
+            _run_pack,
+            lambda config: tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}]),
         )
         scratch = _scratch(place)
         tuner = tune.Tuner(
             trainable,
-            param_space={"job": tune.grid_search(list(jobs)), "place": place},
+            param_space={"pack": tune.grid_search(list(packs)), "place": place},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.concurrent,
                 reuse_actors=self.gpus_per_trial == 0,
                 scheduler=halving.scheduler(),
             ),
             run_config=tune.RunConfig(
-                name=jobs[0].stage,
+                name=packs[0].jobs[0].stage,
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
                 verbose=0,
-                callbacks=[_callback(named, watcher, ended)],
+                callbacks=[_callback(watcher, ended)],
             ),
         )
         on_interrupt = signal.getsignal(signal.SIGINT)
@@ -207,32 +150,12 @@ def _scratch(place: Place) -> Path:
     return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
 
 
-def _run_job(config: dict[str, Any]) -> None:
-    """The body of a Tune trial: a job's own failure is reported, a lost worker is Tune's to start again."""
+def _run_pack(config: dict[str, Any]) -> None:
+    """The body of a Tune trial: a job's own failure is an event, a lost worker is Tune's to start again."""
     from ray import tune
 
-    job, place = config["job"], config["place"]
-    known = 0
-    try:
-        for run in job.run(place):
-            for record in run.curve[known:]:
-                if record["iteration"] in (run.iteration, *job.rungs):
-                    about = {name: record[name] for name in ("iteration", "seconds")}
-                    tune.report(
-                        {**about, "iterations": run.iterations, "record": record, "spent": stages.spent(run, place)}
-                    )
-            known = len(run.curve)
-        tune.report({"finished": True})
-    except Exception as error:
-        tune.report({"failure": failure_of(error)})
-
-
-def failure_of(error: Exception) -> Failure:
-    """The failure that an exception of a job stands for."""
-    detail = str(error).strip().splitlines()
-    text = detail[0] if detail else "no detail"
-    reason = text if isinstance(error, ImageError | ArithmeticError) else f"{type(error).__name__}: {text}"
-    return Failure(reason, permanent=not isinstance(error, OSError))
+    for event in run_pack(config["pack"], config["place"]):
+        tune.report(event)
 
 
 def _time_networks(
@@ -245,34 +168,34 @@ def _time_networks(
             yield f"error: {failure_of(error).reason}"
 
 
-def _callback(jobs: dict[str, Job], watcher: Watcher, ended: set[str]) -> Any:
+def _callback(watcher: Watcher, ended: set[str]) -> Any:
     from ray import tune
 
     class Report(tune.Callback):
-        """Passes Tune's events on to the watcher, by the job's key; adds to `ended` the keys of jobs that ended."""
+        """Passes Tune's events on to the watcher, job by job; adds to `ended` the keys of jobs that ended."""
 
         def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            watcher.started(jobs[trial.config["job"].key])
+            for job in trial.config["pack"].jobs:
+                if job.key not in ended:
+                    watcher.started(job)
 
         def on_trial_result(
             self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
         ) -> None:
-            job = jobs[trial.config["job"].key]
-            if "record" in result:
-                watcher.progressed(
-                    job, {name: result[name] for name in ("iteration", "iterations", "seconds", "record")}
-                )
-                if result.get("done") and job.key not in ended:  # so says the scheduler, never the job
-                    ended.add(job.key)
-                    watcher.stopped(job, result["spent"])
-            elif "failure" in result or "finished" in result:
-                self._end(job, result.get("failure"))
+            for job in trial.config["pack"].jobs:
+                if job.key in result.get("records", ()):
+                    about = {name: result[name] for name in ("iteration", "iterations", "seconds")}
+                    watcher.progressed(job, {**about, "record": result["records"][job.key]})
+                    if result.get("done") and job.key not in ended:  # so says the scheduler, never the job
+                        ended.add(job.key)
+                        watcher.stopped(job, result["spent"][job.key])
+                elif job.key in result.get("ended", ()):
+                    self._end(job, result["ended"][job.key])
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            self._end(
-                jobs[trial.config["job"].key],
-                Failure(f"its worker was lost {MAX_FAILURES + 1} times (out of memory, or its node went away)"),
-            )
+            lost = Failure(f"its worker was lost {MAX_FAILURES + 1} times (out of memory, or its node went away)")
+            for job in trial.config["pack"].jobs:
+                self._end(job, lost)
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles its options for a restore that is never made

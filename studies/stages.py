@@ -4,23 +4,18 @@ A stage's key is the hash of exactly what determines its result: the configurati
 stage, the pixels it reads, the stage before it, and the version of the method. What is in the store
 under a key is never computed again, whichever trial or study asks for it.
 
-The functions `run_*` run where Ray puts them. They go on from a checkpoint in the store, yield their
-progress, and finish the stage in the store; a run that dies leaves a checkpoint to the next.
+The functions `run_*` run where Ray puts them, and finish the stage in the store. Searches and trainings are in `studies.learning`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import io
-import socket
 import time
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,17 +23,14 @@ from PIL import Image as PillowImage
 
 from clearer import references
 from clearer.architecture import Architecture
-from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_network, unpack_state
+from clearer.checkpoint import unpack_network
 from clearer.configuration import Configuration, digest
 from clearer.images import ImageSet, check_unchanged, fingerprint
 from clearer.networks import Network
-from clearer.runs import Run, learning_images, scored_images
-from clearer.search import Search
+from clearer.runs import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import device_name, pass_seconds, testing_time
-from clearer.training import Training
-from studies.rows import curve_table
-from studies.store import Store, as_parquet, from_parquet
+from studies.store import Store
 
 SCORES = ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y")
 """The scores of a test that are kept for every image; luma's for colour images alone."""
@@ -137,52 +129,12 @@ def _learning_sets(c: Configuration, folder: Path | None) -> list[ImageSet]:
     return [learning_images(c, split, folder) for split in (c.weights_split, c.alpha_split)]
 
 
-def _unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) -> list[ImageSet]:
+def unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) -> list[ImageSet]:
     """The same, held against what was read when the study began; ImageError names the file that has changed."""
     sets = _learning_sets(c, folder)
     for images, before in zip(sets, data.files, strict=False):
         check_unchanged(images, before)
     return sets
-
-
-def run_search(c: Configuration, key: str, data: Fingerprints, place: Place) -> Iterator[Run]:
-    """Searches, and keeps the architecture, α, the supernet and the curve."""
-    store = Store(place.storage)
-    if store.result("search", key) is not None:
-        return
-    _prepare(c)
-    sets = _unchanged_sets(c, data, place.folder)
-    run = Search(c, sets[0], sets[1], place.device)
-    yield from _advance(run, store, key, place)
-    found = {"architecture": str(run.architecture()), "alpha": run.supernet.alpha()[:, 1].tolist()}
-    _finish(run, store, key, place, found, {"supernet.pt": pack_state(run.network.state_dict())})
-
-
-def run_training(
-    c: Configuration,
-    architecture: Architecture,
-    key: str,
-    data: Fingerprints,
-    place: Place,
-    rungs: Collection[int] = (),
-) -> Iterator[Run]:
-    """Trains a derived network from scratch, and keeps it and its curve; at `rungs` it may be left, and gone on with later."""
-    store = Store(place.storage)
-    if store.result("train", key) is not None:
-        return
-    _prepare(c)
-    sets = _unchanged_sets(c, data, place.folder)
-    run = Training(c, architecture, sets[0], sets[1], place.device)
-    yield from _advance(run, store, key, place, rungs)
-    assert isinstance(run.network, Network)
-    _finish(
-        run,
-        store,
-        key,
-        place,
-        {"architecture": str(architecture)},
-        {"network.safetensors": pack_network(run.network, task=c.task, sigma=c.sigma, protocol=c.protocol)},
-    )
 
 
 def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: Place) -> None:
@@ -250,67 +202,9 @@ def load_network(store: Store, train: str) -> Network:
     return unpack_network(data)
 
 
-def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve of a search or training: whole where it is finished, else up to the newest checkpoint."""
-    whole = store.read(f"stages/{stage}/{key}/curve.parquet")
-    if whole is not None:
-        return from_parquet(whole)
-    for data in store.checkpoints(stage, key):
-        with contextlib.suppress(DamagedError):
-            return unpack_state(data)["curve"]
-    return []
-
-
-def load_unfinished_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve of a search or training that was left, up to its newest checkpoint; empty where there is none."""
-    return next((state["curve"] for state in _states(store, stage, key, "cpu")), [])
-
-
-def spent(run: Run, place: Place) -> dict[str, Any]:
-    """What a run has taken so far, and on what."""
-    return {
-        "iterations": run.iteration, "seconds": run.seconds, "device": device_name(place.device),
-        "gpus": place.gpus, "host": socket.gethostname(),
-    }  # fmt: skip
-
-
 def _prepare(c: Configuration) -> None:
     """The number of threads is the configuration's: sums, hence bits, depend on it."""
     torch.set_num_threads(c.threads)
-
-
-def _advance(run: Run, store: Store, key: str, place: Place, rungs: Collection[int] = ()) -> Iterator[Run]:
-    """Goes on from the newest checkpoint that is whole; saves one at `rungs` and whenever `checkpoint_seconds` have passed.
-
-    What has rungs is yielded as it was found, so that it can be judged by its curve before it goes on.
-    """
-    state = next(_states(store, run.stage, key, place.device), None)
-    if state is not None:
-        run.load_state_dict(state)
-        if rungs:
-            yield run
-    saved = time.monotonic()
-    for _ in run.advance():
-        due = run.iteration in rungs or time.monotonic() - saved >= place.checkpoint_seconds
-        if due and not run.ended:
-            store.save_checkpoint(run.stage, key, run.iteration, pack_state(run.state_dict()))
-            saved = time.monotonic()
-        yield run
-
-
-def _states(store: Store, stage: str, key: str, device: str) -> Iterator[dict[str, Any]]:
-    """The states in the checkpoints that are whole, newest first."""
-    for data in store.checkpoints(stage, key):
-        with contextlib.suppress(DamagedError):
-            yield unpack_state(data, device)
-
-
-def _finish(run: Run, store: Store, key: str, place: Place, found: dict[str, Any], files: dict[str, bytes]) -> None:
-    result = {
-        **found, **spent(run, place), "finished_at": time.time(),
-        "started_at": run.curve[0]["recorded_at"] - run.curve[0]["seconds"],
-    }  # fmt: skip
-    store.finish(run.stage, key, result, {**files, "curve.parquet": as_parquet(curve_table(run.curve))})
 
 
 def _example(images: tuple[np.ndarray, ...]) -> bytes:

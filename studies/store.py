@@ -142,6 +142,13 @@ class Store:
         for name in kept[:-2] if self.result(stage, key) is None else kept:
             self.remove(f"{folder}/{name}")
 
+    def forget_checkpoints(self, stage: str, key: str, after: int) -> None:
+        """Removes the checkpoints of a stage under way that are of later iterations than `after`."""
+        folder = f"stages/{stage}/{key}"
+        for name in self._checkpoints(folder):
+            if _iteration(name) > after:
+                self.remove(f"{folder}/{name}")
+
     def checkpoints(self, stage: str, key: str) -> list[bytes]:
         """The kept checkpoints of a stage, newest first."""
         folder = f"stages/{stage}/{key}"
@@ -151,7 +158,7 @@ class Store:
     def saved_iteration(self, stage: str, key: str) -> int:
         """The iteration up to which a stage under way is safe in the store; 0 where no checkpoint is."""
         kept = self._checkpoints(f"stages/{stage}/{key}")
-        return int(kept[-1].removeprefix("checkpoint-")) if kept else 0
+        return _iteration(kept[-1]) if kept else 0
 
     def _checkpoints(self, folder: str) -> list[str]:
         return [name for name in self.names(folder) if _CHECKPOINT.fullmatch(name)]
@@ -195,6 +202,10 @@ class Store:
                 table = compacted(self.filesystem, self.path("studies", study), kind, most)
                 if table is not None:
                     self.write(f"studies/{study}/{kind}.parquet", as_parquet(table))
+
+
+def _iteration(checkpoint: str) -> int:
+    return int(checkpoint.removeprefix("checkpoint-"))
 
 
 def as_parquet(table: pa.Table) -> bytes:

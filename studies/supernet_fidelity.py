@@ -18,9 +18,9 @@ from analysis.fidelity import fidelity_lines
 from analysis.results import load_oneshot
 from clearer.configuration import Configuration
 from studies.command_line import main
+from studies.jobs import Job
 from studies.oneshot import STAGE, oneshot_key, write_oneshot
 from studies.rounds import Findings
-from studies.scheduling import Job
 from studies.study import Study
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from analysis.storage import redacted
-from studies import stages
+from studies.learning import load_curve
 from studies.provenance import read_study
 from studies.store import Store
 from studies.sync import Server, one_line, sync_study
@@ -39,7 +39,7 @@ class Tracking:
 
     def stage_ended(self, trials: Sequence[Trial], stage: str, key: str) -> None:
         """Sends the curve of a finished stage."""
-        self._todo.put(lambda: self._send(trials, stages.load_curve(self.store, stage, key)))
+        self._todo.put(lambda: self._send(trials, load_curve(self.store, stage, key)))
 
     def trial_failed(self, trial: Trial) -> None:
         """Sends what a trial that failed has left."""

@@ -14,9 +14,9 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
 from clearer.overlap import check_splits
 from studies import stages
+from studies.jobs import Failure
 from studies.provenance import commit, versions
 from studies.rows import architecture_columns, configuration_columns
-from studies.scheduling import Failure
 from studies.stages import Fingerprints
 from studies.store import Store
 
@@ -51,7 +51,7 @@ class Trial:
     time_error: str | None = None
     failure: Failure | None = None
     stopped: dict[str, Any] | None = None
-    """What its training had taken (`stages.spent`) when halving stopped it."""
+    """What its training had taken when halving stopped it."""
     search_reused: bool | None = None
     train_reused: bool | None = None
     started_at: float = field(default_factory=time.time)
@@ -111,6 +111,7 @@ def trial_row(study: str, trial: Trial, store: Store) -> dict[str, Any]:
                 else None,
                 f"{stage}_seconds": result["seconds"],
                 f"{stage}_device": result["device"],
+                f"{stage}_pack": result["pack"],
                 "host": result["host"],
             }
             if result["gpus"]:

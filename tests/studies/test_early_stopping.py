@@ -8,6 +8,8 @@ from typing import Any
 from clearer.architecture import Architecture
 from clearer.configuration import QUICK, Configuration
 from studies import halving, stages, stopping
+from studies.jobs import Job, Pack
+from studies.learning import load_curve, run_pack
 from studies.rows import configuration_columns, curve_table, row_table
 from studies.stages import Place
 from studies.store import Store
@@ -105,15 +107,15 @@ def test_a_search_that_stopped_says_so_in_its_row(tmp_path: Path) -> None:
     c = C.with_values(**small, **fast, search_patience=6)
     data, store = stages.fingerprints(c, None), Store(str(tmp_path))
     key = stages.search_key(c, data)
-    for run in stages.run_search(c, key, data, Place(str(tmp_path), None, checkpoint_seconds=0)):
-        last = run.iteration
+    *_, told, _ = run_pack(Pack((Job("search", key, c, data),)), Place(str(tmp_path), None, checkpoint_seconds=0))
+    last = told["iteration"]
     result = store.result("search", key)
     assert result is not None
     assert c.warmup_iterations + c.search_patience < last == result["iterations"] < c.search_iterations
     trial = Trial(c, data, Architecture.parse(result["architecture"]), search_key=key)
     row = trial_row(STUDY, trial, store)
     assert (row["search_stopped_at"], row["search_iterations"], row.get("train_stopped_at")) == (last, 60, None)
-    store.end_trial(STUDY, c.trial_id, row_table(row), curve_table(stages.load_curve(store, "search", key), c.trial_id))
+    store.end_trial(STUDY, c.trial_id, row_table(row), curve_table(load_curve(store, "search", key), c.trial_id))
     assert stopping.findings(store, STUDY, [c])[0] == [
         f"1 of 1 searches stopped early: {60 - last} of 60 iterations saved"
     ]

@@ -16,10 +16,10 @@ from running import TINY, run_study
 
 import analysis
 from analysis.report import comparable, results_table
-from clearer.architecture import Architecture
 from clearer.configuration import QUICK, Configuration
 from studies import halving, retime, stages
-from studies.scheduling import Job
+from studies.jobs import Job, Pack
+from studies.learning import load_curve, load_unfinished_curve, run_pack
 from studies.stages import Fingerprints, Place
 from studies.store import Store
 
@@ -31,7 +31,7 @@ def asha(levels: tuple[int, ...], iterations: int, reduction: int) -> Any:
     c = Configuration(train_iterations=iterations, report_iterations=1)
     job = SimpleNamespace(rungs=levels, rivals="r", reduction=reduction, configuration=c)
     scheduler = halving.scheduler()
-    scheduler.on_trial_add(None, SimpleNamespace(trial_id="first", config={"job": job}))
+    scheduler.on_trial_add(None, SimpleNamespace(trial_id="first", config={"pack": Pack((job,))}))
     return scheduler, job
 
 
@@ -58,13 +58,13 @@ def test_the_replay_stops_what_asha_stops(reports: list[tuple[int, float]], redu
     for clock, (number, psnr) in enumerate(reports):
         name = str(number)
         rows = curves.setdefault(name, [])
-        trial = SimpleNamespace(trial_id=name, config={"job": job})
+        trial = SimpleNamespace(trial_id=name, config={"pack": Pack((job,))})
         if not rows:
             scheduler.on_trial_add(None, trial)
         if len(rows) == len(levels):
             continue
         rows.append({"iteration": levels[len(rows)], "psnr_db": psnr, "recorded_at": clock})
-        result = {"iteration": rows[-1]["iteration"], "record/psnr_db": psnr}
+        result = {"iteration": rows[-1]["iteration"], "psnr_db": psnr}
         if name not in stopped and scheduler.on_trial_result(None, trial, result) == "STOP":
             stopped[name] = rows[-1]["iteration"]
     assert halving.replay(curves, levels, reduction) == stopped
@@ -89,9 +89,9 @@ def test_jobs_without_halving_are_never_stopped(scores: list[float]) -> None:
     scheduler = halving.scheduler()
     job = Job("train", "key", Configuration(), DATA)
     for number, psnr in enumerate(scores):
-        trial = SimpleNamespace(trial_id=str(number), config={"job": job})
+        trial = SimpleNamespace(trial_id=str(number), config={"pack": Pack((job,))})
         scheduler.on_trial_add(None, trial)
-        assert scheduler.on_trial_result(None, trial, {"iteration": 100, "record/psnr_db": psnr}) == "CONTINUE"
+        assert scheduler.on_trial_result(None, trial, {"iteration": 100, "psnr_db": psnr}) == "CONTINUE"
 
 
 def test_a_training_is_saved_before_it_is_judged_and_judged_before_it_goes_on(tmp_path: Path) -> None:
@@ -100,18 +100,17 @@ def test_a_training_is_saved_before_it_is_judged_and_judged_before_it_goes_on(tm
     job = Job("train", "k", c, stages.fingerprints(c, None), "F", (), 2)
     assert job.rungs == (2, 4)
     place = Place(str(tmp_path), None)
-    run = job.run(place)
+    run = run_pack(Pack((job,)), place)
     for level in job.rungs:
-        assert next(run).iteration == level
+        assert next(run)["iteration"] == level
         assert (tmp_path / f"stages/train/k/checkpoint-{level:09d}").exists()
     run.close()
-    left = stages.load_unfinished_curve(Store(place.storage), "train", "k")
-    again = job.run(place)
-    first = next(again)
-    assert first.iteration == 4
-    assert first.curve == left
+    left = load_unfinished_curve(Store(place.storage), "train", "k")
     assert [record["iteration"] for record in left] == [2, 4]
-    assert [run.iteration for run in again] == [6, 8]
+    *told, end = run_pack(Pack((job,)), place)
+    assert [event["iteration"] for event in told] == [2, 4, 6, 8], "judged anew at the rungs that it had passed"
+    assert [event["records"]["k"] for event in told[:2]] == left
+    assert end == {"ended": {"k": None}}
 
 
 # A study with halving on a real Ray, and the same study without it over the same store.
@@ -197,11 +196,10 @@ def test_without_halving_the_same_study_goes_on_from_the_checkpoints_bit_for_bit
     data = stages.fingerprints(Configuration(**written(storage, rows["trial_id"].iloc[0])), None)
     for row in rows.to_dict("records"):
         c, key = Configuration(**written(storage, row["trial_id"])), row["train_key"]
-        for _ in stages.run_training(c, Architecture.parse(row["architecture"]), key, data, Place(alone.storage, None)):
-            pass
+        list(run_pack(Pack((Job("train", key, c, data, row["architecture"]),)), Place(alone.storage, None)))
         network = f"stages/train/{key}/network.safetensors"
         assert store.read(network) == alone.read(network)
-        curve, undisturbed = (stages.load_curve(s, "train", key) for s in (store, alone))
+        curve, undisturbed = (load_curve(s, "train", key) for s in (store, alone))
         assert [clockless(record) for record in curve] == [clockless(record) for record in undisturbed]
         for record in curve if key in stopped else ():
             assert (record["recorded_at"] <= saved[key]) == (record["iteration"] <= stopped[key]), "computed once"

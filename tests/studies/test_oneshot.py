@@ -11,6 +11,8 @@ from clearer.configuration import QUICK, Configuration
 from clearer.runs import learning_images, scored_images
 from clearer.testing import score
 from studies import oneshot, stages
+from studies.jobs import Job, Pack
+from studies.learning import run_pack
 from studies.stages import Place
 from studies.store import Store
 
@@ -33,7 +35,7 @@ def test_architectures_are_scored_with_the_weights_of_the_search(place: Place) -
     key = oneshot.oneshot_key(C, ARCHITECTURES, data)
     with pytest.raises(FileNotFoundError, match="supernet"):
         oneshot.run_oneshot(C, ARCHITECTURES, key, data, place)
-    list(stages.run_search(C, stages.search_key(C, data), data, place))
+    list(run_pack(Pack((Job("search", stages.search_key(C, data), C, data),)), place))
     oneshot.run_oneshot(C, ARCHITECTURES, key, data, place)
     result = store.result(oneshot.STAGE, key)
     assert result is not None

@@ -16,8 +16,8 @@ from running import command
 from clearer.configuration import QUICK, Configuration
 from studies import oneshot, stages, supernet_fidelity
 from studies.claims import Claims
+from studies.jobs import Job
 from studies.rounds import Rounds
-from studies.scheduling import Job
 from studies.stages import Place
 from studies.store import Store
 from studies.summary import conclude

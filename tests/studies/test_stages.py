@@ -11,8 +11,9 @@ from PIL import Image
 
 from clearer.architecture import Architecture
 from clearer.configuration import QUICK, Configuration, field_types
-from clearer.reading import ImageError
 from studies import stages
+from studies.jobs import Failure, Job, Pack
+from studies.learning import run_pack
 from studies.stages import Fingerprints, Place
 from studies.store import Store
 
@@ -68,16 +69,18 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) 
     c = BASE.with_values(**small, search_patience=0, search_iterations=8, warmup_iterations=2)
     data = stages.fingerprints(c, None)
     whole, broken = (Place(str(tmp_path / name), None, checkpoint_seconds=0) for name in ("whole", "broken"))
-    for _ in stages.run_search(c, "k", data, whole):
-        pass
-    run = stages.run_search(c, "k", data, broken)
+    pack = Pack((Job("search", "k", c, data),))
+    list(run_pack(pack, whole))
+    run = run_pack(pack, broken)
     for _ in range(3):
         next(run)  # iterations 2, 4 and 6; the checkpoints of 4 and 6 are kept
     run.close()
     store = Store(broken.storage)
     newest = tmp_path / "broken/stages/search/k" / sorted(store.names("stages/search/k"))[-1]
     newest.write_bytes(newest.read_bytes()[:-7])
-    assert [progress.iteration for progress in stages.run_search(c, "k", data, broken)] == [6, 8]
+    *told, end = run_pack(pack, broken)
+    assert [event["iteration"] for event in told] == [6, 8]
+    assert end == {"ended": {"k": None}}
     found, expected = (Store(place.storage).result("search", "k") for place in (broken, whole))
     assert found is not None
     assert expected is not None
@@ -95,6 +98,6 @@ def test_an_image_that_changes_during_the_study_is_named(tmp_path: Path) -> None
     c = BASE.with_values(**small, dataset="own", search_patience=0, search_iterations=4, warmup_iterations=2)
     data = stages.fingerprints(c, tmp_path)
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "own/val/val1.png")
-    with pytest.raises(ImageError, match=r"val1.png: changed during the study"):
-        list(stages.run_search(c, "k", data, Place(str(tmp_path / "runs"), str(tmp_path))))
+    (end,) = run_pack(Pack((Job("search", "k", c, data),)), Place(str(tmp_path / "runs"), str(tmp_path)))
+    assert end == {"ended": {"k": Failure("val1.png: changed during the study")}}
     assert not list((tmp_path / "runs").glob("stages/search/*/result.json"))
