@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from clearer.configuration import Configuration, digest
 from clearer.images import Crops, ImageSet, load_images
 from clearer.overlap import configured_files
-from clearer.packing import clip_gradients, joined, mean_square_error, packed, part
+from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part
 from clearer.streams import torch_generator
 
 
@@ -97,7 +97,7 @@ class Member:
 class Run:
     """The members of a pack under optimisation, iteration by iteration. A subclass has `stage`, `_iterate` and its own losses.
 
-    A pack with fewer configurations than its `width` is filled up: a member's bits depend on the width.
+    A pack with fewer configurations than its `width` is filled up: a member's bits depend on the width, which is `full_width`.
     """
 
     stage = ""
@@ -111,9 +111,10 @@ class Run:
         device: torch.device | str,
         width: int | None,
     ):
-        self.width = width or len(configurations)
-        if len({shape(c, self.stage) for c in configurations}) != 1 or len(configurations) > self.width:
-            raise ValueError(f"a pack of {self.width} does not hold these {len(configurations)} configurations")
+        c, width = configurations[0], width or len(configurations)
+        self.width = full_width(width, c.channels, c.precision)
+        if len({shape(c, self.stage) for c in configurations}) != 1 or len(configurations) > min(width, self.width):
+            raise ValueError(f"a pack of {width} does not hold these {len(configurations)} configurations")
         self.members = [Member(c, place) for place, c in enumerate(configurations)]
         self.configuration, self.iterations, self.device = configurations[0], iterations, torch.device(device)
         self._filled = [*configurations, *[configurations[-1]] * (self.width - len(configurations))]

@@ -13,57 +13,61 @@ from dataclasses import dataclass
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
+from clearer.packing import full_width
 from clearer.runs import shape
 from studies.jobs import Job, Pack
 from studies.probe import step_bytes
 
 WIDEST = 8
 NARROW_CHANNELS = 16
-"""Up to so many channels C a pack is faster on a CPU: `python -m benchmarks.packs`."""
+"""Up to so many channels C a pack is faster on a CPU."""
+_FURTHER = 0.4
+"""What each further member of a pack adds to its time, where a search alone takes 1: `python -m benchmarks.packs`, C = 4 and 8."""
+_SLOTS = 2
+"""Packs of searches that are taken to run at once: the smallest machine's."""
 CPU_BYTES, GPU_BYTES = 2 << 30, 32 << 30
 """What the activations of one pack may take: of a process, and of a whole GPU."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How wide packs are: `asked` for searches, or None for `auto`; `gpus` is the share of a GPU that a pack takes."""
+    """How wide packs are: `asked` for, or None for `auto`; `gpus` is the share of a GPU that a pack takes."""
 
     asked: int | None = None
     gpus: float = 0.0
 
     def searches(self, wanted: Iterable[Configuration]) -> dict[str, int]:
-        """The widths of the packs of searches, by shape, for the configurations of all the study's searches.
-
-        `auto` makes at least two packs of them, for the cores of the smallest machine, and no pack wider than it gains by.
-        """
+        """The widths of the packs of searches, by shape, for the configurations of all the study's searches."""
         distinct = {digest(c.of_stage("search")): c for c in wanted}
         counts = Counter(shape(c, "search") for c in distinct.values())
-        examples = {shape(c, "search"): c for c in distinct.values()}
-        if self.asked is not None:
-            return dict.fromkeys(counts, self.asked)
-        packs = {name: math.ceil(count / self._widest("search", examples[name])) for name, count in counts.items()}
-        if sum(packs.values()) == 1:
-            packs = dict.fromkeys(packs, 2)
-        return {name: math.ceil(count / packs[name]) for name, count in counts.items()}
+        slots = _SLOTS if len(counts) == 1 else 1
+        return {shape(c, "search"): self._width("search", c, counts, slots) for c in distinct.values()}
 
     def trainings(self, wanted: Iterable[tuple[Configuration, Architecture]]) -> dict[str, int]:
-        """The widths of the packs of trainings, by shape and architecture: as many as share both, and no more than gain by it."""
+        """The widths of the packs of trainings, by shape and architecture, for all that the study trains."""
         distinct = {
             digest([c.of_stage("train"), str(architecture)]): (c, str(architecture)) for c, architecture in wanted
         }
         counts = Counter(_training(c, architecture) for c, architecture in distinct.values())
-        examples = {_training(c, architecture): c for c, architecture in distinct.values()}
-        widths = {}
-        for name, count in counts.items():
-            most = min(self.asked or WIDEST, self._widest("train", examples[name]))
-            widths[name] = math.ceil(count / math.ceil(count / most))
-        return widths
+        return {_training(c, text): self._width("train", c, counts, 1, text) for c, text in distinct.values()}
 
-    def _widest(self, stage: str, c: Configuration) -> int:
-        if not self.gpus and c.channels > NARROW_CHANNELS:
+    def _width(
+        self, stage: str, c: Configuration, counts: Mapping[str, int], slots: int, architecture: str = ""
+    ) -> int:
+        """The width with which so many take least time, `slots` packs at once; the narrowest of equals."""
+        count = counts[_training(c, architecture) if architecture else shape(c, stage)]
+        if self.asked is not None and stage == "search":
+            return full_width(self.asked, c.channels, c.precision)
+        most = WIDEST if self.asked is None else self.asked
+        if most == 1 or (not self.gpus and c.channels > NARROW_CHANNELS):
             return 1
         memory = GPU_BYTES * min(self.gpus, 1.0) if self.gpus else CPU_BYTES
-        return max(1, min(WIDEST, int(memory / step_bytes(stage, c))))
+        most = min(most, int(memory / step_bytes(stage, c)))
+        widths = {1, *(full_width(k, c.channels, c.precision) for k in range(2, most + 1))}
+        return min(
+            sorted(k for k in widths if k <= max(most, 1)),
+            key=lambda k: math.ceil(count / k / slots) * (1 + _FURTHER * (k - 1)),
+        )
 
 
 def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:

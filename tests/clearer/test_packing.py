@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import pytest
@@ -12,12 +11,12 @@ from test_search_steps import gradients, uneven
 from clearer.architecture import Architecture
 from clearer.checkpoint import pack_state, unpack_state
 from clearer.networks import Network, Supernet
-from clearer.packing import by_channel, clip_gradients, joined, mean_square_error, packed, part
+from clearer.packing import by_channel, clip_gradients, full_width, joined, mean_square_error, packed, part
 from clearer.runs import DivergedError
 from clearer.search import Search
 from clearer.training import Training
 
-WIDTH = 4
+WIDTH = 8
 
 
 @pytest.fixture(params=["search", "train"])
@@ -55,7 +54,7 @@ def test_a_members_bits_depend_on_no_neighbour_and_on_no_place(pack, configurati
     wanted = configurations[0]
     others = [c.with_values(seed=c.seed + 5) for c in configurations[1:]]
     runs = [
-        pack(configurations), pack(configurations[::-1]), pack([others[2], wanted, *others[:2]]), pack([wanted], width=WIDTH),
+        pack(configurations), pack(configurations[::-1]), pack([others[2], *others[:2], *others[:2], wanted]), pack([wanted], width=WIDTH),
     ]  # fmt: skip
     found = [bits_of(bits, finish(run), wanted) for run in runs]
     assert all(len(own) == 1 for own in found)
@@ -67,7 +66,7 @@ def test_a_pack_that_is_resumed_is_the_same(pack, configurations, finish, bits):
     whole = bits(finish(pack(configurations)))
     halfway = next(pack(configurations).advance(20))
     states = [unpack_state(pack_state(halfway.state_dict(member))) for member in halfway.members]
-    again = pack([configurations[2], configurations[0]], WIDTH)
+    again = pack([configurations[2], configurations[0]])
     again.load_state_dicts([states[2], states[0]])
     assert bits(finish(again)) == [whole[2], whole[0]], "and goes on in other company"
     with pytest.raises(ValueError, match=r"not of 1 members of a (search|train) of 1"):
@@ -90,7 +89,7 @@ def test_what_is_not_finite_harms_no_neighbour(pack, configurations, finish, bit
 
 
 def test_a_pack_of_failures_raises(pack, configurations, finish):
-    run = pack(configurations[:2])
+    run = pack(configurations)
     with torch.no_grad():
         for tensor in run.network.parameters():
             tensor.fill_(math.nan)
@@ -114,7 +113,8 @@ def test_gradients_in_a_pack_are_those_alone(configurations, photographs, statis
     singles, whole = [doubled([c]) for c in cs], doubled(cs)
     for single in singles:
         uneven(single.supernet)
-    whole.supernet.load_state_dict(joined([single.supernet.state_dict() for single in singles]))
+    filled = [*singles, *[singles[-1]] * (whole.width - len(singles))]
+    whole.supernet.load_state_dict(joined([single.supernet.state_dict() for single in filled]))
     for name in ("alpha", "weights", "alpha", "weights"):
         found = gradients(whole, name)
         expected = [gradients(single, name) for single in singles]
@@ -122,9 +122,8 @@ def test_gradients_in_a_pack_are_those_alone(configurations, photographs, statis
             losses = run._alpha_step()["alpha_loss"] if name == "alpha" else run._weights_step()
             assert losses.shape == (run.width,)
         assert len(found) > 0
-        torch.testing.assert_close(
-            found, [torch.cat(own) for own in zip(*expected, strict=True)], rtol=1e-10, atol=1e-12
-        )
+        parts = [[part(gradient, place, whole.width) for gradient in found] for place in range(len(singles))]
+        torch.testing.assert_close(parts, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_members_share_crops_where_their_streams_are_the_same(configurations, photographs):
@@ -150,11 +149,12 @@ def test_a_search_that_has_settled_ends_alone(configurations, photographs, finis
     assert stops == [(15, [True, False]), (40, [True, True])]
     assert [member.iteration for member in run.members] == [15, 40]
     alone = finish(Search([restless], photographs["train"], photographs["validation"], width=2))
+    assert alone.width == run.width == 8
     assert bits(alone) == bits_of(bits, run, restless)
 
 
 def test_what_does_not_fit_is_refused(pack, configurations):
-    with pytest.raises(ValueError, match="a pack of 4 does not hold these 2 configurations"):
+    with pytest.raises(ValueError, match="a pack of 8 does not hold these 2 configurations"):
         pack([configurations[0], configurations[1].with_values(batch_size=3)], WIDTH)
     with pytest.raises(ValueError, match="a pack of 1 does not hold these 2 configurations"):
         pack(configurations[:2], 1)
@@ -174,6 +174,13 @@ def test_packed_networks_restore_what_each_restores(build):
     torch.testing.assert_close(whole(torch.cat(images, 1)), torch.cat(expected, 1))
     for place, state in enumerate(states):
         torch.testing.assert_close(part(whole.state_dict(), place, 3), state, rtol=0, atol=0)
+
+
+def test_channels_that_are_no_power_of_two_are_not_packed(configurations, photographs):
+    assert {full_width(width, channels) for width in (1, 2, 9) for channels in (3, 6, 12, 24)} == {1}
+    three = [c.with_values(channels=3) for c in configurations[:2]]
+    with pytest.raises(ValueError, match="a pack of 2 does not hold these 2 configurations"):
+        Search(three, photographs["train"], photographs["validation"])
 
 
 def test_by_channel_and_mean_square_error():
@@ -196,12 +203,25 @@ def test_each_network_is_clipped_by_its_own_norm():
     assert norms == pytest.approx([0.1 * math.sqrt(7), 1.0])
 
 
-def test_the_widths_bits_are_those_of_the_width_alone(configurations, photographs, finish, bits):
-    """A matter of how channels are laid out in the convolutions: odd widths too."""
-    for width, (first, second) in itertools.product((3, 5), [configurations[:2]]):
-        runs = [
-            Search(order, photographs["train"], photographs["validation"], width=width)
-            for order in ([first, second], [second, first])
-        ]
-        one, other = (bits_of(bits, finish(run), first) for run in runs)
-        assert one == other
+@pytest.mark.parametrize(
+    ("channels", "precision", "asked", "width"),
+    [(2, "fp32", 3, 8), (4, "fp32", 3, 4), (8, "fp32", 2, 2), (16, "fp32", 3, 4), (4, "bf16", 2, 8), (8, "bf16", 3, 4)],
+)
+def test_a_pack_is_as_wide_as_leaves_no_place_apart(
+    configurations, photographs, bits, channels, precision, asked, width
+):
+    """Channels beyond the last whole vector would be computed unlike the others."""
+    mine, wild = (
+        c.with_values(channels=channels, precision=precision, search_iterations=8, report_iterations=2, patch_size=12)
+        for c in (configurations[0], configurations[2].with_values(lambda1=1e39))
+    )
+    others = [wild.with_values(seed=seed) for seed in range(width - 1)]
+    assert full_width(asked, channels, precision) == width
+    found = []
+    for order in ([mine], [mine, *others], [*others, mine], [*others[: width // 2], mine, *others[width // 2 :]]):
+        run = Search(order, photographs["train"], photographs["validation"], width=asked if order == [mine] else None)
+        for _ in run.advance():
+            pass
+        assert run.width == width
+        found.append(bits_of(bits, run, mine))
+    assert found[0] == found[1] == found[2] == found[3]
