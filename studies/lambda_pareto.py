@@ -2,7 +2,7 @@
 
 Grid      λ1 (how hard α is driven to 0 or 1) × λ2 (the price of size) × seeds, beside random
           architectures of the same space that get the same training.
-          quick: 3 × 2 searches and 3 random architectures; proxy: 5 × 3 and 10; paper: 3 × 3 and 5.
+          quick: 3 × 2 searches at 2 seeds, and 3 random architectures; proxy: 5 × 3 and 10; paper: 3 × 3 and 5.
 Shows     PSNR against parameters and against testing time, the Pareto front of each, the random
           architectures as a cloud; λ2 > 0 moves trials to the left (fewer parameters).
 Command   python studies/lambda_pareto.py
@@ -18,7 +18,7 @@ from studies.study import Study
 STUDY = Study(
     name="lambda_pareto",
     axes={
-        "quick": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.1]},
+        "quick": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.1], "seed": [0, 1]},
         "proxy": {"lambda1": [0.0, 0.01, 0.03, 0.1, 0.3], "lambda2": [0.0, 0.01, 0.1]},
         "paper": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.01, 0.1]},
     },

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TINY = (
     "channels=2", "cells=1", "columns=2", "batch_size=2", "patch_size=16", "search_iterations=4", "warmup_iterations=2", "train_iterations=4",
-    "report_iterations=2", "reference_images=1", "time_series=1", "time_calls=1", "test_limit=2", "lambda1=0,0.1", "lambda2=0",
+    "report_iterations=2", "reference_images=1", "time_series=1", "time_calls=1", "test_limit=2", "seed=0", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
 UNSWEPT = tuple(text for text in TINY if not text.startswith("lambda"))
 """The same without the axes of the λ study."""

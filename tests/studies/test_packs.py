@@ -195,7 +195,7 @@ def test_what_the_memory_does_not_hold_is_computed_in_halves(
 def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     done = run_study(
         tmp_path / "runs", "--tracking-uri", "none", "--seeds", "2", "--random", "0",
-        settings=(*TINY[:-2], "lambda1=0,0.1,0.2,0.3,0.4", "lambda2=0"),
+        settings=(*TINY[:-3], "lambda1=0,0.1,0.2,0.3,0.4", "lambda2=0"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     rows = analysis.load(tmp_path / "runs")
@@ -205,7 +205,7 @@ def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     assert (rows["train_pack"] == 1).all()
     again = run_study(
         tmp_path / "one", "--tracking-uri", "none", "--pack", "8", "--random", "0",
-        settings=(*TINY[:-2], "lambda1=0.1", "lambda2=0", "seed=1"),
+        settings=(*TINY[:-3], "lambda1=0.1", "lambda2=0", "seed=1"),
     )  # fmt: skip
     assert again.returncode == 0, again.stdout + again.stderr
     alone = analysis.load(tmp_path / "one").set_index("trial_id")

@@ -21,7 +21,7 @@ from studies.study import Multiple, Study
 from studies.tasks import retrained
 
 QUICK_COUNTS = {
-    "lambda_pareto": {"searched": 6, "random": 3, "given": 2},
+    "lambda_pareto": {"searched": 12, "random": 6, "given": 4},
     "cells": {"searched": 8, "random": 4, "given": 8},
     "columns": {"searched": 10, "random": 5, "given": 10},
     "tasks": {"searched": 3, "random": 3, "given": 6},
@@ -78,7 +78,7 @@ def test_a_task_has_the_settings_of_its_preset(tmp_path: Path) -> None:
     (tmp_path / "rain800").mkdir()
     trials = study("tasks").trials("quick", {}, seeds=1, folder=tmp_path)
     rain = [c for c in trials if c.task == "derain"]
-    assert {(c.dataset, c.image_channels, c.patch_size) for c in rain} == {("rain800", 3, 16)}
+    assert {(c.dataset, c.image_channels, c.patch_size) for c in rain} == {("rain800", 3, 32)}
     assert {(c.dataset, c.image_channels, c.patch_size) for c in trials if c.task == "denoise"} == {("embedded", 1, 32)}
     assert [c.task for c in study("tasks").trials("paper", {}, seeds=1) if c.kind == "searched"].count("derain") == 1
 
