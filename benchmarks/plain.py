@@ -1,6 +1,6 @@
-"""The authors' way of a search step, as the baseline of `benchmarks.search_step`: eager fp32, and nothing left out.
+"""The authors' way, as the baseline of `benchmarks.search_step` and `benchmarks.testing`: eager fp32, and nothing left out.
 
-The mathematics is that of `clearer.search.Search`. What differs is how: channels first, batch norm by itself, every path of a
+The mathematics is that of `clearer.search.Search` and of the networks. What differs is how: channels first, batch norm by itself, every path of a
 fusion module upsampled and added by itself, out-of-place sums, the gradients of α and of all weights in both steps, optimisers
 that go parameter by parameter, and a data loader of single crops that is rebuilt for every α step.
 """
@@ -19,26 +19,27 @@ from torch.utils.data import DataLoader, Dataset
 
 from clearer.configuration import Configuration
 from clearer.images import ImageSet, as_tensor
-from clearer.modules import Fusion, ResidualBlock, Transition
-from clearer.networks import MixedColumn, Supernet
+from clearer.modules import Fusion, Parallel, ResidualBlock, Transition
+from clearer.networks import MixedColumn, Network, Supernet
 from clearer.protocols import degrade
 
 Batch = tuple[Tensor, Tensor]
 
 
-def restore(supernet: Supernet, image: Tensor) -> Tensor:
-    """`Supernet.forward` for image sides that are multiples of 2^S, written down operation by operation."""
-    alpha = supernet.alpha()[0]
+def restore(network: Supernet | Network, image: Tensor) -> Tensor:
+    """`forward` of a supernet or a derived network, for image sides that are multiples of 2^S, operation by operation."""
+    alphas = iter(network.alpha()[0]) if isinstance(network, Supernet) else None
     branches = [image]
-    for block in supernet.stem:
+    for block in network.stem:
         branches = [_residual(block, branches[0])]
-    column = 0
-    for transition, cell in zip(supernet.transitions, supernet.cells, strict=True):
+    for transition, cell in zip(network.transitions, network.cells, strict=True):
         branches = _transition(transition, branches)
-        for mixed in cell:
-            branches = _mixed(mixed, branches, alpha[column])
-            column += 1
-    return supernet.head(_fusion(supernet.fuse, branches)[0])
+        for module in cell:  # type: ignore[attr-defined]
+            if alphas is not None:
+                branches = _mixed(module, branches, next(alphas))
+            else:
+                branches = _fusion(module, branches) if isinstance(module, Fusion) else _parallel(module, branches)
+    return network.head(_fusion(network.fuse, branches)[0])
 
 
 def _in_order(steps: nn.Module, image: Tensor) -> Tensor:
@@ -69,8 +70,12 @@ def _fusion(fusion: Fusion, branches: list[Tensor]) -> list[Tensor]:
     return fused
 
 
+def _parallel(module: Parallel, branches: list[Tensor]) -> list[Tensor]:
+    return [_residual(block, branch) for block, branch in zip(module.blocks, branches, strict=True)]
+
+
 def _mixed(column: MixedColumn, branches: list[Tensor], alpha: Tensor) -> list[Tensor]:
-    kept = [_residual(block, branch) for block, branch in zip(column.parallel.blocks, branches, strict=True)]
+    kept = _parallel(column.parallel, branches)
     fused = _fusion(column.fusion, kept if column.mixing == "sequential" else branches)
     return [alpha[0] * p + alpha[1] * f for p, f in zip(kept, fused, strict=True)]
 

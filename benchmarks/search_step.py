@@ -1,8 +1,8 @@
 """How fast a search step is: the project's own against the authors' way (`benchmarks.plain`), alternating in one run.
 
-    python -m benchmarks.search_step [--scale proxy] [--precision fp32,bf16] [--repeats 9] [--out FILE]
+    python -m benchmarks.search_step [--scale proxy] [--precision fp32,bf16] [--pack 1] [--repeats 9] [--out FILE]
 
-One thread. An iteration is an α step and a weights step, each with its batch. Every repeat measures all candidates one
+One thread. Figures of a pack of K searches are those of one of them, a K-th. An iteration is an α step and a weights step, each with its batch. Every repeat measures all candidates one
 after another; figures are CPU seconds (`time.process_time`), which a busy neighbour disturbs less than wall time, and the
 ratio to the baseline of the same repeat: median, smallest and largest. All start from the same state and see crops of the same
 images. In a first round, which is not timed, the floating-point operations of the convolutions are counted
@@ -15,24 +15,20 @@ images. In a first round, which is not timed, the floating-point operations of t
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, summary, write
 from benchmarks.plain import Batch, PlainSearch, SingleCrops
 from clearer.configuration import PROXY, Configuration
 from clearer.images import load_split
 from clearer.networks import Supernet
 from clearer.search import Search
-from clearer.timing import device_name
 
 SCALES: Mapping[str, Mapping[str, Any]] = {
     "tiny": {**PROXY, "channels": 4},
@@ -40,7 +36,6 @@ SCALES: Mapping[str, Mapping[str, Any]] = {
     "paper8": {"batch_size": 8},
     "paper": {},
 }
-BASELINE = "baseline"
 Steps = dict[str, Callable[[], Any]]
 
 
@@ -65,9 +60,13 @@ def baseline(c: Configuration) -> Steps:
     }
 
 
-def project(c: Configuration) -> Steps:
-    """The project's steps, by name; each reads its own batch."""
-    search = Search([c], *_images(c))
+def project(c: Configuration, width: int) -> Steps:
+    """The project's steps, by name, of a pack of searches at λ1 and seeds of their own; each reads its own batch."""
+    members = [c.with_values(seed=place, lambda1=0.01 * place) for place in range(width)]
+    weights_images, alpha_images = _images(c)
+    search = Search(members, weights_images, alpha_images)
+    if search.width != width:
+        raise SystemExit(f"--pack {width}: at channels={c.channels} the next width is {search.width}")
 
     def weights_step() -> None:
         search._weights_step()
@@ -85,37 +84,34 @@ def _endless(crops: SingleCrops) -> Iterator[Batch]:
         yield from crops.loader()
 
 
-def measure(scale: str, precisions: list[str], repeats: int) -> list[dict[str, Any]]:
-    """A row for each step of each candidate: operations, CPU seconds, and ratios to the baseline of the same repeat."""
+def measure(scale: str, precisions: Sequence[str], repeats: int, packs: Sequence[int] = (1,)) -> list[dict[str, Any]]:
+    """A row for each step of each candidate: operations, CPU seconds, and ratios to the baseline of the same repeat; of one search."""
     candidates = {BASELINE: baseline(configured(scale, "fp32"))}
-    candidates |= {precision: project(configured(scale, precision)) for precision in precisions}
-    counts = {name: _with_iteration(steps, _flop) for name, steps in candidates.items()}
+    widths = {BASELINE: 1}
+    for precision, width in itertools.product(precisions, packs):
+        name = precision if width == 1 else f"{precision}, K = {width}"
+        candidates[name], widths[name] = project(configured(scale, precision), width), width
+    counts = {name: _with_iteration(steps, _flop, widths[name]) for name, steps in candidates.items()}
     seconds: dict[str, list[dict[str, float]]] = {name: [] for name in candidates}
     for _ in range(repeats):
         for name, steps in candidates.items():
-            seconds[name].append(_with_iteration(steps, _cpu_seconds))
+            seconds[name].append(_with_iteration(steps, cpu_seconds, widths[name]))
     return [
         {
             "candidate": name,
             "step": step,
             "flop": counts[name][step],
             "flop_share": counts[name][step] / counts[BASELINE][step],
-            **_summary([b[step] for b in seconds[BASELINE]], [o[step] for o in seconds[name]]),
+            **summary([b[step] for b in seconds[BASELINE]], [o[step] for o in seconds[name]]),
         }
         for name in candidates
         for step in ("alpha", "weights", "iteration")
     ]
 
 
-def _with_iteration(steps: Steps, figure: Callable[[Callable[[], Any]], float]) -> dict[str, float]:
-    found = {name: figure(step) for name, step in steps.items()}
+def _with_iteration(steps: Steps, figure: Callable[[Callable[[], Any]], float], width: int) -> dict[str, float]:
+    found = {name: figure(step) / width for name, step in steps.items()}
     return {**found, "iteration": sum(found.values())}
-
-
-def _cpu_seconds(run: Callable[[], Any]) -> float:
-    started = time.process_time()
-    run()
-    return time.process_time() - started
 
 
 def _flop(run: Callable[[], Any]) -> int:
@@ -124,28 +120,12 @@ def _flop(run: Callable[[], Any]) -> int:
     return counter.get_total_flops()
 
 
-def _summary(base: list[float], own: list[float]) -> dict[str, float]:
-    ratios = [b / o for b, o in zip(base, own, strict=True)]
-    return {
-        "cpu_seconds": statistics.median(own),
-        "cpu_seconds_min": min(own),
-        "cpu_seconds_max": max(own),
-        "ratio": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
-
-
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The table, in Markdown."""
     yield "| candidate | step | GFLOP | share | CPU ms | min … max | times as fast | min … max |"
     yield "| --- " * 8 + "|"
     for row in rows:
-        low, middle, high = (1e3 * row[name] for name in ("cpu_seconds_min", "cpu_seconds", "cpu_seconds_max"))
-        yield (
-            f"| {row['candidate']} | {row['step']} | {row['flop'] / 1e9:.2f} | {row['flop_share']:.3f} | {middle:.0f} | "
-            f"{low:.0f} … {high:.0f} | {row['ratio']:.2f} | {row['ratio_min']:.2f} … {row['ratio_max']:.2f} |"
-        )
+        yield f"| {row['candidate']} | {row['step']} | {row['flop'] / 1e9:.2f} | {row['flop_share']:.3f} | {figures(row)}"
 
 
 def main() -> None:
@@ -153,21 +133,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", choices=SCALES, default="proxy")
     parser.add_argument("--precision", default="fp32,bf16", help="the project's precisions to measure")
+    parser.add_argument("--pack", default="1", help="the widths of packs to measure")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = measure(options.scale, options.precision.split(","), options.repeats)
-    load = os.getloadavg()[1]
-    hardware = f"{device_name('cpu')}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    rows = measure(
+        options.scale, options.precision.split(","), options.repeats, [int(text) for text in options.pack.split(",")]
+    )
     print("\n".join(lines(rows)))
-    print(f"scale {options.scale}; medians of {options.repeats} repeats, candidates alternating; load {load:.1f}")
-    print(f"{hardware}; {', '.join(f'{name} {version}' for name, version in versions.items())}")
-    if options.out is not None:
-        about = {"scale": options.scale, "repeats": options.repeats, "load": load}
-        about |= {"hardware": hardware, "versions": versions, "rows": rows}
-        options.out.write_text(json.dumps(about, indent=1) + "\n")
+    print(f"scale {options.scale}; {about(options.repeats)}")
+    write(options.out, vars(options), rows)
 
 
 if __name__ == "__main__":

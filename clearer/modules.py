@@ -74,6 +74,8 @@ def folded(network: nn.Module) -> Iterator[None]:
 @torch.no_grad()
 def _folded_pairs(pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]]) -> list[tuple[Tensor, Tensor]]:
     """A weight and a bias for each; scales and shifts of all are computed at once."""
+    if not pairs:
+        return []
 
     def every(name: str) -> Tensor:
         return torch.cat([getattr(norm, name) for _, norm in pairs])

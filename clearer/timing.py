@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clearer.modules import folded
 from clearer.testing import restore
 
 STEADY = 0.03
@@ -43,7 +44,7 @@ def testing_time(
     attempts: int = 3,
     limit: float = math.inf,
 ) -> TestingTime:
-    """The time to restore `inputs`, (1, channels, height, width) each on the network's device, per image.
+    """The time to restore `inputs`, (1, channels, height, width) each on the network's device, per image, as they are scored.
 
     A call restores every input once, one after another, synchronised; a series is `calls` calls after one
     that is not counted. The figure is the median of the medians of `series` series, with the interquartile
@@ -65,7 +66,7 @@ def testing_time(
         return 1e3 * (time.perf_counter() - started) / len(inputs)
 
     best: TestingTime | None = None
-    with torch.inference_mode():
+    with torch.inference_mode(), folded(network):
         for attempt in range(1, attempts + 1):
             runs = np.array([[call() for _ in range(calls + 1)][1:] for _ in range(series)])
             medians = np.median(runs, axis=1)
@@ -89,7 +90,7 @@ def pass_seconds(network: nn.Module, inputs: Iterable[Tensor], self_ensemble: in
     The kind of figure that the paper's testing time is: a whole test set. Call it after `testing_time`, warm.
     """
     total = 0.0
-    with torch.inference_mode():
+    with torch.inference_mode(), folded(network):
         for degraded in inputs:
             _synchronise(degraded.device)
             started = time.perf_counter()

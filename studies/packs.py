@@ -22,7 +22,7 @@ WIDEST = 8
 NARROW_CHANNELS = 16
 """Up to so many channels C a pack is faster on a CPU."""
 _FURTHER = 0.4
-"""What each further member of a pack adds to its time, where a search alone takes 1: `python -m benchmarks.packs`, C = 4 and 8."""
+"""What each further member of a pack adds to its time, where a search alone takes 1: `python -m benchmarks.search_step --pack 1,4,8`, C = 4 and 8."""
 _SLOTS = 2
 """Packs of searches that are taken to run at once: the smallest machine's."""
 CPU_BYTES, GPU_BYTES = 2 << 30, 32 << 30

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import search_step
+from benchmarks import plain, search_step
 from benchmarks.plain import PlainSearch
+from clearer.architecture import Architecture
 from clearer.modules import Steps, folded
-from clearer.networks import Supernet
+from clearer.networks import Network, Supernet
 
 
 def batch(size=16):
@@ -120,3 +121,9 @@ def test_an_iteration_takes_81_percent_of_the_operations():
     assert shares == pytest.approx([0.622, 1, 0.811], abs=1e-3)
     assert all(rows["baseline", step]["flop_share"] == rows["baseline", step]["ratio"] == 1 for _, step in rows)
     assert len(list(search_step.lines(list(rows.values())))) == 2 + 6
+
+
+def test_a_derived_network_by_the_authors_way_restores_the_same():
+    network = uneven(Network(Architecture.parse("FP-PF"), 2)).double().eval()
+    degraded, _ = batch()
+    torch.testing.assert_close(plain.restore(network, degraded), network(degraded), rtol=1e-10, atol=1e-12)

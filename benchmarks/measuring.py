@@ -1,0 +1,88 @@
+"""What the benchmarks of speed share: candidates alternate within one run, and ratios are to the baseline of the same repeat."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clearer.timing import device_name
+
+BASELINE = "baseline"
+
+
+def cpu_seconds(run: Callable[[], Any]) -> float:
+    """CPU seconds of a call, which a busy neighbour disturbs less than wall time."""
+    started = time.process_time()
+    run()
+    return time.process_time() - started
+
+
+def summary(base: Sequence[float], own: Sequence[float]) -> dict[str, float]:
+    """Of the seconds of repeats: the median, the smallest, the largest, and the same of how many times as fast as the baseline."""
+    ratios = [b / o for b, o in zip(base, own, strict=True)]
+    return {
+        "cpu_seconds": statistics.median(own),
+        "cpu_seconds_min": min(own),
+        "cpu_seconds_max": max(own),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+    }
+
+
+def alternated(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> list[dict[str, Any]]:
+    """A row for each candidate, one of which is the `BASELINE`; a first round is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for repeat in range(repeats + 1):
+        for name, run in candidates.items():
+            found = cpu_seconds(run)
+            if repeat:
+                seconds[name].append(found)
+    return [{"candidate": name, **summary(seconds[BASELINE], own)} for name, own in seconds.items()]
+
+
+def figures(row: Mapping[str, Any]) -> str:
+    """The figures of a row, as the cells of a Markdown table: CPU ms, min … max, times as fast, min … max."""
+    low, middle, high = (1e3 * row[name] for name in ("cpu_seconds_min", "cpu_seconds", "cpu_seconds_max"))
+    return f"{middle:.3g} | {low:.3g} … {high:.3g} | {row['ratio']:.2f} | {row['ratio_min']:.2f} … {row['ratio_max']:.2f} |"
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The rows in Markdown."""
+    yield "| candidate | CPU ms | min … max | times as fast | min … max |"
+    yield "| --- " * 5 + "|"
+    for row in rows:
+        yield f"| {row['candidate']} | {figures(row)}"
+
+
+def hardware() -> dict[str, Any]:
+    """What the figures were measured on, and with."""
+    return {
+        "hardware": f"{device_name('cpu')}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
+        "load": round(os.getloadavg()[1], 1),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+def about(repeats: int) -> str:
+    """The same in one line, for people."""
+    found = hardware()
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return (
+        f"medians of {repeats} repeats, candidates alternating; load {found['load']}; {found['hardware']}; {versions}"
+    )
+
+
+def write(path: Path | None, options: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the figures and what they are of as JSON, where a file is named."""
+    if path is not None:
+        asked = {name: value for name, value in options.items() if not isinstance(value, Path)}
+        path.write_text(json.dumps({"options": asked, **hardware(), "rows": rows}, indent=1) + "\n")
