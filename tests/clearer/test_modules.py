@@ -7,7 +7,7 @@ from torch import nn
 from clearer.modules import Fusion, Parallel, Transition, resample, stem
 from clearer.networks import MixedColumn
 
-ALPHA = torch.tensor([0.3, 0.7])
+ALPHA = torch.tensor([[0.3], [0.7]])  # of one network
 MODULES = {
     "parallel": (Parallel(3, 2), ()),
     "fusion": (Fusion(3, 2), ()),
