@@ -114,8 +114,9 @@ class Supernet(_MultiScale):
         return [parameter for name, parameter in self.named_parameters() if name != "logits"]
 
     def forward(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
-        """As `Network.forward`, with the given `alpha` (K, columns, 2) in place of the supernet's own."""
-        mixture = (self.alpha() if alpha is None else alpha).permute(1, 2, 0).unbind()
+        """As `Network.forward`, with the given `alpha`, (columns, 2) or (K, columns, 2), in place of the supernet's own."""
+        own = self.alpha() if alpha is None else alpha.reshape(-1, sum(self.columns), 2)
+        mixture = own.permute(1, 2, 0).unbind()
         return self._restore(image, lambda column, module, branches: module(branches, mixture[column]))
 
     def architecture(self) -> Architecture:

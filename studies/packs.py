@@ -39,33 +39,35 @@ class Packing:
     def searches(self, wanted: Iterable[Configuration]) -> dict[str, int]:
         """The widths of the packs of searches, by shape, for the configurations of all the study's searches."""
         distinct = {digest(c.of_stage("search")): c for c in wanted}
-        counts = Counter(shape(c, "search") for c in distinct.values())
+        names = {key: shape(c, "search") for key, c in distinct.items()}
+        counts, examples = Counter(names.values()), {names[key]: c for key, c in distinct.items()}
         slots = _SLOTS if len(counts) == 1 else 1
-        return {shape(c, "search"): self._width("search", c, counts, slots) for c in distinct.values()}
+        return {name: self._of_searches(examples[name], count, slots) for name, count in counts.items()}
 
     def trainings(self, wanted: Iterable[tuple[Configuration, Architecture]]) -> dict[str, int]:
         """The widths of the packs of trainings, by shape and architecture, for all that the study trains."""
         distinct = {
             digest([c.of_stage("train"), str(architecture)]): (c, str(architecture)) for c, architecture in wanted
         }
-        counts = Counter(_training(c, architecture) for c, architecture in distinct.values())
-        return {_training(c, text): self._width("train", c, counts, 1, text) for c, text in distinct.values()}
-
-    def _width(
-        self, stage: str, c: Configuration, counts: Mapping[str, int], slots: int, architecture: str = ""
-    ) -> int:
-        """The width with which so many take least time, `slots` packs at once; the narrowest of equals."""
-        count = counts[_training(c, architecture) if architecture else shape(c, stage)]
-        if self.asked is not None and stage == "search":
-            return full_width(self.asked, c.channels, c.precision)
+        names = {key: _training(c, text) for key, (c, text) in distinct.items()}
+        counts, examples = Counter(names.values()), {names[key]: c for key, (c, _) in distinct.items()}
         most = WIDEST if self.asked is None else self.asked
-        if most == 1 or (not self.gpus and c.channels > NARROW_CHANNELS):
+        return {name: self._fastest("train", examples[name], count, 1, most) for name, count in counts.items()}
+
+    def _of_searches(self, c: Configuration, count: int, slots: int) -> int:
+        if self.asked is not None:
+            return full_width(self.asked, c.channels, c.precision)
+        return self._fastest("search", c, count, slots, WIDEST)
+
+    def _fastest(self, stage: str, c: Configuration, count: int, slots: int, most: int) -> int:
+        """The width with which `count` take least time, `slots` packs at once; the narrowest of equals."""
+        if 1 in (count, most) or (not self.gpus and c.channels > NARROW_CHANNELS):
             return 1
         memory = GPU_BYTES * min(self.gpus, 1.0) if self.gpus else CPU_BYTES
-        most = min(most, int(memory / step_bytes(stage, c)))
+        most = max(1, min(most, int(memory / step_bytes(stage, c))))
         widths = {1, *(full_width(k, c.channels, c.precision) for k in range(2, most + 1))}
         return min(
-            sorted(k for k in widths if k <= max(most, 1)),
+            sorted(k for k in widths if k <= most),
             key=lambda k: math.ceil(count / k / slots) * (1 + _FURTHER * (k - 1)),
         )
 

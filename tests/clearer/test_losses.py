@@ -32,6 +32,14 @@ def test_entropy_of_undecided_and_decided_columns(columns):
     assert architecture_entropy(decided).item() == pytest.approx(0, abs=1e-30)
 
 
+def test_the_losses_of_several_searches_are_those_of_each():
+    logits = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    costs = torch.rand(3, 4, 2, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(architecture_entropy(logits), torch.stack([architecture_entropy(own) for own in logits]))
+    each = [architecture_complexity(*own) for own in zip(logits, costs, strict=True)]
+    torch.testing.assert_close(architecture_complexity(logits, costs), torch.stack(each))
+
+
 @pytest.mark.parametrize("size", [1e2, 1e4, 1e30])
 def test_entropy_is_finite_at_huge_logits(size):
     logits = torch.tensor([[size, -size], [-size, size], [size, size]], requires_grad=True)
@@ -65,7 +73,7 @@ def test_gradients():
     assert torch.autograd.gradcheck(lambda given: architecture_complexity(given, costs), logits)
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 3), (3, 1), (0, 2), (2, 2, 2), ()])
+@pytest.mark.parametrize("shape", [(3,), (3, 3), (3, 1), (0, 2), (2, 2, 3), (2, 0, 2), (1, 2, 2, 2), ()])
 def test_logits_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match="logits are"):
         architecture_entropy(torch.zeros(shape))

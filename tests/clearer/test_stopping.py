@@ -82,10 +82,13 @@ def test_a_search_that_stops_is_the_beginning_of_one_that_does_not(search, settl
     whole = finish(search(c.with_values(search_patience=0)))
     assert whole.iteration == c.search_iterations
     clocks = ("seconds", "recorded_at")
-    both = [[{k: v for k, v in row.items() if k not in clocks} for row in run.curve] for run in (stopped, whole)]
+    both = [
+        [{k: v for k, v in row.items() if k not in clocks} for row in run.members[0].curve] for run in (stopped, whole)
+    ]
     assert both[0] == both[1][: len(both[0])]
     rule = c.warmup_iterations, c.search_patience, c.search_tolerance
-    replayed = [row["iteration"] for n, row in enumerate(whole.curve) if has_settled(whole.curve[: n + 1], *rule)]
+    ran = whole.members[0].curve
+    replayed = [row["iteration"] for n, row in enumerate(ran) if has_settled(ran[: n + 1], *rule)]
     assert replayed[0] == stopped.iteration
 
 
@@ -94,7 +97,7 @@ def test_interruptions_change_neither_the_stop_nor_a_bit(search, settling, bits,
     run = search(settling)
     while not run.ended:
         again = search(settling)
-        again.load_state_dict(unpack_state(pack_state(run.state_dict())))
+        again.load_state_dicts([unpack_state(pack_state(run.state_dict(run.members[0])))])
         run = next(again.advance(every))
     assert run.iteration == stopped.iteration
     assert bits(run) == bits(stopped)
