@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.images import ImageSet, as_tensor
 from clearer.modules import Fusion, Parallel, ResidualBlock, Transition
@@ -144,3 +145,20 @@ class PlainSearch:
     def _restoration(self, batch: Batch) -> Tensor:
         degraded, clean = batch
         return F.mse_loss(restore(self.supernet, degraded), clean)
+
+
+class PlainTraining:
+    """The training of a derived network by the authors' way, at a constant learning rate."""
+
+    def __init__(self, architecture: Architecture, configuration: Configuration):
+        c = configuration
+        self.network, self.clip_norm = Network(architecture, c.channels, c.image_channels).train(), c.clip_norm
+        self.optimizer = torch.optim.Adam(self.network.parameters(), c.train_learning_rate, foreach=False)
+
+    def step(self, batch: Batch) -> None:
+        """One step of the weights on L_Res."""
+        degraded, clean = batch
+        self.optimizer.zero_grad()
+        F.mse_loss(restore(self.network, degraded), clean).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm, foreach=False)
+        self.optimizer.step()

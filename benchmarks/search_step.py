@@ -52,7 +52,7 @@ def baseline(c: Configuration) -> Steps:
     supernet.load_state_dict(search.supernet.state_dict())
     search.supernet.logits = supernet.logits
     plain = PlainSearch(supernet, c, search.alpha_objective)
-    batches = _endless(SingleCrops(c, weights_images))
+    batches = endless(SingleCrops(c, weights_images))
     alpha_crops = SingleCrops(c, alpha_images)
     return {
         "alpha": lambda: plain.alpha_step(next(alpha_crops.loader())),
@@ -79,7 +79,8 @@ def _images(c: Configuration) -> list[Any]:
     return [load_split(c.dataset, split, c.image_channels, None) for split in (c.weights_split, c.alpha_split)]
 
 
-def _endless(crops: SingleCrops) -> Iterator[Batch]:
+def endless(crops: SingleCrops) -> Iterator[Batch]:
+    """Batch after batch, from a loader that is made anew when the images are used up."""
     while True:
         yield from crops.loader()
 

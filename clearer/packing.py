@@ -21,11 +21,11 @@ def full_width(width: int, channels: int, precision: str = "fp32") -> int:
     """The least width from `width` on at which a network's place in the pack does not change its bits on a CPU.
 
     Vectorised loops and sums treat channels beyond the last whole vector, or block of vectors, unlike those before. They treat all
-    alike where K·channels is a power of two and fills a vector (16 numbers; 32 in bf16). Where `channels` is none, only 1 is left.
+    alike where K·channels is a power of two from 8 on (16 in bf16). Where `channels` is none, only 1 is left.
     """
     if width == 1 or channels & (channels - 1):
         return 1
-    least = max(width, (32 if precision == "bf16" else 16) // channels)
+    least = max(width, (16 if precision == "bf16" else 8) // channels)
     return 1 << (least - 1).bit_length()
 
 

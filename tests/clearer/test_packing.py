@@ -16,7 +16,7 @@ from clearer.runs import DivergedError
 from clearer.search import Search
 from clearer.training import Training
 
-WIDTH = 8
+WIDTH = 4
 
 
 @pytest.fixture(params=["search", "train"])
@@ -54,7 +54,7 @@ def test_a_members_bits_depend_on_no_neighbour_and_on_no_place(pack, configurati
     wanted = configurations[0]
     others = [c.with_values(seed=c.seed + 5) for c in configurations[1:]]
     runs = [
-        pack(configurations), pack(configurations[::-1]), pack([others[2], *others[:2], *others[:2], wanted]), pack([wanted], width=WIDTH),
+        pack(configurations), pack(configurations[::-1]), pack([others[2], *others[:2], wanted]), pack([wanted], width=WIDTH),
     ]  # fmt: skip
     found = [bits_of(bits, finish(run), wanted) for run in runs]
     assert all(len(own) == 1 for own in found)
@@ -149,12 +149,12 @@ def test_a_search_that_has_settled_ends_alone(configurations, photographs, finis
     assert stops == [(15, [True, False]), (40, [True, True])]
     assert [member.iteration for member in run.members] == [15, 40]
     alone = finish(Search([restless], photographs["train"], photographs["validation"], width=2))
-    assert alone.width == run.width == 8
+    assert alone.width == run.width == 4
     assert bits(alone) == bits_of(bits, run, restless)
 
 
 def test_what_does_not_fit_is_refused(pack, configurations):
-    with pytest.raises(ValueError, match="a pack of 8 does not hold these 2 configurations"):
+    with pytest.raises(ValueError, match="a pack of 4 does not hold these 2 configurations"):
         pack([configurations[0], configurations[1].with_values(batch_size=3)], WIDTH)
     with pytest.raises(ValueError, match="a pack of 1 does not hold these 2 configurations"):
         pack(configurations[:2], 1)
@@ -205,7 +205,15 @@ def test_each_network_is_clipped_by_its_own_norm():
 
 @pytest.mark.parametrize(
     ("channels", "precision", "asked", "width"),
-    [(2, "fp32", 3, 8), (4, "fp32", 3, 4), (8, "fp32", 2, 2), (16, "fp32", 3, 4), (4, "bf16", 2, 8), (8, "bf16", 3, 4)],
+    [
+        (2, "fp32", 3, 4),
+        (4, "fp32", 2, 2),
+        (4, "fp32", 3, 4),
+        (8, "fp32", 2, 2),
+        (16, "fp32", 3, 4),
+        (4, "bf16", 2, 4),
+        (8, "bf16", 2, 2),
+    ],
 )
 def test_a_pack_is_as_wide_as_leaves_no_place_apart(
     configurations, photographs, bits, channels, precision, asked, width

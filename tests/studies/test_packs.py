@@ -42,7 +42,7 @@ def grid(lambdas: int, seeds: int, **values: Any) -> list[Configuration]:
 
 
 @pytest.mark.parametrize(
-    ("count", "width"), [(1, 1), (2, 1), (3, 1), (5, 4), (6, 4), (8, 4), (12, 8), (16, 8), (100, 8)], ids=str
+    ("count", "width"), [(1, 1), (2, 1), (3, 2), (4, 2), (6, 4), (8, 4), (12, 8), (16, 8), (100, 8)], ids=str
 )
 def test_searches_are_packed_where_that_is_faster_on_two_cores(count: int, width: int) -> None:
     assert list(Packing().searches(grid(count, 1)).values()) == [width]
@@ -57,7 +57,7 @@ def test_the_width_follows_from_what_is_wanted() -> None:
     assert set(Packing().searches(grid(12, 1, channels=32)).values()) == {1}
     assert set(Packing().searches(grid(12, 1, channels=8)).values()) == {8}
     assert set(Packing().searches(grid(12, 1, channels=3)).values()) == {1}, "no power of two"
-    assert set(Packing().searches(grid(6, 1, precision="bf16")).values()) == {1}
+    assert set(Packing().searches(grid(4, 1, precision="bf16")).values()) == {1}, "2 are too few in bf16, and 4 too many"
 
 
 def test_a_pack_fits_its_memory() -> None:
@@ -90,7 +90,7 @@ def test_trainings_of_one_architecture_are_packed_over_their_seeds() -> None:
     jobs = [Job("train", str(n), c, DATA, str(a)) for n, (c, a) in enumerate(wanted)]
     distinct = [jobs[0], jobs[1], jobs[2], jobs[3], *jobs[8:]]
     assert [(len(pack.jobs), pack.width) for pack in packs(distinct, widths)] == [(4, 4), (3, 4)]
-    assert set(Packing(asked=2).trainings(wanted).values()) == {1}, "two do not fill a vector at C = 4"
+    assert set(Packing(asked=2).trainings(wanted).values()) == {2}
     assert set(Packing(asked=1).trainings(wanted).values()) == {1}
     halved = [Job("train", "h", C.with_values(train_halving=2), DATA, str(one), reduction=2)]
     assert packs(halved, widths) == [Pack(tuple(halved), 1)], "rivals are not packed"
@@ -141,20 +141,20 @@ def kept(store: Store, job: Job) -> tuple[Any, ...]:
 def test_a_pack_that_was_left_goes_on_in_any_company(stage: str, data: Fingerprints, tmp_path: Path) -> None:
     jobs = jobs_of(data, stage)
     whole, broken = (Place(str(tmp_path / name), None, checkpoint_seconds=0) for name in ("whole", "broken"))
-    events = list(run_pack(Pack(jobs, 8), whole))
+    events = list(run_pack(Pack(jobs, 4), whole))
     assert [sorted(event["records"]) for event in events if "records" in event] == [sorted(j.key for j in jobs)] * 4
     assert [event["ended"] for event in events if "ended" in event] == [{job.key: None} for job in jobs]
     store = Store(broken.storage)
-    run = run_pack(Pack(jobs, 8), broken)
+    run = run_pack(Pack(jobs, 4), broken)
     for _ in range(2):
         next(run)
     run.close()
     store.forget_checkpoints(stage, jobs[0].key, after=2)  # as if killed before the others had written theirs
-    next(left := run_pack(Pack(jobs[:2], 8), broken))
+    next(left := run_pack(Pack(jobs[:2], 4), broken))
     left.close()
     assert {store.saved_iteration(stage, job.key) for job in jobs[:2]} == {4}
-    list(run_pack(Pack(jobs[1:], 8), broken))
-    list(run_pack(Pack(jobs, 8), broken))
+    list(run_pack(Pack(jobs[1:], 4), broken))
+    list(run_pack(Pack(jobs, 4), broken))
     assert [kept(store, job) for job in jobs] == [kept(Store(whole.storage), job) for job in jobs]
     assert store.files("stages") == Store(whole.storage).files("stages")
 
@@ -164,11 +164,11 @@ def test_one_search_that_diverges_fails_alone(data: Fingerprints, tmp_path: Path
     wild = SMALL.with_values(lambda1=1e39)  # infinite in fp32
     place, alone = Place(str(tmp_path / "runs"), None), Place(str(tmp_path / "alone"), None)
     bad = Job("search", "wild", wild, data)
-    ends = [event["ended"] for event in run_pack(Pack((jobs[0], bad, jobs[1]), 8), place) if "ended" in event]
+    ends = [event["ended"] for event in run_pack(Pack((jobs[0], bad, jobs[1]), 4), place) if "ended" in event]
     reasons = {key: failure for end in ends for key, failure in end.items()}
     assert reasons.pop("wild") == Failure("search diverged: restoration_loss is nan by iteration 4")
     assert reasons == {jobs[0].key: None, jobs[1].key: None}
-    list(run_pack(Pack((jobs[1],), 8), alone))
+    list(run_pack(Pack((jobs[1],), 4), alone))
     assert kept(Store(place.storage), jobs[1]) == kept(Store(alone.storage), jobs[1])
 
 
@@ -180,15 +180,15 @@ def test_what_the_memory_does_not_hold_is_computed_in_halves(
     advance = Search.advance
 
     def short_of_memory(run: Search, every: int | None = None) -> Any:
-        if run.width > 8:
+        if run.width > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return advance(run, every)
 
     monkeypatch.setattr(Search, "advance", short_of_memory)
-    ends = [event["ended"] for event in run_pack(Pack(jobs, 16), place) if "ended" in event]
+    ends = [event["ended"] for event in run_pack(Pack(jobs, 8), place) if "ended" in event]
     assert ends == [{job.key: None} for job in jobs]
     monkeypatch.undo()
-    list(run_pack(Pack(jobs[:1], 8), narrow))
+    list(run_pack(Pack(jobs[:1], 4), narrow))
     assert kept(Store(place.storage), jobs[0]) == kept(Store(narrow.storage), jobs[0])
 
 
@@ -202,7 +202,8 @@ def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     searched = rows[rows["kind"] == "searched"]
     assert searched["search_pack"].tolist() == [8] * 10
     assert rows.loc[rows["kind"] != "searched", "search_pack"].isna().all()
-    assert (rows["train_pack"] == 1).all()
+    replicates = rows.drop_duplicates(["architecture", "seed"]).groupby("architecture")["seed"].nunique()
+    assert rows["train_pack"].tolist() == [{1: 1, 2: 4}[n] for n in rows["architecture"].map(replicates)]
     again = run_study(
         tmp_path / "one", "--tracking-uri", "none", "--pack", "8", "--random", "0",
         settings=(*TINY[:-3], "lambda1=0.1", "lambda2=0", "seed=1"),

@@ -1,0 +1,96 @@
+"""How fast a whole study is: the quick λ study with packs and processes, against the authors' way of its stages one after another.
+
+    python -m benchmarks.quick_study [--iterations 12] [--out FILE]
+
+The candidate is the command itself, `studies/lambda_pareto.py` with no arguments but an empty folder: wall time from its start to its end,
+with Ray, references, tests, testing times, figures and MLflow. The baseline is the learning alone of the same searches and trainings
+(`benchmarks.plain`: eager fp32, all gradients, a loader of single crops), one after another in one process with as many threads as the
+machine has cores. Its wall time is extrapolated: `--iterations` of each stage are timed
+and multiplied by what the study's rows say that it ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+import analysis
+from benchmarks.measuring import hardware, write
+from benchmarks.plain import PlainTraining, SingleCrops
+from benchmarks.search_step import baseline, endless
+from clearer.architecture import Architecture
+from clearer.configuration import QUICK, Configuration
+from clearer.runs import learning_images
+
+STUDY = Path(__file__).resolve().parent.parent / "studies" / "lambda_pareto.py"
+
+
+def seconds_of(run: Callable[[], Any], iterations: int) -> float:
+    """Wall seconds of one call, after one that is not counted."""
+    run()
+    started = time.perf_counter()
+    for _ in range(iterations):
+        run()
+    return (time.perf_counter() - started) / iterations
+
+
+def plain_seconds(rows: pd.DataFrame, iterations: int) -> dict[str, float]:
+    """Wall seconds of the study's searches and trainings by the authors' way, one after another."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    c = Configuration(**QUICK)
+    steps = baseline(c)
+    alpha, weights = (seconds_of(steps[name], iterations) for name in ("alpha", "weights"))
+    searches = rows[rows["kind"] == "searched"].drop_duplicates("search_key")
+    total = {"searches": len(searches) * (c.search_iterations * (alpha + weights) - c.warmup_iterations * alpha)}
+    images = learning_images(c, c.weights_split, None)
+    trained = rows.drop_duplicates("train_key")["architecture"].value_counts()
+    total["trainings"] = 0.0
+    for text, count in trained.items():
+        training = PlainTraining(Architecture.parse(str(text)), c)
+        batches = endless(SingleCrops(c, images))
+        each = seconds_of(lambda training=training, batches=batches: training.step(next(batches)), iterations)  # type: ignore[misc]
+        total["trainings"] += count * c.train_iterations * each
+    return total
+
+
+def study_seconds(storage: Path) -> float:
+    """Wall seconds of the study's command."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, STUDY, "--storage", storage], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--iterations", type=int, default=12)
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Path(folder) / "runs"
+        own = study_seconds(storage)
+        rows = analysis.load(storage)
+    plain = plain_seconds(rows, options.iterations)
+    learning = sum(plain.values())
+    counted = f"{rows['search_key'].nunique()} searches, {rows['train_key'].nunique()} trainings, {rows['seed'].nunique()} seeds"
+    print("| | wall seconds | times as fast |\n| --- | --- | --- |")
+    print(
+        f"| baseline: searches {plain['searches']:.0f} s, trainings {plain['trainings']:.0f} s | {learning:.0f} | 1.00 |"
+    )
+    print(f"| the whole command | {own:.0f} | {learning / own:.2f} |")
+    print(f"{counted}; the baseline from {options.iterations} iterations of each stage; {hardware()['hardware']}")
+    write(options.out, vars(options), [{"study_seconds": own, "baseline_seconds": plain, "ratio": learning / own}])
+
+
+if __name__ == "__main__":
+    main()
