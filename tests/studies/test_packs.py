@@ -205,7 +205,7 @@ def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     assert searched["search_pack"].tolist() == [8] * 10
     assert rows.loc[rows["kind"] != "searched", "search_pack"].isna().all()
     replicates = rows.drop_duplicates(["architecture", "seed"]).groupby("architecture")["seed"].nunique()
-    assert rows["train_pack"].tolist() == [n for n in rows["architecture"].map(replicates)]
+    assert rows["train_pack"].tolist() == list(rows["architecture"].map(replicates))
     again = run_study(
         tmp_path / "one", "--tracking-uri", "none", "--pack", "8", "--random", "0",
         settings=("channels=4", *TINY[1:-3], "lambda1=0.1", "lambda2=0", "seed=1"),
