@@ -9,6 +9,7 @@ The two give different PSNR at the same σ and do not compare.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,18 @@ Image = np.ndarray
 
 def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random.Generator) -> np.ndarray:
     """The noisy version of uint8 images of any shape: float32, 1.0 is white; outside 0 … 1 only under `float`."""
-    noisy = clean + sigma * generator.standard_normal(clean.shape, dtype=np.float32)
+    return noisy(clean, generator.standard_normal(clean.shape, dtype=np.float32), sigma, protocol)
+
+
+def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
+    """`degrade` by given standard normal `noise`, float32. Both are arrays, or both tensors; 255 is white in `clean` alone."""
+    found = float(sigma) * noise
+    found += clean
     if protocol == "clip8":
-        noisy = np.floor(np.clip(noisy, 0, 255))
-    return (noisy / 255).astype(np.float32)
+        found = found.clip(0, 255)
+        found = np.floor(found) if isinstance(found, np.ndarray) else found.floor_()
+    found /= 255
+    return found
 
 
 def test_input(clean: Image, sigma: float, protocol: str) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""Batches of random crops, flipped and turned at random, for all members of a pack at once.
+
+The images, positions, orientations and noise of iteration i of role r are drawn from `stream(seed, r, i)`: they depend on no
+other iteration and on no other member. On the CPU, windows are copied out of the decoded images, which the processes of a node
+share. On any other device the images lie once, as one tensor, and all windows of a batch are gathered there.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clearer.configuration import Configuration
+from clearer.images import ImageSet
+from clearer.protocols import Image, noisy
+from clearer.streams import stream
+
+ORIENTATIONS = 8
+"""The four turns of a window and of its mirror image."""
+
+
+class Crops:
+    """Random crops of `images` for the members of a pack: configurations that differ in seed and in what degrades an image.
+
+    Members of one seed have the same crops, and the same noise times their σ. Partners are cropped, flipped and turned as
+    their clean images are.
+    """
+
+    def __init__(
+        self, images: ImageSet, members: Sequence[Configuration], role: str, device: torch.device | str = "cpu"
+    ):
+        self._members, self._role, self._device = members, role, torch.device(device)
+        self._batch_size, self._patch_size = members[0].batch_size, members[0].patch_size
+        self._seeds = list(dict.fromkeys(c.seed for c in members))
+        places = np.array([image.shape[:2] for image in images.clean]) - self._patch_size + 1
+        self._choices = np.column_stack([places, np.full(len(places), ORIENTATIONS)])
+        self._pixels = _pixels(images, self._device)
+
+    def batch(self, iteration: int) -> tuple[Tensor, Tensor]:
+        """Degraded and clean, each float32 (batch, K·channels, patch, patch), channels last; 1.0 is white."""
+        streams = [stream(seed, self._role, iteration) for seed in self._seeds]
+        windows = np.concatenate([self._windows(generator) for generator in streams])
+        clean, *partners = (self._cut(pixels, windows) for pixels in self._pixels)
+        kinds = {(c.sigma, c.protocol) for c in self._members}
+        if partners:
+            degraded = dict.fromkeys(kinds, partners[0].div_(255))
+        else:
+            noise = self._noise(clean.shape, streams)
+            degraded = {kind: noisy(clean, noise, *kind) for kind in kinds}
+        clean.div_(255)
+        return self._joined([degraded[c.sigma, c.protocol] for c in self._members]), self._joined(
+            [clean] * len(self._members)
+        )
+
+    def _windows(self, generator: np.random.Generator) -> np.ndarray:
+        """The image, upper side, left side and orientation of a seed's windows, (batch, 4), uniform."""
+        uniform = generator.random((self._batch_size, 4))
+        images = (uniform[:, 0] * len(self._choices)).astype(np.int64)
+        return np.column_stack([images, (uniform[:, 1:] * self._choices[images]).astype(np.int64)])
+
+    def _cut(self, pixels: MappedPixels | FlatPixels, windows: np.ndarray) -> Tensor:
+        """float32 (seeds, batch, patch, patch, channels), 255 is white."""
+        return pixels.cut(windows, self._patch_size).float().unflatten(0, (len(self._seeds), -1))
+
+    def _noise(self, shape: Sequence[int], streams: Sequence[np.random.Generator]) -> Tensor:
+        """Standard normal, of each seed its own; a GPU draws other numbers than a CPU."""
+        noise = torch.empty(shape, device=self._device)
+        for own, generator in zip(noise, streams, strict=True):
+            # numpy's own normal numbers take over three times as long.
+            own.normal_(generator=torch.Generator(self._device).manual_seed(int(generator.integers(2**63))))
+        return noise
+
+    def _joined(self, sides: Sequence[Tensor]) -> Tensor:
+        """(batch, K·channels, patch, patch): of each member's (seeds, batch, patch, patch, channels) what is its seed's."""
+        own = [side[self._seeds.index(c.seed)] for side, c in zip(sides, self._members, strict=True)]
+        together = torch.stack(own) if len(own) > 1 else own[0][None]
+        joined = together.permute(1, 2, 3, 0, 4).flatten(3).permute(0, 3, 1, 2)
+        return joined.contiguous(memory_format=torch.channels_last)
+
+
+class MappedPixels:
+    """Images where they lie in the CPU's memory: nothing is copied but windows."""
+
+    def __init__(self, images: Sequence[Image]):
+        # One item a pixel, whatever its channels: numpy copies those faster than an axis of three.
+        self._images = [np.ascontiguousarray(image).view(f"V{image.shape[2]}")[..., 0] for image in images]
+
+    def cut(self, windows: np.ndarray, size: int) -> Tensor:
+        """The `windows` (n, 4) of image, upper side, left side and orientation: uint8 (n, size, size, channels)."""
+        # Copied one by one: an index has eight bytes a pixel, and gathering by it takes longer.
+        found = np.empty((len(windows), size, size), self._images[0].dtype)
+        for window, (image, y, x, orientation) in zip(found, windows.tolist(), strict=True):
+            window[...] = oriented(self._images[image][y : y + size, x : x + size], orientation)
+        return torch.from_numpy(found.view(np.uint8).reshape(*found.shape, -1))
+
+
+class FlatPixels:
+    """Images on a device, one after another: uint8 (pixels, channels)."""
+
+    def __init__(self, images: Sequence[Image], device: torch.device | str):
+        flat = [np.ascontiguousarray(image).reshape(-1, image.shape[2]) for image in images]
+        self._pixels = torch.from_numpy(np.concatenate(flat)).to(device)
+        sizes = [len(image) for image in flat]
+        self._starts = torch.tensor([0, *np.cumsum(sizes[:-1])], device=device)
+        self._widths = torch.tensor([image.shape[1] for image in images], device=device)
+
+    def cut(self, windows: np.ndarray, size: int) -> Tensor:
+        """As `MappedPixels.cut`, bit for bit."""
+        image, y, x, orientation = torch.from_numpy(windows).to(self._pixels.device).unbind(1)
+        rows, columns = (grids[orientation] for grids in _grids(size, self._pixels.device))
+        width = self._widths[image]
+        first = self._starts[image] + y * width + x
+        return self._pixels[first[:, None, None] + width[:, None, None] * rows + columns]
+
+
+def oriented(window: np.ndarray, orientation: int) -> np.ndarray:
+    """One of the `ORIENTATIONS` of a window (size, size): a view."""
+    window = window.T if orientation & 4 else window
+    return window[:: -1 if orientation & 2 else 1, :: -1 if orientation & 1 else 1]
+
+
+@functools.cache
+def _grids(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The row and the column within a window of every pixel of its orientations, (orientations, size, size) each."""
+    places = np.arange(size * size).reshape(size, size)
+    grids = torch.from_numpy(np.stack([oriented(places, orientation) for orientation in range(ORIENTATIONS)]))
+    return (grids // size).to(device), (grids % size).to(device)
+
+
+_lying: weakref.WeakKeyDictionary[ImageSet, dict[torch.device, Sequence[MappedPixels | FlatPixels]]]
+_lying = weakref.WeakKeyDictionary()
+
+
+def _pixels(images: ImageSet, device: torch.device) -> Sequence[MappedPixels | FlatPixels]:
+    """The clean images on a device, and their partners if there are any: once, however many `Crops` cut from them."""
+    made = _lying.setdefault(images, {})
+    if device not in made:
+        sides = [images.clean] if images.degraded is None else [images.clean, images.degraded]
+        made[device] = [MappedPixels(side) if device.type == "cpu" else FlatPixels(side, device) for side in sides]
+    return made[device]
