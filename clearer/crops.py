@@ -34,9 +34,12 @@ class Crops:
     def __init__(
         self, images: ImageSet, members: Sequence[Configuration], role: str, device: torch.device | str = "cpu"
     ):
-        self._members, self._role, self._device = members, role, torch.device(device)
+        self._role, self._device = role, torch.device(device)
         self._batch_size, self._patch_size = members[0].batch_size, members[0].patch_size
         self._seeds = list(dict.fromkeys(c.seed for c in members))
+        self._places = [self._seeds.index(c.seed) for c in members]
+        self._kinds = [(c.sigma, c.protocol) for c in members]
+        self._generator = torch.Generator(self._device)
         places = np.array([image.shape[:2] for image in images.clean]) - self._patch_size + 1
         self._choices = np.column_stack([places, np.full(len(places), ORIENTATIONS)])
         self._pixels = _pixels(images, self._device)
@@ -46,22 +49,21 @@ class Crops:
         streams = [stream(seed, self._role, iteration) for seed in self._seeds]
         windows = np.concatenate([self._windows(generator) for generator in streams])
         clean, *partners = (self._cut(pixels, windows) for pixels in self._pixels)
-        kinds = {(c.sigma, c.protocol) for c in self._members}
         if partners:
-            degraded = dict.fromkeys(kinds, partners[0].div_(255))
+            degraded = dict.fromkeys(self._kinds, partners[0].div_(255))
         else:
-            noise = self._noise(clean.shape, streams)
-            degraded = {kind: noisy(clean, noise, *kind) for kind in kinds}
+            noise, kinds = self._noise(clean.shape, streams), set(self._kinds)
+            degraded = {kind: noisy(clean, noise.clone() if len(kinds) > 1 else noise, *kind) for kind in kinds}
         clean.div_(255)
-        return self._joined([degraded[c.sigma, c.protocol] for c in self._members]), self._joined(
-            [clean] * len(self._members)
-        )
+        return self._joined([degraded[kind] for kind in self._kinds]), self._joined([clean] * len(self._kinds))
 
     def _windows(self, generator: np.random.Generator) -> np.ndarray:
         """The image, upper side, left side and orientation of a seed's windows, (batch, 4), uniform."""
         uniform = generator.random((self._batch_size, 4))
-        images = (uniform[:, 0] * len(self._choices)).astype(np.int64)
-        return np.column_stack([images, (uniform[:, 1:] * self._choices[images]).astype(np.int64)])
+        windows = np.empty(uniform.shape, np.int64)
+        windows[:, 0] = uniform[:, 0] * len(self._choices)
+        windows[:, 1:] = uniform[:, 1:] * self._choices[windows[:, 0]]
+        return windows
 
     def _cut(self, pixels: MappedPixels | FlatPixels, windows: np.ndarray) -> Tensor:
         """float32 (seeds, batch, patch, patch, channels), 255 is white."""
@@ -72,15 +74,14 @@ class Crops:
         noise = torch.empty(shape, device=self._device)
         for own, generator in zip(noise, streams, strict=True):
             # numpy's own normal numbers take over three times as long.
-            own.normal_(generator=torch.Generator(self._device).manual_seed(int(generator.integers(2**63))))
+            own.normal_(generator=self._generator.manual_seed(generator.bit_generator.random_raw()))
         return noise
 
     def _joined(self, sides: Sequence[Tensor]) -> Tensor:
         """(batch, K·channels, patch, patch): of each member's (seeds, batch, patch, patch, channels) what is its seed's."""
-        own = [side[self._seeds.index(c.seed)] for side, c in zip(sides, self._members, strict=True)]
-        together = torch.stack(own) if len(own) > 1 else own[0][None]
-        joined = together.permute(1, 2, 3, 0, 4).flatten(3).permute(0, 3, 1, 2)
-        return joined.contiguous(memory_format=torch.channels_last)
+        own = [side[place] for side, place in zip(sides, self._places, strict=True)]
+        joined = own[0] if len(own) == 1 else torch.stack(own).permute(1, 2, 3, 0, 4).flatten(3)
+        return joined.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 class MappedPixels:

@@ -23,14 +23,16 @@ def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random
 
 
 def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
-    """`degrade` by given standard normal `noise`, float32. Both are arrays, or both tensors; 255 is white in `clean` alone."""
-    found = float(sigma) * noise
-    found += clean
+    """`degrade` by standard normal `noise`, in its memory. Both are arrays, or both tensors; 255 is white in `clean` alone."""
+    noise *= float(sigma)
+    noise += clean
     if protocol == "clip8":
-        found = found.clip(0, 255)
-        found = np.floor(found) if isinstance(found, np.ndarray) else found.floor_()
-    found /= 255
-    return found
+        if isinstance(noise, np.ndarray):
+            np.floor(noise.clip(0, 255, out=noise), out=noise)
+        else:
+            noise.clip_(0, 255).floor_()
+    noise /= 255
+    return noise
 
 
 def test_input(clean: Image, sigma: float, protocol: str) -> np.ndarray:
