@@ -50,11 +50,11 @@ class Crops:
         windows = np.concatenate([self._windows(generator) for generator in streams])
         clean, *partners = (self._cut(pixels, windows) for pixels in self._pixels)
         if partners:
-            degraded = dict.fromkeys(self._kinds, partners[0].div_(255))
+            degraded = dict.fromkeys(self._kinds, partners[0].mul_(1 / 255))
         else:
             noise, kinds = self._noise(clean.shape, streams), set(self._kinds)
             degraded = {kind: noisy(clean, noise.clone() if len(kinds) > 1 else noise, *kind) for kind in kinds}
-        clean.div_(255)
+        clean.mul_(1 / 255)
         return self._joined([degraded[kind] for kind in self._kinds]), self._joined([clean] * len(self._kinds))
 
     def _windows(self, generator: np.random.Generator) -> np.ndarray:
@@ -119,10 +119,12 @@ class FlatPixels:
         return self._pixels[first[:, None, None] + width[:, None, None] * rows + columns]
 
 
+_FLIPS = [np.s_[::rows, ::columns] for rows in (1, -1) for columns in (1, -1)]
+
+
 def oriented(window: np.ndarray, orientation: int) -> np.ndarray:
     """One of the `ORIENTATIONS` of a window (size, size): a view."""
-    window = window.T if orientation & 4 else window
-    return window[:: -1 if orientation & 2 else 1, :: -1 if orientation & 1 else 1]
+    return (window.T if orientation & 4 else window)[_FLIPS[orientation & 3]]
 
 
 @functools.cache

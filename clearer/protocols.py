@@ -24,15 +24,13 @@ def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random
 
 def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
     """`degrade` by standard normal `noise`, in its memory. Both are arrays, or both tensors; 255 is white in `clean` alone."""
+    is_tensor = not isinstance(noise, np.ndarray)
     noise *= float(sigma)
     noise += clean
     if protocol == "clip8":
-        if isinstance(noise, np.ndarray):
-            np.floor(noise.clip(0, 255, out=noise), out=noise)
-        else:
-            noise.clip_(0, 255).floor_()
-    noise /= 255
-    return noise
+        noise = noise.clip_(0, 255).floor_() if is_tensor else np.floor(noise.clip(0, 255, out=noise), out=noise)
+    # Of a tensor and a number a GPU makes a product of any quotient; on a CPU that is twice as fast.
+    return noise.mul_(1 / 255) if is_tensor else noise / 255
 
 
 def test_input(clean: Image, sigma: float, protocol: str) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_degraded_crops_follow_the_protocol(batch):
     lost = levels - 255 * batch()[0]
     assert lost.min() > -1e-3
     assert lost.max() < 1 + 1e-3
-    assert torch.equal(batch()[0], torch.from_numpy(pixels(batch()[0])) / 255)
+    assert torch.equal(batch()[0], torch.from_numpy(pixels(batch()[0])) * (1 / 255))
     assert torch.equal(batch()[1], clean)
 
 
