@@ -37,8 +37,10 @@ class Crops:
         self._role, self._device = role, torch.device(device)
         self._batch_size, self._patch_size = members[0].batch_size, members[0].patch_size
         self._seeds = list(dict.fromkeys(c.seed for c in members))
-        self._places = [self._seeds.index(c.seed) for c in members]
-        self._kinds = [(c.sigma, c.protocol) for c in members]
+        self._kinds = list(dict.fromkeys((c.sigma, c.protocol) for c in members))
+        made = [(seed, *kind) for kind in self._kinds for seed in self._seeds]
+        wanted = [made.index((c.seed, c.sigma, c.protocol)) for c in members]
+        self._wanted = None if wanted == list(range(len(made))) else torch.tensor(wanted, device=self._device)
         self._generator = torch.Generator(self._device)
         places = np.array([image.shape[:2] for image in images.clean]) - self._patch_size + 1
         self._choices = np.column_stack([places, np.full(len(places), ORIENTATIONS)])
@@ -50,12 +52,13 @@ class Crops:
         windows = np.concatenate([self._windows(generator) for generator in streams])
         clean, *partners = (self._cut(pixels, windows) for pixels in self._pixels)
         if partners:
-            degraded = dict.fromkeys(self._kinds, partners[0].mul_(1 / 255))
+            degraded = [partners[0].mul_(1 / 255)] * len(self._kinds)
         else:
-            noise, kinds = self._noise(clean.shape, streams), set(self._kinds)
-            degraded = {kind: noisy(clean, noise.clone() if len(kinds) > 1 else noise, *kind) for kind in kinds}
+            noise = self._noise(clean.shape, streams)
+            *others, last = self._kinds
+            degraded = [noisy(clean, noise.clone(), *kind) for kind in others] + [noisy(clean, noise, *last)]
         clean.mul_(1 / 255)
-        return self._joined([degraded[kind] for kind in self._kinds]), self._joined([clean] * len(self._kinds))
+        return self._members_own(degraded), self._members_own([clean] * len(self._kinds))
 
     def _windows(self, generator: np.random.Generator) -> np.ndarray:
         """The image, upper side, left side and orientation of a seed's windows, (batch, 4), uniform."""
@@ -66,22 +69,28 @@ class Crops:
         return windows
 
     def _cut(self, pixels: MappedPixels | FlatPixels, windows: np.ndarray) -> Tensor:
-        """float32 (seeds, batch, patch, patch, channels), 255 is white."""
-        return pixels.cut(windows, self._patch_size).float().unflatten(0, (len(self._seeds), -1))
+        """float32 (batch, patch, patch, seeds, channels), 255 is white."""
+        return _seeds_inside(pixels.cut(windows, self._patch_size).unflatten(0, (len(self._seeds), -1))).float()
 
     def _noise(self, shape: Sequence[int], streams: Sequence[np.random.Generator]) -> Tensor:
         """Standard normal, of each seed its own; a GPU draws other numbers than a CPU."""
-        noise = torch.empty(shape, device=self._device)
+        batch, height, width, seeds, channels = shape
+        noise = torch.empty(seeds, batch, height, width, channels, device=self._device)
         for own, generator in zip(noise, streams, strict=True):
             # numpy's own normal numbers take over three times as long.
             own.normal_(generator=self._generator.manual_seed(generator.bit_generator.random_raw()))
-        return noise
+        return _seeds_inside(noise)
 
-    def _joined(self, sides: Sequence[Tensor]) -> Tensor:
-        """(batch, K·channels, patch, patch): of each member's (seeds, batch, patch, patch, channels) what is its seed's."""
-        own = [side[place] for side, place in zip(sides, self._places, strict=True)]
-        joined = own[0] if len(own) == 1 else torch.stack(own).permute(1, 2, 3, 0, 4).flatten(3)
-        return joined.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    def _members_own(self, kinds: Sequence[Tensor]) -> Tensor:
+        """(batch, K·channels, patch, patch), of (batch, patch, patch, seeds, channels) for every kind of degradation."""
+        made = kinds[0] if len(kinds) == 1 else torch.cat(list(kinds), dim=3)
+        own = made if self._wanted is None else made.index_select(3, self._wanted)
+        return own.flatten(3).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+def _seeds_inside(images: Tensor) -> Tensor:
+    """(seeds, batch, height, width, channels) as (batch, height, width, seeds, channels)."""
+    return images.permute(1, 2, 3, 0, 4).contiguous()
 
 
 class MappedPixels:
