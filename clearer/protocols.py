@@ -23,14 +23,18 @@ def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random
 
 
 def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
-    """`degrade` by standard normal `noise`, in its memory. Both are arrays, or both tensors; 255 is white in `clean` alone."""
-    is_tensor = not isinstance(noise, np.ndarray)
-    noise *= float(sigma)
-    noise += clean
-    if protocol == "clip8":
-        noise = noise.clip_(0, 255).floor_() if is_tensor else np.floor(noise.clip(0, 255, out=noise), out=noise)
-    # Of a tensor and a number a GPU makes a product of any quotient; on a CPU that is twice as fast.
-    return noise.mul_(1 / 255) if is_tensor else noise / 255
+    """`degrade` by given standard normal `noise`: arrays, or float32 tensors, where it is made in the memory of `noise`.
+
+    255 is white in `clean`, 1.0 in what is returned.
+    """
+    if isinstance(clean, np.ndarray):
+        found = clean + float(sigma) * noise
+        return (np.floor(found.clip(0, 255)) if protocol == "clip8" else found) / 255
+    import torch  # here, so that listing data does not wait for it
+
+    # The same in fewer passes over memory; a GPU, too, makes a product of a quotient by a number.
+    found = torch.add(clean, noise, alpha=sigma, out=noise)
+    return (found.clip_(0, 255).floor_() if protocol == "clip8" else found).mul_(1 / 255)
 
 
 def test_input(clean: Image, sigma: float, protocol: str) -> np.ndarray:
