@@ -113,9 +113,12 @@ class FlatPixels:
     """Images on a device, one after another: uint8 (pixels, channels)."""
 
     def __init__(self, images: Sequence[Image], device: torch.device | str):
-        flat = [np.ascontiguousarray(image).reshape(-1, image.shape[2]) for image in images]
-        self._pixels = torch.from_numpy(np.concatenate(flat)).to(device)
-        sizes = [len(image) for image in flat]
+        sizes = [image.shape[0] * image.shape[1] for image in images]
+        self._pixels = torch.empty(sum(sizes), images[0].shape[2], dtype=torch.uint8, device=device)
+        for place, image in zip(
+            self._pixels.split(sizes), images, strict=True
+        ):  # one at a time: sets may be a gigabyte
+            place.copy_(torch.from_numpy(np.array(image, order="C").reshape(place.shape)))
         self._starts = torch.tensor([0, *np.cumsum(sizes[:-1])], device=device)
         self._widths = torch.tensor([image.shape[1] for image in images], device=device)
 
