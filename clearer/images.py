@@ -1,9 +1,9 @@
-"""Images in memory: the files of a split decoded, and random crops of them.
+"""Images in memory: the files of a split decoded.
 
 1. `clearer.datasets` names the files of a split, without opening them.
 2. `load_images` decodes them, gray or RGB, once per node (`clearer.decoded`), and names the file that can't be used.
 3. `fingerprint` is a hash of what was read; results are stored under it.
-4. `Crops.batch` cuts the batch of one iteration, a function of the stream's name and the iteration alone.
+4. `clearer.crops` cuts batches out of it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from torch import Tensor
 
 from clearer.datasets import split_files
 from clearer.decoded import contents, decoded
-from clearer.protocols import degrade
 from clearer.reading import Image, ImageError, ImageFile
-from clearer.streams import stream
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageSet:
     """The images of one split: uint8, (height, width, channels) each, with their file names.
 
@@ -88,43 +86,6 @@ def fingerprint(images: ImageSet) -> str:
             found.update(f"{name} {image.shape} ".encode())
             found.update(np.ascontiguousarray(image).data)
     return found.hexdigest()
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Random crops of a set of images: degraded and clean batches, flipped and turned at random.
-
-    The images, positions, turns and noise of iteration i of role r are drawn from `stream(seed, r, i)`.
-    Partners are cropped, flipped and turned as their clean images are; `sigma` and `protocol` are for sets without.
-    """
-
-    images: ImageSet
-    batch_size: int
-    patch_size: int
-    sigma: float
-    protocol: str
-    seed: int
-    role: str
-
-    def batch(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """Degraded and clean, each float32 (batch, channels, patch, patch), 1.0 is white."""
-        generator = stream(self.seed, self.role, iteration)
-        crops = [self._crop(generator, self.patch_size) for _ in range(self.batch_size)]
-        clean = np.stack([crop for crop, _ in crops])
-        if self.images.degraded is None:
-            degraded = degrade(clean, self.sigma, self.protocol, generator)
-        else:
-            degraded = np.stack([crop for _, crop in crops]).astype(np.float32) / 255
-        return as_tensor(degraded), as_tensor(clean.astype(np.float32) / 255)
-
-    def _crop(self, generator: np.random.Generator, size: int) -> tuple[Image, Image]:
-        """The same window of a clean image and its partner; of the clean image twice where there is none."""
-        chosen = int(generator.integers(len(self.images.clean)))
-        pair = self.images.clean[chosen], (self.images.degraded or self.images.clean)[chosen]
-        y, x = (int(generator.integers(side - size + 1)) for side in pair[0].shape[:2])
-        turns, flipped = int(generator.integers(4)), int(generator.integers(2))
-        clean, degraded = (np.rot90(image[y : y + size, x : x + size], turns) for image in pair)
-        return (clean[:, ::-1], degraded[:, ::-1]) if flipped else (clean, degraded)
 
 
 def as_tensor(images: np.ndarray) -> Tensor:

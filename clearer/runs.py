@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from clearer.configuration import Configuration, digest
-from clearer.images import Crops, ImageSet, load_images
+from clearer.crops import Crops
+from clearer.images import ImageSet, load_images
 from clearer.overlap import configured_files
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part
 from clearer.streams import torch_generator
@@ -35,19 +36,6 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
     epochs = max(1, iterations // epoch_iterations)
     epoch = min(iteration // epoch_iterations, epochs)
     return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
-
-
-def crops(configuration: Configuration, images: ImageSet, role: str) -> Crops:
-    """The crops of one role, as the configuration asks for them."""
-    return Crops(
-        images,
-        configuration.batch_size,
-        configuration.patch_size,
-        configuration.sigma,
-        configuration.protocol,
-        configuration.seed,
-        role,
-    )
 
 
 def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
@@ -208,22 +196,12 @@ class Run:
         self.network.train()
         return errors
 
-    def _crops(self, images: ImageSet, role: str) -> list[Crops]:
-        return [crops(c, images, role) for c in self._filled]
+    def _crops(self, images: ImageSet, role: str) -> Crops:
+        return Crops(images, self._filled, role, self.device)
 
-    def _batch(self, sources: Sequence[Crops], iteration: int) -> tuple[Tensor, Tensor]:
-        """Degraded and clean crops of every member, (batch, K·channels, patch, patch); members with the same streams share them."""
-        made: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
-        for source in sources:
-            name = source.seed, source.sigma, source.protocol
-            if name not in made:
-                made[name] = source.batch(iteration)
-        pairs = [made[source.seed, source.sigma, source.protocol] for source in sources]
-        degraded, clean = (
-            torch.cat(side, dim=1).to(self.device, memory_format=torch.channels_last)
-            for side in zip(*pairs, strict=True)
-        )
-        return degraded, clean
+    def _batch(self, crops: Crops, iteration: int) -> tuple[Tensor, Tensor]:
+        """Degraded and clean crops of every member, (batch, K·channels, patch, patch)."""
+        return crops.batch(iteration)
 
     def _restoration(self, batch: tuple[Tensor, Tensor], *more: Tensor) -> Tensor:
         """L_Res of every member over a batch, (K,), in fp32; the network's own operations are in the configured precision."""

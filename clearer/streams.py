@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,12 @@ def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
     A stream is a function of its name alone, so nothing random needs to be saved to resume a run, and
     trials that share a seed see the same crops in the same order whatever else differs.
     """
-    name = int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
-    return np.random.default_rng([seed, name, iteration])
+    return np.random.default_rng([seed, _number(role), iteration])
+
+
+@functools.cache
+def _number(role: str) -> int:
+    return int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
 
 
 def torch_generator(seed: int, role: str) -> torch.Generator:

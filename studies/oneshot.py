@@ -16,9 +16,10 @@ from torch import nn
 from clearer.architecture import Architecture
 from clearer.checkpoint import unpack_state
 from clearer.configuration import Configuration, digest
+from clearer.crops import Crops
 from clearer.images import ImageSet, check_unchanged
 from clearer.networks import Supernet
-from clearer.runs import crops, learning_images, scored_images
+from clearer.runs import learning_images, scored_images
 from clearer.testing import score
 from clearer.timing import device_name
 from studies import stages
@@ -81,7 +82,7 @@ def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, dev
     In the supernet a module's input is a mixture; alone, with the mixture's statistics, it is scaled wrongly
     (Guo et al. 2020, Single Path One-Shot NAS with Uniform Sampling, section 3.4).
     """
-    batches = crops(c, images, "one-shot batch norm")
+    batches = Crops(images, [c], "one-shot batch norm", device)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
@@ -89,7 +90,7 @@ def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, dev
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     with torch.no_grad():
         for batch in range(NORM_BATCHES):
-            network(batches.batch(batch)[0].to(device, memory_format=torch.channels_last))
+            network(batches.batch(batch)[0])
     network.eval()
 
 

@@ -30,6 +30,7 @@ def test_the_files_and_flags_that_are_named_exist() -> None:
         "clearer/references.py",
         "benchmarks/patch_artefact.py",
         "benchmarks/search_step.py",
+        "benchmarks/data_path.py",
     )
     help_source = "".join((ROOT / source).read_text() for source in sources)
     for flag in set(re.findall(r"(--[a-z][a-z-]+)", text)) - {"--head", "--backend-store-uri", "--help"}:

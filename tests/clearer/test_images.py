@@ -9,7 +9,6 @@ from pictures import encoded, picture, save, side_by_side
 
 from clearer.datasets import EMBEDDED
 from clearer.images import (
-    Crops,
     ImageError,
     ImageSet,
     as_tensor,
@@ -104,55 +103,6 @@ def test_a_fingerprint_is_of_names_shapes_pixels_and_order():
     ]
     assert len({fingerprint(ImageSet(*found)) for found in sets}) == len(sets)
     assert fingerprint(ImageSet(("a",), (one,))) == fingerprint(ImageSet(("a",), (np.asfortranarray(one),)))
-
-
-def crops(**changed):
-    values = {
-        "images": ImageSet(("a",), (GRAY[..., None],)),
-        "batch_size": 40,
-        "patch_size": 8,
-        "sigma": 30.0,
-        "protocol": "clip8",
-        "seed": 0,
-        "role": "crops",
-    }
-    return Crops(**{**values, **changed})
-
-
-def test_crops_are_turned_and_flipped_windows():
-    windows = {
-        side.tobytes(): (y, x, turns, flipped)
-        for y, x, turns, flipped in itertools.product(range(9), range(9), range(4), (False, True))
-        for side in [np.rot90(np.fliplr(GRAY[y : y + 8, x : x + 8]) if flipped else GRAY[y : y + 8, x : x + 8], turns)]
-    }
-    clean = crops().batch(0)[1]
-    found = [windows[(255 * crop[0].numpy()).round().astype(np.uint8).tobytes()] for crop in clean]
-    assert {(turns, flipped) for _, _, turns, flipped in found} == set(itertools.product(range(4), (False, True)))
-    assert {y for y, *_ in found} >= {0, 8}
-
-
-def test_a_batch_is_a_function_of_seed_role_and_iteration():
-    def batch(iteration=3, **changed):
-        return tuple(tensor.numpy().tobytes() for tensor in crops(**changed).batch(iteration))
-
-    assert batch() == batch()
-    assert len({batch(), batch(seed=1), batch(role="other"), batch(4)}) == 4
-    assert batch(sigma=50.0)[1] == batch()[1] != batch()[0] != batch(sigma=50.0)[0]
-
-
-def test_a_batch_pairs_degraded_with_clean():
-    degraded, clean = crops(protocol="float", batch_size=200).batch(0)
-    assert degraded.shape == clean.shape == (200, 1, 8, 8)
-    assert 255 * (degraded - clean).std().item() == pytest.approx(30, rel=0.03)
-    assert crops(patch_size=16).batch(0)[1].shape == (40, 1, 16, 16)
-
-
-def test_partners_are_cropped_and_turned_alike():
-    clean = GRAY[..., None]
-    degraded, batch = crops(images=ImageSet(("a",), (clean,), (255 - clean,))).batch(0)
-    np.testing.assert_allclose(degraded.numpy(), 1 - batch.numpy(), atol=1e-6)
-    np.testing.assert_array_equal(batch.numpy(), crops().batch(0)[1].numpy())
-    assert degraded.dtype == batch.dtype
 
 
 def test_as_tensor_moves_channels_first():

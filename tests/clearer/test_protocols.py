@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from clearer import protocols
-from clearer.protocols import degrade, scored_area
+from clearer.protocols import degrade, noisy, scored_area
 
 images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3])))
 sigmas = st.sampled_from([5.0, 30.0, 70.0])
@@ -62,6 +63,16 @@ def test_clip8_is_the_same_noise_clipped_and_truncated(clean, sigma, seed):
     lost = 255 * (plain - clipped)
     assert lost.min() > -1e-3
     assert lost.max() < 1 + 1e-3
+
+
+@pytest.mark.parametrize("protocol", ["clip8", "float"])
+def test_tensors_are_degraded_as_arrays_are(protocol):
+    clean = seeded().integers(0, 256, (50, 40, 3)).astype(np.float32)
+    noise = seeded(1).standard_normal(clean.shape, dtype=np.float32)
+    expected = noisy(clean, noise, 30.0, protocol)
+    found = noisy(torch.from_numpy(clean), torch.from_numpy(noise), 30.0, protocol).numpy()
+    assert np.isclose(found, expected, atol=1e-6).mean() > 0.999, "an odd level at most is rounded to its neighbour"
+    np.testing.assert_allclose(found, expected, atol=1.01 / 255)
 
 
 @pytest.mark.parametrize("sigma", [10.0, 30.0, 50.0])
