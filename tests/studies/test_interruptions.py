@@ -19,6 +19,7 @@ SETTINGS = (
     "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=80", "warmup_iterations=20", "train_iterations=20",
     "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
+FLAGS = ("--random", "0")
 REUSED = ("search_reused", "train_reused")
 
 
@@ -33,14 +34,18 @@ def numbers(storage: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same study, run alone, one trial at a time."""
     storage = tmp_path_factory.mktemp("undisturbed") / "runs"
-    done = run_study(storage, "--concurrent", "1", settings=SETTINGS)
+    done = run_study(storage, "--concurrent", "1", *FLAGS, settings=SETTINGS)
     assert done.returncode == 0, done.stderr
+    rows = analysis.load(storage)
+    assert (rows.loc[rows["kind"] == "searched", "search_pack"] == 2).all(), (
+        "packs are interrupted, not single searches"
+    )
     return storage
 
 
 def start(storage: Path) -> subprocess.Popen[str]:
     """Starts the study with a checkpoint at every report."""
-    arguments = command(storage, "--checkpoint-seconds", "0", settings=SETTINGS)
+    arguments = command(storage, "--checkpoint-seconds", "0", *FLAGS, settings=SETTINGS)
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=storage.parent)
 
 
@@ -99,6 +104,6 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, undisturbed:
     assert driver.returncode == 130, output + errors
     assert "run the same command again to go on" in output
     assert "Traceback" not in output + errors
-    done = run_study(storage, settings=SETTINGS)
+    done = run_study(storage, *FLAGS, settings=SETTINGS)
     assert done.returncode == 0, done.stderr
     assert_equal(storage, undisturbed)

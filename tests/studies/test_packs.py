@@ -194,6 +194,7 @@ def test_what_the_memory_does_not_hold_is_computed_in_halves(
     assert kept(Store(place.storage), jobs[0]) == kept(Store(narrow.storage), jobs[0])
 
 
+@pytest.mark.drill
 def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     done = run_study(
         tmp_path / "runs", "--tracking-uri", "none", "--seeds", "2", "--random", "0",
