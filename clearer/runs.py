@@ -12,16 +12,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from clearer.configuration import Configuration, digest
+from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.images import ImageSet, load_images
+from clearer.members import Member, shape
 from clearer.overlap import configured_files
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part
 from clearer.streams import torch_generator
@@ -48,38 +48,6 @@ def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
     """The images that a configuration is tested on: the first `test_limit` by name, or all."""
     c = configuration
     return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)
-
-
-MEMBERS_OWN = frozenset({
-    "seed", "sigma", "protocol", "initial_std", "alpha_initial_std", "lambda1", "lambda2", "complexity", "module_times_ms",
-})  # fmt: skip
-"""The fields in which the members of a pack may differ. Their networks, images and numbers of iterations are the same."""
-
-
-def shape(configuration: Configuration, stage: str) -> str:
-    """The same text for the configurations that one pack of `stage` can hold."""
-    fields = configuration.of_stage(stage)
-    return digest({name: value for name, value in fields.items() if name not in MEMBERS_OWN})
-
-
-@dataclass
-class Member:
-    """One of the searches or trainings of a pack, from its beginning to its end.
-
-    `seconds` is its share of the pack's. `problem` is why it ended without a result.
-    """
-
-    configuration: Configuration
-    place: int
-    curve: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-    problem: DivergedError | None = None
-    has_ended: bool = False
-
-    @property
-    def iteration(self) -> int:
-        """The last iteration of the curve."""
-        return self.curve[-1]["iteration"] if self.curve else 0
 
 
 class Run:

@@ -18,9 +18,10 @@ from clearer.complexity import module_costs
 from clearer.configuration import Configuration
 from clearer.images import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
+from clearer.members import Member
 from clearer.modules import folded
 from clearer.networks import Supernet
-from clearer.runs import Member, Run, cosine
+from clearer.runs import Run, cosine
 from clearer.stopping import has_settled
 from clearer.streams import torch_generator
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.images import ImageSet
+from clearer.members import Member
 from clearer.networks import Network
-from clearer.runs import Member, Run, cosine
+from clearer.runs import Run, cosine
 
 
 class Training(Run):

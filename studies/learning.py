@@ -16,7 +16,8 @@ import torch
 
 from clearer.architecture import Architecture
 from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_state
-from clearer.runs import DivergedError, Member, Run
+from clearer.members import Member
+from clearer.runs import DivergedError, Run
 from clearer.search import Search
 from clearer.timing import device_name
 from clearer.training import Training

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
+from clearer.members import shape
 from clearer.packing import full_width
-from clearer.runs import shape
 from studies.jobs import Job, Pack
 from studies.probe import step_bytes
 
