@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import plain, search_step
+from benchmarks import growth, plain, search_step
 from benchmarks.plain import PlainSearch
 from clearer.architecture import Architecture
 from clearer.modules import Steps, folded
@@ -127,3 +127,12 @@ def test_a_derived_network_by_the_authors_way_restores_the_same():
     network = uneven(Network(Architecture.parse("FP-PF"), 2)).double().eval()
     degraded, _ = batch()
     torch.testing.assert_close(plain.restore(network, degraded), network(degraded), rtol=1e-10, atol=1e-12)
+
+
+def test_growth_is_measured_against_its_first_row():
+    cases = {name: growth.CASES[name] | {"patch_size": 16} for name in ("baseline", "K = 2", "N_i = 2")}
+    rows = {row["case"]: row for row in growth.measure(cases, 2)}
+    assert rows["K = 2"]["flop"] == rows["baseline"]["flop"] > 1.5 * rows["N_i = 2"]["flop"]
+    assert rows["baseline"]["ratio"] == 1
+    assert rows["K = 2"]["ratio_min"] <= rows["K = 2"]["ratio"] <= rows["K = 2"]["ratio_max"]
+    assert len(growth.lines(list(rows.values()))) == 2 + 3
