@@ -73,7 +73,7 @@ class Packing:
 
 
 def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
-    """The jobs in packs of the widths of their shapes, in order; one that is not in `widths` is alone."""
+    """The jobs in packs of the widths of their shapes, the fullest first; one that is not in `widths` is alone."""
     groups: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         groups[_group(job, widths)].append(job)
@@ -81,7 +81,7 @@ def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
     for name, members in groups.items():
         width = widths.get(name, 1)
         found += [Pack(tuple(members[first : first + width]), width) for first in range(0, len(members), width)]
-    return found
+    return sorted(found, key=lambda pack: -len(pack.jobs))  # the longest last would run beside idle cores
 
 
 def _group(job: Job, widths: Mapping[str, int]) -> str:
