@@ -32,11 +32,12 @@ def test_the_quick_study_ends_and_its_networks_restore(tmp_path: Path) -> None:
     run(tmp_path)
     rows = analysis.load(tmp_path / "runs")
     assert (rows["status"] == "finished").all()
-    assert rows["kind"].value_counts().to_dict() == {"searched": 6, "random": 3, "given": 2}
+    assert rows["kind"].value_counts().to_dict() == {"searched": 12, "random": 6, "given": 4}
+    assert (rows.loc[rows["kind"] == "searched", "search_pack"] == 8).all()
     gain = rows["psnr_db"] - rows["degraded_psnr_db"]
     print(f"gain over the noisy input: mean {gain.mean():.2f} dB, smallest {gain.min():.2f} dB")
     assert gain.mean() >= 4
-    assert len(list((tmp_path / "runs/stages/train").iterdir())) == rows["architecture"].nunique()
+    assert len(list((tmp_path / "runs/stages/train").iterdir())) == len(rows.drop_duplicates(["architecture", "seed"]))
     written = sorted((tmp_path / "runs/stages").rglob("*"))
     assert "0 to run" in run(tmp_path).stdout
     assert sorted((tmp_path / "runs/stages").rglob("*")) == written
