@@ -163,6 +163,19 @@ def named(minimise: Sequence[str], maximise: Sequence[str]) -> list[str]:
     return columns
 
 
+def keyed(frame: pd.DataFrame, usable: np.ndarray, by: str) -> np.ndarray:
+    """Which of the `usable` rows have a value in the column `by`: (rows,).
+
+    Raises:
+        KeyError: `frame` has rows and no such column.
+    """
+    if not len(usable):
+        return usable
+    if by not in frame.columns:
+        raise KeyError(f"no column {by}, whose equal values make a group, in the frame")
+    return usable & frame[by].notna().to_numpy()
+
+
 def reference_point(reference: Mapping[str, float], minimise: Sequence[str], maximise: Sequence[str]) -> np.ndarray:
     """`reference` in the order and with the signs of `objectives`: (columns,).
 

@@ -3,21 +3,20 @@
 A configuration is a group of replicates, rows that differ in their seed alone (`replicate_id`), and its figures are means over
 its seeds. Seeds are taken as a sample of all seeds, images as a sample of all images.
 
-**Resampling with few seeds.** Three to five seeds are too few for the ordinary bootstrap: it draws from at most a few
-dozen distinct means whose variance is (n - 1) / n of what it should be, and its 95 % percentile intervals of a mean cover
-76 % (n = 3) and 84 % (n = 5). Here a draw adds to a configuration's mean its seeds' deviations with random weights,
+**Draws for few seeds.** The ordinary bootstrap draws from a few dozen distinct means, whose variance is (n - 1) / n of
+what it should be: measured, its 95 % percentile interval of a normal mean covers 74 % (n = 3), 83 % (n = 5) and 89 % (n = 10). Here a
+draw adds its seeds' deviations to a configuration's mean, with random weights:
 
-    mean + Σ_i w_i (x_i - mean),    w_i = z_i / sqrt(n χ²),    z_i ~ N(0, 1),    χ² ~ chi-square of n - 1 degrees of freedom,
+    mean + Σ_i w_i (x_i - mean),    w_i = z_i / sqrt(n (n - 1)),    z_i ~ N(0, 1)
 
-so that a draw minus the mean has Student's t distribution with n - 1 degrees of freedom and the standard error's scale, and the
-objectives keep the covariance that they have over seeds: a bootstrap-t whose pivot is the one of normal deviations. For one
-column of one configuration the percentiles are Student's interval. Images are drawn in the same way, with one weight an image
-for all configurations, since all configurations are tested on the same images. Seeds of different configurations are drawn
-independently.
+so that it has the standard error of the mean, and the columns the covariance that they have over seeds. Divided by the root of
+a chi-square over its degrees of freedom, the deviation has Student's distribution: a bootstrap-t under normal deviations. Images
+are drawn in the same way, with one weight an image for all configurations, since all are tested on the same images.
+Seeds of different configurations are drawn independently: luck that a seed's number brings to all of them is not counted.
 
-Sources: Hesterberg 2015, "What teachers should know about the bootstrap" (why percentiles are too narrow for small n); Efron
-and Tibshirani 1993, "An introduction to the bootstrap", ch. 12 (bootstrap-t); Owen 2007, "The pigeonhole bootstrap" (two crossed
-factors: at worst too wide); Box and Tiao 1973, "Bayesian inference in statistical analysis", 8.4 (the multivariate t).
+Sources: Hesterberg 2015, "What teachers should know about the bootstrap" (percentiles for small n); Efron and Tibshirani 1993, "An
+introduction to the bootstrap", ch. 12 and 13 (bootstrap-t, reflection); Welch 1947, "The generalization of Student's problem"
+(degrees of freedom); Owen 2007, "The pigeonhole bootstrap" (two crossed factors: at worst too wide).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ import moocore
 import numpy as np
 import pandas as pd
 
-from analysis.pareto import named, objectives, on_front, reference_point, volume
+from analysis.pareto import keyed, named, objectives, on_front, reference_point, volume
 
 PSNR, BY_IMAGE = "psnr_db", "psnr_by_image"
 """The column that is a mean over images, and the column of lists that it is the mean of."""
@@ -90,7 +89,15 @@ def hypervolume_interval(
     `frame`, `by` and `images` are as in `front_probability`, `reference` as in `hypervolume`. `low` and `high` are
     NaN where there is no configuration, or one of a single seed.
 
-    COVERAGE_TEXT
+    The draws' quantiles are reflected at the estimate, 2 estimate - quantile: where configurations are closer than their
+    luck, the best mean is too good, the estimate is too large, and the draws are so once more. Student's degrees of
+    freedom are Welch's over the parts that each configuration's seeds, and the images, have in the variance.
+
+    Coverage at 95 %, measured on 1,000 simulated studies of 5 configurations with normal luck (`tests/drills`): 97 % and 96 % of well separated
+    ones (3 and 5 seeds), 97 % and 97 % of ones closer than their luck, 95 % with 12 and with 68 images drawn, too; 93 % where image luck
+    carries a configuration to and fro across the reference: state one that is clearly beyond all means.
+    Unreflected and with the same degrees of freedom 76 % and 83 % of close ones were covered, by the plain percentile bootstrap 64 %
+    and 77 % (400 studies). Skewed luck, outliers, and fewer than ten very unlike images are not covered by this measurement.
 
     Raises:
         KeyError: a column that `frame` lacks.
@@ -111,57 +118,9 @@ def hypervolume_interval(
     return {"hypervolume": found, "low": low, "high": high}
 
 
-def attainment(
-    frame: pd.DataFrame,
-    minimise: Sequence[str] = (),
-    maximise: Sequence[str] = (),
-    by: str = "seed",
-    levels: Sequence[float] = (25, 50, 75),
-) -> pd.DataFrame:
-    """The front that each percentage of seeds attains, for two or three columns: one row a corner, `level` and the columns.
-
-    The rows of one seed are one set. A point is attained by a set that has a row nowhere worse; the surface of a level
-    (percent of sets, above 0, up to 100) is the front of the points that at least that many sets attain. 50 is the
-    median front, 100 what every seed reached. Ordered by level, then by the first column. Rows without a finite figure or without a
-    seed are left out, and a seed without rows does not count; sets compare where every seed ran the same configurations.
-
-    Source: Grunert da Fonseca, Fonseca and Hall 2001, "Inferential performance assessment of stochastic optimisers and the
-    attainment function"; computed as in Fonseca et al. 2011 by moocore.
-
-    Raises:
-        KeyError: a column that `frame` lacks.
-        ValueError: as `pareto_front`; not two or three columns; a level outside 0 … 100.
-    """
-    columns = named(minimise, maximise)
-    if len(columns) not in (2, 3):
-        raise ValueError(f"attainment is of two or three columns, not of {len(columns)}: {', '.join(columns)}")
-    wrong = [level for level in levels if not 0 < level <= 100]
-    if wrong or not len(levels):
-        raise ValueError(f"levels are percentages above 0, up to 100: {list(levels)}")
-    values, usable = objectives(frame, minimise, maximise)
-    kept = _keyed(frame, usable, by)
-    found = np.empty((0, len(columns) + 1))
-    if kept.any():
-        sets = pd.factorize(frame.loc[kept, by])[0]
-        order = np.argsort(sets, kind="stable")  # moocore asks for the sets one after another
-        found = moocore.eaf(values[kept][order], sets[order], percentiles=levels).copy()
-    found[:, len(minimise) : len(columns)] *= -1
-    table = pd.DataFrame(found[:, [-1, *range(len(columns))]], columns=["level", *columns])
-    return table.sort_values(["level", *columns], ignore_index=True, kind="stable")
-
-
 def _checked(draws: int) -> None:
     if draws < 1:
         raise ValueError(f"draws is {draws}: at least 1 is needed")
-
-
-def _keyed(frame: pd.DataFrame, usable: np.ndarray, by: str) -> np.ndarray:
-    """Which of the `usable` rows have a `by`: (rows,)."""
-    if not len(usable):
-        return usable
-    if by not in frame.columns:
-        raise KeyError(f"no column {by}, whose equal values make a group, in the frame")
-    return usable & frame[by].notna().to_numpy()
 
 
 @dataclass
@@ -197,7 +156,7 @@ class _Sample:
 def _sampled(frame: pd.DataFrame, minimise: Sequence[str], maximise: Sequence[str], by: str, images: bool) -> _Sample:
     columns, signs = named(minimise, maximise), np.repeat([1.0, -1.0], [len(minimise), len(maximise)])
     values, usable = objectives(frame, minimise, maximise)
-    kept = _keyed(frame, usable, by)
+    kept = keyed(frame, usable, by)
     if not kept.any():
         nothing = np.empty((0, len(columns)))
         empty = pd.DataFrame({name: np.empty(0) for name in [by, "seeds", *columns]})

@@ -1,17 +1,13 @@
-"""Attainment by brute force; probabilities and intervals against the closed forms of one configuration."""
+"""Probabilities and intervals against the closed forms of one configuration."""
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from running import ROOT
 from scipy.stats import t as student
 
@@ -20,7 +16,6 @@ import analysis
 CHOSEN = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 REFERENCE = {"parameters": 10.0, "psnr_db": 20.0}
 SEEDS = [30.0, 30.4, 30.1, 29.7]
-VALUES = st.one_of(st.integers(0, 4).map(float), st.just(float("nan")))
 
 
 def study(*configurations: tuple[float, list[float]]) -> pd.DataFrame:
@@ -35,37 +30,6 @@ def study(*configurations: tuple[float, list[float]]) -> pd.DataFrame:
 
 def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
-
-
-@given(
-    st.integers(2, 3).flatmap(
-        lambda count: st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, None]), *[VALUES] * count), max_size=16)
-    ),
-    st.integers(0, 2),
-    st.lists(st.sampled_from([1.0, 25.0, 100 / 3, 50.0, 75.0, 100.0]), min_size=1, max_size=3),
-)
-def test_a_surface_is_the_front_of_what_enough_seeds_attain(
-    rows: list[tuple[float, ...]], split: int, levels: list[float]
-) -> None:
-    count = len(rows[0]) - 1 if rows else 2
-    names = ["a", "b", "c"][:count]
-    frame = pd.DataFrame(rows, columns=["seed", *names])
-    frame["seed"] = frame["seed"].astype("Int64")
-    found = analysis.attainment(frame, names[:split], names[split:], levels=levels)
-    signs = np.array([1] * len(names[:split]) + [-1] * len(names[split:]))
-    whole = frame.dropna()
-    sets = [group[names].to_numpy(float) * signs for _, group in whole.groupby("seed")]
-    corners = list(itertools.product(*({*(whole[name] * sign)} for name, sign in zip(names, signs, strict=True))))
-    expected = set()
-    for level in sorted(set(levels)):
-        needed = math.ceil(level * len(sets) / 100 - 1e-9)
-        attained = [z for z in corners if sum((one <= z).all(axis=1).any() for one in sets) >= needed]
-        for z in attained:
-            if not any(y != z and all(np.array(y) <= z) for y in attained):
-                expected.add((level, *(np.array(z) * signs)))
-    assert {tuple(row) for row in found.to_numpy()} == expected
-    assert list(found.columns) == ["level", *names]
-    assert found.equals(found.sort_values(["level", *names], ignore_index=True))
 
 
 def test_a_probability_is_the_tail_of_student_s_distribution() -> None:
@@ -143,7 +107,6 @@ def test_one_seed_says_nothing_of_others() -> None:
 
 @pytest.mark.parametrize("frame", [pd.DataFrame(), study((1.0, SEEDS))[:0]], ids=["no columns", "no rows"])
 def test_without_rows_nothing_is_found(frame: pd.DataFrame) -> None:
-    assert len(analysis.attainment(frame, **CHOSEN)) == 0
     assert len(analysis.front_probability(frame, generator(), **CHOSEN)) == 0
     found = analysis.hypervolume_interval(frame, REFERENCE, generator(), **CHOSEN)
     assert found["hypervolume"] == 0.0
@@ -160,10 +123,6 @@ def test_mistakes_are_named() -> None:
         analysis.front_probability(frame, generator(), **CHOSEN, draws=0)
     with pytest.raises(ValueError, match="level is 95"):
         analysis.hypervolume_interval(frame, REFERENCE, generator(), **CHOSEN, level=95)
-    with pytest.raises(ValueError, match="two or three columns, not of 1"):
-        analysis.attainment(frame, minimise=["parameters"])
-    with pytest.raises(ValueError, match="above 0, up to 100"):
-        analysis.attainment(frame, **CHOSEN, levels=[0.0, 50])
     for lists, said in (([[1.0, 2.0]] * 7 + [None], "0 or 2 images"), ([[1.0]] * 8, "one image")):
         with pytest.raises(ValueError, match=said):
             analysis.front_probability(frame.assign(psnr_by_image=lists), generator(), **CHOSEN)

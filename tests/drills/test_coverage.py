@@ -20,9 +20,7 @@ CHOSEN = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 SEED_DB, IMAGE_DB, RESIDUAL_DB = 0.1, 2.0, 0.2
 
 
-def study(
-    generator: np.random.Generator, psnr_db: np.ndarray, seeds: int, images: int, beyond: float, least: float
-) -> pd.DataFrame:
+def study(generator: np.random.Generator, psnr_db: np.ndarray, seeds: int, images: int) -> pd.DataFrame:
     """Rows whose PSNR and size vary over seeds, and whose PSNR varies over images, most of it the same for all configurations."""
     count = len(psnr_db)
     size = PARAMETERS[:, None] * (1 + 0.03 * generator.standard_normal((count, seeds)))
