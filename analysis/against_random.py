@@ -24,6 +24,7 @@ SEARCH_AGAINST_RANDOM = (
     "probability_interval", "search_seconds", "random_train_seconds", "equal_cost_trainings", "best_of", "best_mean", "equal_cost_gain",
     "equal_cost_low", "equal_cost_high", "equal_cost_probability", "reason",
 )  # fmt: skip
+_COUNTS = ("seeds", "random_architectures", "equal_cost_trainings", "best_of")
 _TEXT = ("replicate_id", "interval", "probability_interval", "reason")
 
 
@@ -68,6 +69,7 @@ def search_against_random(
     frame = pd.DataFrame(table).reindex(columns=list(SEARCH_AGAINST_RANDOM))
     numbers = [name for name in SEARCH_AGAINST_RANDOM if name not in _TEXT]
     frame[numbers] = frame[numbers].astype(float)
+    frame = frame.astype(dict.fromkeys(_COUNTS, "Int64"))
     frame["p_permutation_holm"] = holm(frame["p_permutation"].to_numpy())
     return frame
 

@@ -42,8 +42,9 @@ def seed_agreement(
         {**about, **_whole(modules, generator, draws)} for about, modules, _ in _configurations(rows, configuration)
     ]
     frame = pd.DataFrame(found).reindex(columns=list(SEED_AGREEMENT))
-    numbers = [name for name in SEED_AGREEMENT if name not in ("replicate_id", "reason")]
-    return frame.astype(dict.fromkeys(numbers, float))
+    counts = ("seeds", "columns", "architectures")
+    numbers = [name for name in SEED_AGREEMENT if name not in ("replicate_id", "reason", *counts)]
+    return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(counts, "Int64"))
 
 
 def column_agreement(rows: pd.DataFrame, *, configuration: Sequence[str] = ("replicate_id",)) -> pd.DataFrame:

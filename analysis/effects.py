@@ -47,6 +47,7 @@ def effects(
     total = float(centred @ centred)
     left, rank = _fit(list(designs.values()), centred)
     freedom = len(figures) - rank
+    left = 0.0 if left <= 1e-12 * total else left  # rounding of a fit that passes through every row
     kind = "balanced" if _balanced(used, [*axes, *([block] if block else [])]) else "type II"
     table = [
         {"source": " × ".join(term), "squares": kind, **_tested(term, designs, centred, left, freedom)} for term in terms
@@ -104,7 +105,7 @@ def _tested(
         return {**found, "reason": "one value, or told by the other sources"}
     if freedom < 1:
         return {**found, "reason": "no degrees of freedom are left: add seeds, or leave interactions out"}
-    if left <= 1e-12 * float(centred @ centred):
+    if not left:
         return {**found, "reason": "nothing is left over to test against"}
     ratio = (squares / gained) / (left / freedom)
     return {**found, "f": ratio, "p": float(fisher.sf(ratio, gained, freedom))}

@@ -27,7 +27,7 @@ class Difference:
 
     `low` and `high` bound it at `level`, `interval` says by which method; they are None where `reason` says why.
     `by_seed` holds one paired difference a seed (none where seeds are not paired), `images` counts the images that
-    every pair was averaged over, None where the metric is not by image.
+    a pair was averaged over (the fewest; one without a finite figure is left out), None where the metric is not by image.
     """
 
     axis: str
@@ -181,17 +181,20 @@ def _seed_differences(
     a, b = (side.loc[common] for side in sides)
     if len(common) and metric == "psnr_db" and "psnr_by_image" in used and used["psnr_by_image"].notna().all():
         figures = [_image_differences(*pair) for pair in zip(a["psnr_by_image"], b["psnr_by_image"], strict=True)]
-        differences, images = np.array([each.mean() for each in figures]), min(map(len, figures))
+        differences = np.array([each.mean() if len(each) else np.nan for each in figures])
+        images = min(map(len, figures))
     else:
         differences, images = a[metric].to_numpy(float) - b[metric].to_numpy(float), None
     seeds = common.get_level_values("seed")
-    return pd.Series(differences, index=seeds, dtype=float).groupby(level=0).mean().to_numpy(), images
+    return pd.Series(differences, index=seeds, dtype=float).groupby(level=0).mean().dropna().to_numpy(), images
 
 
 def _image_differences(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
     if len(first) != len(second):
         raise ValueError(f"rows were tested on {len(first)} and on {len(second)} images and do not compare")
-    return np.asarray(first, float) - np.asarray(second, float)
+    both = np.array([first, second], dtype=float)
+    finite = np.isfinite(both).all(axis=0)
+    return both[0, finite] - both[1, finite]
 
 
 def _samples(

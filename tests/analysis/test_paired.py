@@ -62,6 +62,9 @@ def test_images_are_paired_and_seeds_stay_the_unit() -> None:
     found = paired_difference(rows, "lambda1", 0, 1)
     assert found.by_seed == (0.5, 1.25)
     assert (found.images, found.seeds) == (2, 2)
+    rows["psnr_by_image"] = [[31.0, np.inf], [31.0, 31.5], [30.0, 29.0], [np.nan, np.nan]]
+    found = paired_difference(rows, "lambda1", 0, 1)
+    assert (found.by_seed, found.seeds, found.images) == ((1.0,), 1, 0), "an image without a figure is left out"
     rows["psnr_by_image"] = [[31.0, 29.0], [31.0, 31.5], [30.0], [30.0]]
     with pytest.raises(ValueError, match="tested on 2 and on 1 images"):
         paired_difference(rows, "lambda1", 0, 1)
