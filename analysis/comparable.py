@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from analysis.spread import PIXELS
+PIXELS = ["task", "test_set", "sigma", "protocol", "test_pixels_sha256"]
 
 TESTED = (*PIXELS, "test_border")
 """What the tested pixels follow from; never free in a comparison."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.permutation import holm
 
@@ -60,7 +60,7 @@ def column_agreement(rows: pd.DataFrame, *, configuration: Sequence[str] = ("rep
     for about, modules, places in _configurations(rows, configuration):
         seeds, reason = len(modules), None if len(modules) > 1 else "one seed agrees with itself"
         fusions = modules.sum(axis=0)
-        tested = [binomtest(int(count), seeds).pvalue if seeds > 1 else np.nan for count in fusions]
+        tested = [scipy.stats.binomtest(int(count), seeds).pvalue if seeds > 1 else np.nan for count in fusions]
         for (cell, column), count, p, adjusted in zip(places, fusions, tested, holm(tested), strict=True):
             module = "P or F" if 2 * count == seeds else "F" if 2 * count > seeds else "P"
             table.append({

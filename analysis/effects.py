@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import f as fisher
+import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.comparable import comparable_rows
 
@@ -108,7 +108,7 @@ def _tested(
     if not left:
         return {**found, "reason": "nothing is left over to test against"}
     ratio = (squares / gained) / (left / freedom)
-    return {**found, "f": ratio, "p": float(fisher.sf(ratio, gained, freedom))}
+    return {**found, "f": ratio, "p": float(scipy.stats.f.sf(ratio, gained, freedom))}
 
 
 def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:

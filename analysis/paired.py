@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
-from scipy.stats import ttest_ind
+import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.comparable import by_seed, comparable_rows
 from analysis.permutation import holm, label_permutation_test, rank_sum_p, sign_flip_test, signed_rank_p
@@ -101,7 +100,7 @@ def unpaired_difference(
     if seeds > 1 and not np.ptp(a) and not np.ptp(b):
         reason = "no spread within either value"
     elif seeds > 1:
-        found = ttest_ind(a, b, equal_var=False).confidence_interval(level)
+        found = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
         low, high, kind = float(found.low), float(found.high), "Welch's t over seeds, unpaired"
     return Difference(axis, value_a, value_b, metric, mean, low, high, level, kind, seeds, reason=reason)
 
@@ -159,7 +158,7 @@ def t_interval(values: np.ndarray, level: float) -> tuple[float | None, float | 
     """Student's interval of the mean of `values`, shape (seeds,): low, high, and why there is none."""
     if len(values) < 2:
         return None, None, f"{len(values)} paired seed{'' if len(values) == 1 else 's'}: an interval needs 2"
-    half = float(student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return float(values.mean()) - half, float(values.mean()) + half, None
 
 

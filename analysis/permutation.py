@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import mannwhitneyu, wilcoxon
+import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 EXACT_UP_TO = 20_000
 """Arrangements that are all gone through; where there are more, `draws` of them are sampled."""
@@ -81,7 +81,7 @@ def signed_rank_p(differences: npt.ArrayLike) -> float | None:
     values = _finite(differences)
     if len(values) < 2:
         return None
-    return float(wilcoxon(values).pvalue) if values.any() else 1.0
+    return float(scipy.stats.wilcoxon(values).pvalue) if values.any() else 1.0
 
 
 def rank_sum_p(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
@@ -91,7 +91,7 @@ def rank_sum_p(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
         return None
     if np.ptp(np.concatenate([first, second])) == 0:
         return 1.0
-    return float(mannwhitneyu(first, second, alternative="two-sided").pvalue)
+    return float(scipy.stats.mannwhitneyu(first, second, alternative="two-sided").pvalue)
 
 
 def holm(p_values: Sequence[float | None] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
