@@ -34,7 +34,7 @@ def test_the_example_runs_and_finds_what_is_in_the_rows(
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "ablation.md").read_text(), re.DOTALL)
     exec(compile(example, "docs/ablation.md", "exec"), {})
     first = capsys.readouterr().out.splitlines()[0]
-    found = re.fullmatch(r"([+-][\d.]+) dB, 95 %: (.*) to (.*) \(Student's t over seeds, paired, 3 seeds\)", first)
+    found = re.fullmatch(r"([+-][\d.]+) dB, 95 %: (.*) to (.*) \(Student's t over seeds, paired; 3 seeds\)", first)
     assert found
     difference, low, high = map(float, found.groups())
     assert low <= difference <= high
