@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-PIXELS = ["task", "test_set", "sigma", "protocol", "test_pixels_sha256"]
+from analysis.comparable import PIXELS
 
 
 def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
