@@ -5,6 +5,7 @@ Grid      None: Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithm
           (not the testing time, which is measured at the end of each round and is in the rows).
           `--set lambda1=0.001,1` gives the ends of the range; several values of cells, columns or channels are choices of the sampler.
           Beside it random architectures and the two ends of the space. quick: 6 proposals; proxy: 30; paper: 20. `--trials N` asks for N.
+Cost      quick: about 3 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
 Shows     The Pareto front of what was proposed and of what other studies of the store have already tried.
 Command   python studies/adaptive_pareto.py
           python studies/adaptive_pareto.py --preset proxy --data DIR --trials 60

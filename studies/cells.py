@@ -4,6 +4,7 @@ Grid      S = 1 … 4 × λ1 × seeds, N_i as configured, beside random architec
           λ1 enters twice: raw, and as a multiple of the polarisation threshold N·w·ln 10 (`2x`), which grows with the
           number of columns: the same λ1 polarises a small space and leaves a large one undecided.
           quick: 4 × 2 searches, 4 random architectures, 8 ends; proxy: 4 × 3 and 12; paper: 4 × 4 and 12.
+Cost      quick: about 5 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
 Shows     PSNR against parameters and testing time for every depth; whether searching pays more where there is more to choose.
 Command   python studies/cells.py
           python studies/cells.py --preset proxy --data DIR --seeds 3

@@ -4,6 +4,7 @@ Grid      N_i uniform (2, 4, 6 in every cell) and uneven (2-4-6: long at low res
           resolution; both have as many columns as 4-4-4) × λ1 × seeds, beside random architectures and the two ends.
           λ1 enters raw and as a multiple of the polarisation threshold N·w·ln 10 (`2x`), which grows with the number of columns.
           quick: 5 × 2 searches, 5 random architectures, 10 ends; proxy: 5 × 3 and 15; paper: 5 × 4 and 15.
+Cost      quick: about 8 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
 Shows     PSNR against parameters and testing time for every space; 2-4-6 beside 6-4-2 at equal length.
 Command   python studies/columns.py
           python studies/columns.py --preset proxy --data DIR --seeds 3

@@ -3,6 +3,7 @@
 Grid      λ1 (how hard α is driven to 0 or 1) × λ2 (the price of size) × seeds, beside random
           architectures of the same space that get the same training.
           quick: 3 × 2 searches at 2 seeds, and 3 random architectures; proxy: 5 × 3 and 10; paper: 3 × 3 and 5.
+Cost      quick: 4 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
 Shows     PSNR against parameters and against testing time, the Pareto front of each, the random
           architectures as a cloud; λ2 > 0 moves trials to the left (fewer parameters).
 Command   python studies/lambda_pareto.py

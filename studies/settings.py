@@ -3,6 +3,7 @@
 Grid      Whatever `--set field=a,b …` names, × seeds. With nothing named: where the paper and its released code differ in how a
           search works, `mixing` (do the two modules of a column read the same input) × `alpha_statistics` (batch
           norm in the α step): 4 searches in every preset. `--random N` adds random architectures.
+Cost      quick: about 2 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
 Shows     The rows side by side; PSNR against parameters.
 Command   python studies/settings.py
           python studies/settings.py --set batch_size=8,16,32 channels=4,8

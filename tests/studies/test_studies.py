@@ -44,7 +44,7 @@ def test_a_quick_study_holds_the_trials_that_its_note_says(name: str) -> None:
     assert study(name).name == name
     assert Counter(c.kind for c in study(name).trials("quick", {}, seeds=1)) == QUICK_COUNTS[name]
     note = importlib.import_module(f"studies.{name}").__doc__
-    assert all(heading in note for heading in ("Grid  ", "Shows  ", f"Command   python studies/{name}.py\n"))
+    assert all(heading in note for heading in ("Grid  ", "Cost  ", "Shows  ", f"Command   python studies/{name}.py\n"))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
