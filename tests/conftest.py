@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,16 @@ from running import run_study
 
 settings.register_profile("clearer", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("clearer")
+
+
+STARTED = time.monotonic()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Starts no drill after DRILL_SECONDS, where that is set: as many run as fit."""
+    allowed = os.environ.get("DRILL_SECONDS")
+    if allowed and item.get_closest_marker("drill") and time.monotonic() - STARTED > float(allowed):
+        pytest.skip(f"DRILL_SECONDS={allowed} are over")
 
 
 @pytest.fixture(scope="session")
