@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,11 +21,11 @@ from typing import Any
 
 import torch
 
+from benchmarks.measuring import about, write
 from benchmarks.plain import SingleCrops
 from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.images import load_split
-from clearer.timing import device_name
 
 BASELINES = ("rebuilt", "kept")
 
@@ -128,13 +125,10 @@ def main() -> None:
     )
     packs = [int(text) for text in options.pack.split(",")]
     rows = measure(c, packs, options.device, options.repeats, options.milliseconds)
-    about = {name: value for name, value in vars(options).items() if name != "out"}
-    about |= {"load": os.getloadavg()[1], "hardware": f"{device_name(options.device)}, {os.cpu_count()} cores"}
-    about |= {"versions": {"python": platform.python_version(), "torch": torch.__version__}}
     print("\n".join(lines(rows)))
-    print("; ".join(f"{name} {value}" for name, value in about.items()))
-    if options.out is not None:
-        options.out.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
+    asked = f"{options.batch} crops of {options.patch}×{options.patch}, {options.channels} channels"
+    print(f"{asked}; {about(options.repeats, options.device)}")
+    write(options.out, vars(options), rows)
 
 
 if __name__ == "__main__":

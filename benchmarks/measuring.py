@@ -63,18 +63,18 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"| {row['candidate']} | {figures(row)}"
 
 
-def hardware() -> dict[str, Any]:
+def hardware(device: str = "cpu") -> dict[str, Any]:
     """What the figures were measured on, and with."""
     return {
-        "hardware": f"{device_name('cpu')}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
+        "hardware": f"{device_name(device)}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "load": round(os.getloadavg()[1], 1),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
 
 
-def about(repeats: int) -> str:
+def about(repeats: int, device: str = "cpu") -> str:
     """The same in one line, for people."""
-    found = hardware()
+    found = hardware(device)
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return (
         f"medians of {repeats} repeats, candidates alternating; load {found['load']}; {found['hardware']}; {versions}"
@@ -85,4 +85,6 @@ def write(path: Path | None, options: Mapping[str, Any], rows: Sequence[Mapping[
     """Writes the figures and what they are of as JSON, where a file is named."""
     if path is not None:
         asked = {name: value for name, value in options.items() if not isinstance(value, Path)}
-        path.write_text(json.dumps({"options": asked, **hardware(), "rows": rows}, indent=1) + "\n")
+        path.write_text(
+            json.dumps({"options": asked, **hardware(asked.get("device", "cpu")), "rows": rows}, indent=1) + "\n"
+        )

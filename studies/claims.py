@@ -175,7 +175,7 @@ class Claims:
         with self._lock:
             self._names = (self._names | set(add)) - set(drop)
             try:
-                self.store.write(self._file, packed(_this_process() | {"names": sorted(self._names)}))
+                self.store.write(self._file, sealed(_this_process() | {"names": sorted(self._names)}))
             except OSError:
                 return False
         return True
@@ -190,7 +190,7 @@ def timing_name(host: str) -> str:
     return f"time/{host}"
 
 
-def packed(about: Mapping[str, Any]) -> bytes:
+def sealed(about: Mapping[str, Any]) -> bytes:
     """A driver's file: the SHA-256 of what follows, and its process and claims as JSON."""
     text = json.dumps(about).encode()
     return _hash(text) + b"\n" + text

@@ -130,7 +130,7 @@ class _Learning:
 
     def _save(self) -> None:
         for job, member in zip(self.jobs, self.run.members, strict=True):
-            if not member.has_ended:
+            if not member.has_ended or member.problem:  # what diverged, too: a pack goes on from what all have
                 state = pack_state(self.run.state_dict(member))
                 self.store.save_checkpoint(job.stage, job.key, self.run.iteration, state)
 

@@ -45,16 +45,6 @@ def benchmarks() -> Path:
 
 
 @pytest.fixture(scope="session")
-def benchmark_images() -> Path:
-    """The folder that holds `bsds500/`, `bsd68/` and `rain800/`; without it a test that needs it is skipped."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("CLEARER_DATA", beside))
-    if not (folder / "bsds500" / "test").is_dir():
-        pytest.skip(f"needs the benchmark images: CLEARER_DATA is not set to their folder, and {beside} is not there")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def tiny() -> Configuration:
     """A trial of about a second; 20 iterations end inside the window of a curve's row."""
     small = {"channels": 2, "batch_size": 2, "patch_size": 8, "cells": 2, "columns": (2,), "report_iterations": 15}

@@ -151,8 +151,8 @@ NOISY_DB = {
 
 
 @pytest.mark.parametrize("folder", NOISY_DB)
-def test_noisy_inputs_score_what_others_measured(folder, benchmark_images):
-    files = sorted(p for p in (benchmark_images / folder).iterdir() if p.suffix in (".jpg", ".png"))
+def test_noisy_inputs_score_what_others_measured(folder, benchmarks):
+    files = sorted(p for p in (benchmarks / folder).iterdir() if p.suffix in (".jpg", ".png"))
     assert len(files) == {"bsds500/test": 200, "bsd68": 68}[folder]
     images = [read_image(path, 1) for path in files]
     for sigma, clipped_db in NOISY_DB[folder].items():
@@ -161,8 +161,8 @@ def test_noisy_inputs_score_what_others_measured(folder, benchmark_images):
             assert np.mean(found) == pytest.approx(expected, abs=0.03), (sigma, protocol)
 
 
-def test_rain_scores_what_others_measured(benchmark_images):
-    files = sorted((benchmark_images / "rain800" / "test").glob("*.jpg"))
+def test_rain_scores_what_others_measured(benchmarks):
+    files = sorted((benchmarks / "rain800" / "test").glob("*.jpg"))
     pairs = [np.split(read_image(path, 3) / np.float32(255), 2, axis=1) for path in files]
     assert len(pairs) == 100
     assert np.mean([psnr_db(rain, clean) for clean, rain in pairs]) == pytest.approx(21.155, abs=0.001)
@@ -176,10 +176,8 @@ def test_rain_scores_what_others_measured(benchmark_images):
         ("non-local means", {"strength": 0.6, "patch_size": 5}, 26.85, 0.69),
     ],
 )
-def test_patch_means_of_photographs_are_higher_by_what_the_page_says(
-    name, parameters, whole_db, gain_db, benchmark_images
-):
-    images = load_split("bsds500", "test", 1, benchmark_images, limit=24)
+def test_patch_means_of_photographs_are_higher_by_what_the_page_says(name, parameters, whole_db, gain_db, benchmarks):
+    images = load_split("bsds500", "test", 1, benchmarks, limit=24)
     found = list(outputs(METHODS[name], Configuration(sigma=30.0, protocol="clip8"), images, parameters))
     whole = np.array([psnr_db(restored, clean) for clean, _, restored in found])
     patch = np.array([psnr_patch_db(restored, clean) for clean, _, restored in found])

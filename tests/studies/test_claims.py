@@ -45,7 +45,7 @@ def driver_file(store: Store, **changes: object) -> str:
     """Writes the file of a driver on another machine, which has claimed search/x."""
     about = {"host": "elsewhere", "machine": "another", "process": 1, "born": "1", "names": ["search/x"]}
     name = f"{claims.FOLDER}/0"
-    store.write(name, claims.packed(about | changes))
+    store.write(name, claims.sealed(about | changes))
     return name
 
 

@@ -174,6 +174,21 @@ def test_one_search_that_diverges_fails_alone(data: Fingerprints, tmp_path: Path
     assert kept(Store(place.storage), jobs[1]) == kept(Store(alone.storage), jobs[1])
 
 
+def test_a_search_that_has_diverged_does_not_send_its_pack_back(data: Fingerprints, tmp_path: Path) -> None:
+    place = Place(str(tmp_path), None, checkpoint_seconds=0)
+    wild = Job("search", "wild", SMALL.with_values(lambda1=1e39), data)
+    pack = Pack((jobs_of(data, "search")[0], wild), 4)
+    run = run_pack(pack, place)
+    told = [next(run) for _ in range(4)]
+    run.close()
+    assert [event.get("iteration") for event in told] == [2, 4, None, 6]
+    again = list(run_pack(pack, place))
+    assert [event["iteration"] for event in again if "records" in event] == [8]
+    ends = {key: failure for event in again for key, failure in event.get("ended", {}).items()}
+    assert ends[pack.jobs[0].key] is None
+    assert "restoration_loss is nan" in ends["wild"].reason
+
+
 def test_what_the_memory_does_not_hold_is_computed_in_halves(
     data: Fingerprints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
