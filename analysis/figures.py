@@ -1,6 +1,6 @@
 """Figures. Numbers first, drawing second: each is drawn from a table that is returned or handed in.
 
-Colours are Okabe and Ito's, which colour-blind readers tell apart; axes have units.
+How they look is in `analysis.style`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.pareto import on_front
+from analysis.style import COLOURS, FUSION, GRAY, MARKERS, PARALLEL
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-GRAY = "#777777"
 FIXED = {"random": "X", "given": "p"}
 _RINGS = 6
 """More configurations at one point than this are drawn at one size."""
@@ -157,7 +155,7 @@ def draw_architecture(text: str) -> Figure:
     columns, branches = len(letters) + 1, text.count("-") + 2
     figure = Figure(figsize=(0.55 * columns + 1.2, 0.5 * branches + 1), layout="constrained")
     axes = figure.add_subplot()
-    colour = {"P": COLOURS[0], "F": COLOURS[1], "": GRAY}
+    colour = {"P": PARALLEL, "F": FUSION, "": GRAY}
     for column, source, target in edges:
         axes.plot([column, column + 1], [-source, -target], color=colour[letters[column]], linewidth=1.4, zorder=1)
     nodes = {(c, s) for c, s, _ in edges} | {(c + 1, t) for c, _, t in edges}

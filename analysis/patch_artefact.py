@@ -16,9 +16,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures import COLOURS, GRAY
 from analysis.published import patch_gain
 from analysis.report import markdown
+from analysis.style import COLOURS, GRAY
 
 KINDS = {"classical": COLOURS[5], "network": COLOURS[0]}
 PUBLISHED = COLOURS[3]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib import rc_context
 
 from analysis.figures import AXES, draw_pareto
 from analysis.pareto import on_front
 from analysis.published import published
 from analysis.results import finished, load, load_references, load_timings
 from analysis.storage import join, open_storage
+from analysis.style import rendered
 
 PIXELS = ("task", "test_set", "sigma", "protocol", "image_channels", "grayscale", "test_border", "test_images")
 """What the scored pixels follow from: methods of any kind compare where all of these are equal, and nowhere else."""
@@ -155,12 +154,7 @@ def _published_text(group: pd.DataFrame) -> str:
 
 def _drawn(name: str, group: pd.DataFrame, cost: str, text: str) -> Iterator[tuple[str, bytes]]:
     assert cost in AXES
-    figure = draw_pareto(group, cost, text)
-    for kind in ("svg", "png"):
-        buffer = io.BytesIO()
-        with rc_context({"svg.hashsalt": name}):  # the same figure is the same bytes
-            figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
-        yield f"{name}.{kind}", buffer.getvalue()
+    yield from rendered(draw_pareto(group, cost, text), name)
 
 
 def markdown(table: pd.DataFrame) -> str:
