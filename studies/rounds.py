@@ -20,7 +20,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from analysis.report import PROTOCOL, TABLE, write_report
+from analysis.groups import PROTOCOL
+from analysis.report import TABLE, write_report
 from analysis.results import finished, load
 from analysis.storage import redacted
 from clearer.configuration import Configuration, field_types

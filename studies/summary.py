@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.report import TABLE, comparable, results_table
+from analysis.groups import comparable
+from analysis.report import TABLE, results_table
 from analysis.results import finished, load_references
 from analysis.storage import redacted
 from studies.rounds import Findings, Rounds, out_of_time, swept

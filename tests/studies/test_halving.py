@@ -15,7 +15,8 @@ from ray.tune.schedulers import ASHAScheduler
 from running import TINY, run_study
 
 import analysis
-from analysis.report import comparable, results_table
+from analysis.groups import comparable
+from analysis.report import results_table
 from clearer.configuration import QUICK, Configuration
 from studies import halving, retime, stages
 from studies.jobs import Job, Pack

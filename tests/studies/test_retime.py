@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.report import by_device
+from analysis.groups import by_device
 from clearer import timing
 from studies import retime, stages
 
