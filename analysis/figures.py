@@ -26,7 +26,7 @@ AXES = {"parameters": ("parameters (millions)", 1e-6), "test_time_ms": ("testing
 def pareto_table(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
     """The points of a PSNR–cost figure: one row a configuration, means over its seeds, and whether it is on the front.
 
-    Columns: `kind, lambda1, lambda2, cost` and `psnr_db` (means), `seeds`, `psnr_low_db, psnr_high_db`
+    Columns: `replicate_id, kind, lambda1, lambda2, cost` and `psnr_db` (means), `seeds`, `psnr_low_db, psnr_high_db`
     (smallest and largest over seeds), `on_front`.
     """
     rows = frame.dropna(subset=[cost, "psnr_db"])
@@ -41,6 +41,7 @@ def pareto_table(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
     table = (
         rows.groupby("replicate_id")
         .agg(**described, **figures)
+        .reset_index()
         .sort_values(["kind", "lambda1", "lambda2"], ignore_index=True)
     )
     return table.assign(on_front=on_front(table, minimise=["cost"], maximise=["psnr_db"]))
@@ -58,18 +59,9 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     searched, others = table[table["kind"] == "searched"], table[table["kind"] != "searched"]
-    colours = _colours(sorted(searched["lambda1"].unique()))
-    lambda2 = sorted(searched["lambda2"].unique())
-    markers = dict(zip(lambda2, MARKERS if len(lambda2) <= len(MARKERS) else "o" * len(lambda2), strict=False))
+    colours, markers = _colours(searched), _markers(searched)
     _draw_front(axes, table, unit)
-    known = table["kind"] == "searched"
-    looks = pd.DataFrame({
-        "colour": table["lambda1"].map(colours).where(known, GRAY),
-        "marker": table["lambda2"].map(markers).where(known, table["kind"].map(FIXED)),
-        "size": 8 + 5 * table.groupby(["cost", "psnr_db"]).cumcount(ascending=False).clip(upper=_RINGS),
-    })  # fmt: skip
-    table = table.assign(**looks).sort_values("size", ascending=False)  # of equal points, the largest is at the bottom
-    for look, points in table.groupby(["size", "colour", "marker", "on_front"], sort=False):
+    for look, points in with_looks(table).groupby(["size", "colour", "marker", "on_front"], sort=False):
         _draw_points(axes, points, unit, *look)  # type: ignore[arg-type]
     axes.set(xlabel=name, ylabel="PSNR (dB)")
     figure.suptitle(caption, fontsize=9)
@@ -78,7 +70,7 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
         Line2D([], [], marker="o", color=colours[value], linestyle="", label=f"λ1 = {value:g}")
         for value in _some(list(colours))
     ]
-    if len(lambda2) <= len(MARKERS):
+    if len(markers) <= len(MARKERS):
         handles += [
             Line2D([], [], marker=m, color="black", markerfacecolor="none", linestyle="", label=f"λ2 = {value:g}")
             for value, m in markers.items()
@@ -114,12 +106,31 @@ def _draw_points(
     )  # fmt: skip
 
 
-def _colours(values: Sequence[float]) -> dict[float, str]:
-    """A colour for each value, in order; those of a scale from dark to bright where they are many."""
+def with_looks(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `pareto_table` with the `colour`, `marker` and `size` (points) of each point; of equal points the largest comes first."""
+    searched = table["kind"] == "searched"
+    colours, markers = _colours(table[searched]), _markers(table[searched])
+    looks = {
+        "colour": table["lambda1"].map(colours).where(searched, GRAY),
+        "marker": table["lambda2"].map(markers).where(searched, table["kind"].map(FIXED)),
+        "size": 8 + 5 * table.groupby(["cost", "psnr_db"]).cumcount(ascending=False).clip(upper=_RINGS),
+    }
+    return table.assign(**looks).sort_values("size", ascending=False, kind="stable")
+
+
+def _colours(searched: pd.DataFrame) -> dict[float, str]:
+    """A colour for each λ1, in order; those of a scale from dark to bright where they are many."""
+    values = sorted(searched["lambda1"].unique())
     if len(values) <= len(COLOURS):
         return dict(zip(values, COLOURS, strict=False))
     scale = colormaps["viridis"].resampled(len(values))
     return {value: to_hex(scale(number)) for number, value in enumerate(values)}
+
+
+def _markers(searched: pd.DataFrame) -> dict[float, str]:
+    """A marker for each λ2, in order; one for all where they are many."""
+    values = sorted(searched["lambda2"].unique())
+    return dict(zip(values, MARKERS if len(values) <= len(MARKERS) else "o" * len(values), strict=False))
 
 
 def _some(values: Sequence[float]) -> Sequence[float]:

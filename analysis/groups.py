@@ -50,3 +50,14 @@ def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, p
         group = times.drop_duplicates(["trial_id", "device"])
     for device, rows in group.groupby("device", sort=True):
         yield str(device), rows
+
+
+def same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:
+    """Those of `references` (of `analysis.load_references`) that were scored on the pixels of `group`, each method once."""
+    if references is None or not len(references):
+        return pd.DataFrame()
+    first = group.iloc[0]
+    same = pd.Series(True, index=references.index)
+    for name in PIXELS:
+        same &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
+    return references[same].drop_duplicates("method")

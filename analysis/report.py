@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.figures import AXES, draw_pareto
-from analysis.groups import PIXELS, by_device, caption, comparable
+from analysis.groups import by_device, caption, comparable, same_pixels
 from analysis.pareto import on_front
 from analysis.published import published
 from analysis.results import load, load_references, load_timings
@@ -35,21 +35,11 @@ def results_table(
     table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"])).reindex(
         columns=columns
     )
-    beside = _same_pixels(group, references)
+    beside = same_pixels(group, references)
     if len(beside):
         named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)
         table = pd.concat([table, named.reindex(columns=columns).dropna(axis=1, how="all")], ignore_index=True)
     return table.sort_values("psnr_db", ascending=False, ignore_index=True, kind="stable")
-
-
-def _same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:
-    if references is None or not len(references):
-        return pd.DataFrame()
-    first = group.iloc[0]
-    same = pd.Series(True, index=references.index)
-    for name in PIXELS:
-        same &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
-    return references[same].drop_duplicates("method")
 
 
 def published_beside(group: pd.DataFrame) -> pd.DataFrame:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.fs as pafs
 
 from analysis.compacted import read_files
 from analysis.storage import StorageError, join, names, open_storage, redacted
@@ -63,14 +66,38 @@ def load_oneshot(storage: str | Path, study: str | None = None) -> pd.DataFrame:
     return _read(storage, study, "oneshot")
 
 
-def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
+def read_about(storage: str | Path, study: str) -> dict[str, Any]:
+    """What `study.json` says of a study: its trials' configurations, and command, commit, versions and hardware of every run.
+
+    Empty where the study has none.
+
+    Raises:
+        StorageError: as `load`, or the file is no JSON.
+    """
+    filesystem, root = _opened(storage, study)
+    path = join(root, "studies", study, "study.json")
+    try:
+        with filesystem.open_input_stream(path) as stream:
+            return json.loads(stream.read())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StorageError(f"{redacted(str(storage))}: studies/{study}/study.json is damaged: {error}") from None
+
+
+def _opened(storage: str | Path, study: str | None) -> tuple[pafs.FileSystem, str]:
     filesystem, root = open_storage(storage)
     known = names(filesystem, join(root, "studies"))
     if not known:
         raise StorageError(f"{redacted(str(storage))}: holds no studies")
     if study is not None and study not in known:
         raise StorageError(f"{redacted(str(storage))}: holds no study {study}; it holds {', '.join(known)}")
-    studies = known if study is None else [study]
+    return filesystem, root
+
+
+def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
+    filesystem, root = _opened(storage, study)
+    studies = names(filesystem, join(root, "studies")) if study is None else [study]
     found = [read_files(filesystem, join(root, "studies", name), kind) for name in studies]
     tables = [table for table in found if table is not None]
     if not tables:

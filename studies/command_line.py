@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
     and trials are left. 130: stopped.
     """
     parser = _parser(study, doc)
+    study = replace(study, question=" ".join((doc or "").partition("\n\n")[0].split()))
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     if not console.is_terminal:

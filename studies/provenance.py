@@ -63,8 +63,9 @@ def write_study(
     preset: str,
     configurations: Sequence[Configuration],
     command: str,
+    question: str = "",
 ) -> str:
-    """Records what a study is, beside what it was in earlier runs; its `study_id`."""
+    """Records what a study is and asks, beside what it was in earlier runs; its `study_id`."""
     name = f"studies/{study}/study.json"
     about = json.loads(store.read(name) or b"{}")
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
@@ -81,12 +82,12 @@ def write_study(
             "hardware": hardware(),
         }
     )
-    store.write(name, json.dumps(about | {"study": study}, indent=1, sort_keys=True).encode())
+    store.write(name, json.dumps(about | {"study": study, "question": question}, indent=1, sort_keys=True).encode())
     return about["study_id"]
 
 
 def read_study(store: Store, study: str) -> dict[str, Any]:
-    """What `study.json` says: `study_id`, `trials` and when each was first started, `runs`.
+    """What `study.json` says: `study_id`, `question`, `trials` and when each was first started, `runs`.
 
     Raises:
         StorageError: no such study.

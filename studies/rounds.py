@@ -201,7 +201,7 @@ class Rounds:
             for trial_id in self.store.trial_ids(self.study.name) & {trial.trial_id for trial in missing}:
                 self.store.forget_trial(self.study.name, trial_id)
         command = redacted(shlex.join(sys.argv))
-        write_study(self.store, self.study.name, self.options.preset, self.planned, command)
+        write_study(self.store, self.study.name, self.options.preset, self.planned, command, self.study.question)
         started = read_study(self.store, self.study.name)["trials_started_at"]
         for trial in missing:
             trial.started_at = datetime.fromisoformat(started[trial.trial_id]).timestamp()

@@ -67,6 +67,7 @@ class Study:
     answer: Callable[[pd.DataFrame, Findings], list[str]] | None = None
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
     check: Callable[[Mapping[str, Sequence[Any]]], None] | None = None
+    question: str = ""
 
     def trials(
         self,

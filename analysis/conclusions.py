@@ -1,0 +1,204 @@
+"""What rows of one protocol say, in sentences with numbers and how sure they are.
+
+Every sentence is worked out from the rows by the functions of this package, whose docstrings say how. What can't be worked
+out is said, too, with the reason; nothing is left out because it disappoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.against_random import search_against_random
+from analysis.comparable import TRAINED
+from analysis.consensus import seed_agreement
+from analysis.effects import effects
+from analysis.groups import same_pixels
+from analysis.pareto import knee
+from analysis.uncertainty import front_probability
+
+SURE, LEVEL = 0.95, 0.05
+_MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S"}
+_FRONT = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A sentence, under the question that it answers."""
+
+    topic: str
+    text: str
+
+
+def conclusions(
+    rows: pd.DataFrame, axes: Sequence[str], references: pd.DataFrame, generator: np.random.Generator
+) -> list[Conclusion]:
+    """What rows of one protocol answer, the most asked first.
+
+    Args:
+        rows: of one of `analysis.groups.comparable`; `references` of `analysis.load_references`.
+        axes: the fields that the study varies, beside the seed.
+        generator: for the intervals and tests that draw; the same generator, the same sentences.
+    """
+    scored = rows.dropna(subset=["psnr_db"])
+    questions: list[tuple[str, Callable[[], Iterator[str]]]] = [
+        ("Which configuration is best?", lambda: _best(scored, axes, generator)),
+        ("Is the search better than luck?", lambda: _luck(scored, axes, generator)),
+        ("What decides PSNR?", lambda: _effects(scored, axes)),
+        ("Do seeds find the same architecture?", lambda: _agreement(scored, axes, generator)),
+        ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
+    ]
+    return [Conclusion(topic, text) for topic, said in questions for text in _said(said)]
+
+
+def _said(sentences: Callable[[], Iterator[str]]) -> Iterator[str]:
+    try:
+        yield from sentences()
+    except (ValueError, KeyError) as error:
+        yield f"Not worked out: {error}."
+
+
+def named(row: pd.Series | dict[str, Any], axes: Sequence[str]) -> str:
+    """A configuration in words: the axes of a search, the architecture of any other."""
+    if row["kind"] != "searched":
+        kind = "random" if row["kind"] == "random" else "the fixed network"
+        return f"{kind} {row['architecture']}"
+    known = [name for name in axes if row.get(name) is not None and row[name] == row[name]]
+    return "the search at " + ", ".join(
+        f"{_MARKS.get(name, name)} = {_short(row[name])}" for name in known or ["lambda1"]
+    )
+
+
+def _best(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
+    table = _configurations(rows)
+    best = table.loc[table["psnr_db"].idxmax()]
+    yield f"The highest mean PSNR is {best['psnr_db']:.2f} dB: {named(best, axes)} ({_about(best)})."
+    bend = knee(table, **_FRONT)
+    if len(bend) and bend.index[0] != best.name:
+        row = bend.iloc[0]
+        fewer = 1 - row["parameters"] / best["parameters"]
+        yield f"The front of PSNR and parameters bends at {row['psnr_db']:.2f} dB: {named(row, axes)}, {best['psnr_db'] - row['psnr_db']:.2f} dB below the highest with {fewer:.0%} fewer parameters ({_about(row)})."
+    chances = front_probability(rows, generator, **_FRONT)
+    known = chances["probability"].dropna()
+    said = f"Of {len(chances)} configurations, {int(chances['on_front'].sum())} are on the front of their means"
+    if not len(known):
+        yield f"{said}; with one seed each, nothing says how surely."
+        return
+    surely, hardly = int((known >= SURE).sum()), int((known <= 1 - SURE).sum())
+    yield f"{said}. Given how seeds and test images vary, {surely} belong there with a probability of {SURE:.0%} or more, {hardly} with {1 - SURE:.0%} or less, and {len(known) - surely - hardly} remain open."
+
+
+def _about(row: pd.Series) -> str:
+    if row["seeds"] == 1:
+        return f"{row['parameters']:,.0f} parameters; one seed"
+    return f"{row['parameters']:,.0f} parameters on average; {row['seeds']} seeds, {row['low_db']:.2f} to {row['high_db']:.2f} dB"
+
+
+def _configurations(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a configuration: its fields, means over seeds of figures, and the smallest and largest PSNR."""
+    groups = rows.groupby("replicate_id", sort=False)
+    return groups.first().assign(
+        parameters=groups["parameters"].mean(),
+        psnr_db=groups["psnr_db"].mean(),
+        low_db=groups["psnr_db"].min(),
+        high_db=groups["psnr_db"].max(),
+        seeds=groups.size(),
+    )
+
+
+def alike(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows of one space and one training each, with what tells them from the others; a row that trained otherwise compares with its own."""
+    differ = [name for name in TRAINED if name in rows and rows[name].nunique(dropna=False) > 1]
+    if not differ:
+        yield "", rows
+        return
+    for values, group in rows.groupby(differ, dropna=False):
+        told = ", ".join(
+            f"{_MARKS.get(name, name)} = {_short(value)}" for name, value in zip(differ, values, strict=True)
+        )
+        yield told, group
+
+
+def _luck(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
+    for where, group in alike(rows):
+        kinds = set(group["kind"])
+        at = f"At {where}: " if where else ""
+        if "searched" not in kinds:
+            continue
+        if "random" not in kinds:
+            yield f"{at}no random architecture was trained alike; `--random N` adds some."
+            continue
+        yield at + _verdict(search_against_random(group, generator), group, axes)
+
+
+def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: Sequence[str]) -> str:
+    known = table.dropna(subset=["low", "high"])
+    better, worse = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
+    top = table.loc[table["gain"].idxmax()]
+    label = named(rows[rows["replicate_id"] == top["replicate_id"]].iloc[0], axes)
+    interval = f"95 %: {top['low']:+.2f} to {top['high']:+.2f}" if pd.notna(top["low"]) else "one seed: no interval"
+    if not len(known):
+        answer = "no search has two seeds beside random architectures: this study cannot tell"
+    else:
+        answer = (
+            f"{better} of {len(known)} search configurations beat the average random architecture of the same seeds and training with 95 % confidence, "
+            f"{worse} fall behind it, {len(known) - better - worse} are undecided"
+        )
+    said = f"{answer}. The largest gain is {top['gain']:+.2f} dB ({interval}; {_counted(top['seeds'], 'seed')}, {_counted(top['random_architectures'], 'random architecture')}): {label}"
+    if pd.notna(top["equal_cost_gain"]):
+        said += f"; against the best of {_counted(top['best_of'], 'random architecture')}, trained in the time that the search took, {top['equal_cost_gain']:+.2f} dB"
+    return said[0].upper() + said[1:] + "."
+
+
+def _counted(count: float, name: str) -> str:
+    return f"{count:.0f} {name}{'' if count == 1 else 's'}"
+
+
+def _effects(rows: pd.DataFrame, axes: Sequence[str]) -> Iterator[str]:
+    searched = rows[rows["kind"] == "searched"]
+    varied = [name for name in axes if name in searched and searched[name].nunique() > 1]
+    if not varied:
+        return
+    table = effects(searched, varied, block="seed" if searched["seed"].nunique() > 1 else None).set_index("source")
+    parts = [_share(table.loc[name], _MARKS.get(name, name)) for name in varied]
+    if "seed" in table.index:
+        parts.append(_share(table.loc["seed"], "the seed"))
+    yield f"Shares of the variance of PSNR over {len(searched)} searches: {', '.join(parts)}."
+
+
+def _share(row: pd.Series, name: str) -> str:
+    p = f" (p = {row['p']:.2g})" if pd.notna(row["p"]) else ""
+    return f"{name} {row['eta_squared']:.0%}{p}" if pd.notna(row["eta_squared"]) else f"{name} an unknown share"
+
+
+def _agreement(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
+    searched = rows[rows["kind"] == "searched"]
+    if not len(searched) or searched["seed"].nunique() < 2:
+        return
+    table = seed_agreement(searched, generator).dropna(subset=["agreement"])
+    if not len(table):
+        return
+    beyond, where = (table["p_coin"] < LEVEL).sum(), (table["p_shuffled"] < LEVEL).sum()
+    yield (
+        f"Two seeds of a configuration choose the same module in {table['agreement'].mean():.0%} of the columns on average over {len(table)} configurations; fair coins would in 50 %. "
+        f"Beyond coins at 5 % (each on its own) are {beyond}; {where} agree on where fusions stand, beyond how many there are."
+    )
+
+
+def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
+    beside = same_pixels(rows, references)
+    if not len(beside):
+        return
+    best = beside.loc[beside["psnr_db"].idxmax()]
+    above = rows["psnr_db"] > best["psnr_db"]
+    ahead = rows["psnr_db"].max() - best["psnr_db"]
+    where = f"the best by {ahead:.2f} dB" if ahead > 0 else f"the best is {-ahead:.2f} dB short of it"
+    yield f"The best method without training, {best['method']}, has {best['psnr_db']:.2f} dB on the same pixels: {int(above.sum())} of {len(rows)} trained networks lie above it, {where}."
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float | int | np.number) else str(value)
