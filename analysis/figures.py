@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.pareto import on_front
-from analysis.style import COLOURS, FUSION, GRAY, MARKERS, PARALLEL
+from analysis.style import COLOURS, GRAY, MARKERS
 
 FIXED = {"random": "X", "given": "p"}
 _RINGS = 6
@@ -139,55 +139,6 @@ def _some(values: Sequence[float]) -> Sequence[float]:
     return values if last < most else [values[round(number * last / (most - 1))] for number in range(most)]
 
 
-def architecture_edges(text: str) -> list[tuple[int, int, int]]:
-    """The edges of an architecture's drawing: (column, from branch, to branch), columns counted from 0 at the stem.
-
-    One column of edges for each transition, for each letter, and for the final fusion.
-    """
-    cells = text.split("-")
-    edges, column = [], 0
-    for number, letters in enumerate(cells, start=1):
-        edges += [(column, r, r) for r in range(number)] + [(column, number - 1, number)]
-        column += 1
-        for letter in letters:
-            branches = range(number + 1)
-            edges += [(column, j, i) for j in branches for i in branches if letter == "F" or i == j]
-            column += 1
-    return edges + [(column, j, 0) for j in range(len(cells) + 1)]
-
-
-def draw_architecture(text: str) -> Figure:
-    """An architecture as a grid: branches are rows (full resolution on top), columns run left to right, edges are operations.
-
-    Orange edges are of fusion modules, blue ones of parallel modules, gray ones are fixed.
-    """
-    edges = architecture_edges(text)
-    letters = _edge_letters(text)
-    columns, branches = len(letters) + 1, text.count("-") + 2
-    figure = Figure(figsize=(0.55 * columns + 1.2, 0.5 * branches + 1), layout="constrained")
-    axes = figure.add_subplot()
-    colour = {"P": PARALLEL, "F": FUSION, "": GRAY}
-    for column, source, target in edges:
-        axes.plot([column, column + 1], [-source, -target], color=colour[letters[column]], linewidth=1.4, zorder=1)
-    nodes = {(c, s) for c, s, _ in edges} | {(c + 1, t) for c, _, t in edges}
-    axes.plot(
-        [c for c, _ in nodes],
-        [-r for _, r in nodes],
-        "s",
-        color="white",
-        markeredgecolor="black",
-        markersize=9,
-        zorder=2,
-    )
-    for column, letter in enumerate(letters):
-        axes.text(column + 0.5, 0.45, letter, ha="center", va="bottom", fontsize=9, color=colour[letter])
-    axes.set_yticks([-r for r in range(branches)], ["1" if r == 0 else f"1/{2**r}" for r in range(branches)])
-    axes.set(ylabel="resolution", title=text, ylim=(-branches + 0.5, 1.1))
-    axes.set_xticks([])
-    axes.spines[:].set_visible(False)
-    return figure
-
-
 def alpha_table(curve: pd.DataFrame) -> pd.DataFrame:
     """α^f (how much of the fusion module) during a search: one row a reported iteration, one column a column from 1.
 
@@ -230,8 +181,3 @@ def draw_alpha(curve: pd.DataFrame, architecture: str) -> Figure:
     panels[0].set_ylabel("α of fusion (0 parallel, 1 fusion)")
     figure.suptitle(architecture, fontsize=10)
     return figure
-
-
-def _edge_letters(text: str) -> Sequence[str]:
-    """The letter of every column of edges; none for transitions and the final fusion."""
-    return [letter for cell in text.split("-") for letter in ["", *cell]] + [""]

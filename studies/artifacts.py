@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.figures import draw_alpha, draw_architecture
+from analysis.architecture_drawing import draw_architecture
+from analysis.figures import draw_alpha
 from studies.store import Store
 
 _CODE = Path(__file__).with_name("served.py")

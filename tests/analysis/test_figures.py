@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.figures import alpha_table, architecture_edges, draw_alpha, draw_architecture, draw_pareto, pareto_table
+from analysis.figures import alpha_table, draw_alpha, draw_pareto, pareto_table
 
 ROWS = pd.DataFrame(
     [
@@ -39,24 +39,6 @@ def test_the_figure_has_units_a_legend_and_every_point() -> None:
     assert words == ["λ1 = 0", "λ1 = 0.1", "λ2 = 0", "random architecture", "Pareto front", "dominated (pale)"]
     drawn = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
     assert drawn == [pytest.approx(point) for point in [(50e-6, 28.0), (110e-6, 30.5), (200e-6, 29.0)]]
-
-
-@pytest.mark.parametrize(("text", "of_module"), [("P", 2), ("F", 4)])
-def test_a_cell_of_one_column_has_its_edges(text: str, of_module: int) -> None:
-    """Two edges of the transition, those of the module, two of the final fusion."""
-    found = architecture_edges(text)
-    assert len(found) == 2 + of_module + 2
-    assert found[:2] == [(0, 0, 0), (0, 0, 1)]
-    assert found[-2:] == [(2, 0, 0), (2, 1, 0)]
-
-
-def test_every_architecture_of_a_paper_row_is_drawn() -> None:
-    for text in ("FPFP-FPFF-PFFP", "FFFF-PPPF-PFPP", "P-FF-PFP-F"):
-        axes = draw_architecture(text).axes[0]
-        assert axes.get_title() == text
-        letters = "".join(label.get_text() for label in axes.texts)
-        assert letters == text.replace("-", "")
-        assert len(axes.get_yticks()) == text.count("-") + 2
 
 
 def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_legend() -> None:
