@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.pareto import on_front
+from analysis.space_figures import draw_strip
 from analysis.style import COLOURS, GRAY, MARKERS
 
 FIXED = {"random": "X", "given": "p"}
@@ -47,23 +48,31 @@ def pareto_table(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
     return table.assign(on_front=on_front(table, minimise=["cost"], maximise=["psnr_db"]))
 
 
-def draw_pareto(frame: pd.DataFrame, cost: str, caption: str) -> Figure:
+def draw_pareto(frame: pd.DataFrame, cost: str, caption: str, space: pd.DataFrame | None = None) -> Figure:
     """PSNR against a cost (`parameters` or `test_time_ms`): the front, dominated points, random architectures, seeds.
 
     `frame` holds rows of one protocol and, for a time, of one device. A bar spans the smallest and the
     largest PSNR over seeds. Configurations at the same point are drawn one around the other. More λ1 than there are
     colours make a scale, of which the legend shows some; more λ2 than there are markers are drawn alike.
+
+    With `space` (of `analysis.space.cost_distribution`, of the same cost, measured or predicted) a strip below shows what
+    all architectures cost.
     """
     name, unit = AXES[cost]
     table = pareto_table(frame, cost)
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(7.2, 4.6 if space is None else 5.6), layout="constrained")
+    if space is None:
+        axes = lowest = figure.add_subplot()
+    else:
+        axes, lowest = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
+        draw_strip(lowest, space, unit)
     searched, others = table[table["kind"] == "searched"], table[table["kind"] != "searched"]
     colours, markers = _colours(searched), _markers(searched)
     _draw_front(axes, table, unit)
     for look, points in with_looks(table).groupby(["size", "colour", "marker", "on_front"], sort=False):
         _draw_points(axes, points, unit, *look)  # type: ignore[arg-type]
-    axes.set(xlabel=name, ylabel="PSNR (dB)")
+    axes.set(ylabel="PSNR (dB)")
+    lowest.set(xlabel=name)
     figure.suptitle(caption, fontsize=9)
     axes.grid(alpha=0.25)
     handles = [

@@ -125,7 +125,9 @@ def standing(rows: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     keys = fusions_of(found["architecture"])
     for text, key, own in zip(found["architecture"], keys, found["own"], strict=True):
         if key not in known.index or known.loc[key, "parameters"] != own:
-            raise SpaceError(f"{text} of {own} parameters is not of this space: other columns, channels or image_channels")
+            raise SpaceError(
+                f"{text} of {own} parameters is not of this space: other columns, channels or image_channels"
+            )
     table = found.drop(columns="own").assign(fusion_columns=known.loc[keys, "fusion_columns"].to_numpy())
     for cost in ("parameters", "flops", "predicted_time_ms"):
         costs = whole[cost] if cost in whole else pd.Series(np.nan, index=whole.index)
@@ -142,13 +144,13 @@ def mid_rank(values: np.ndarray, costs: np.ndarray, weights: np.ndarray) -> np.n
 
 
 def cost_distribution(whole: pd.DataFrame, cost: str) -> pd.DataFrame:
-    """Columns `cost` and `share`: the share of all architectures that cost so much, for each cost there is.
+    """Columns `cost`, `share` (of all architectures that cost so much) and `predicted`: one row for each cost there is.
 
     `whole` is of `space` or `space_counts`, `cost` one of its columns.
     """
     weights = whole["share"] if "share" in whole else pd.Series(1 / len(whole), index=whole.index)
     shares = weights.groupby(whole[cost].to_numpy()).sum()
-    return shares.rename_axis("cost").rename("share").reset_index()
+    return shares.rename_axis("cost").rename("share").reset_index().assign(predicted=cost.startswith("predicted"))
 
 
 def fusions_of(architectures: Sequence[str] | pd.Series) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +13,8 @@ from analysis.space import standing
 from analysis.style import COLOURS, GRAY
 from analysis.testing_time import TimeModel
 
+PALE = "#BBBBBB"
+BINS = 40
 LOOKS = {
     "random": ("X", GRAY, "random architecture"),
     "given": ("p", "black", "given architecture"),
@@ -26,15 +30,16 @@ def space_table(whole: pd.DataFrame, model: TimeModel) -> pd.DataFrame:
     """
     weights = whole["share"] if "share" in whole else 1 / len(whole)
     points = whole.assign(predicted_time_ms=model.predict(whole), share=weights)
-    return points.groupby(["parameters", "predicted_time_ms", "fusion_columns"], as_index=False, dropna=False)["share"].sum()
+    costs = ["parameters", "predicted_time_ms", "fusion_columns"]
+    return points.groupby(costs, dropna=False)["share"].sum().reset_index()
 
 
 def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, caption: str) -> Figure:
     """Parameters against predicted testing time: all architectures as a pale cloud, those of `rows` on top of it.
 
     The area of a pale point grows with the number of architectures there, its colour is their number of fusion columns.
-    What was measured is joined by a line to what is predicted; the bar in the corner is the largest error of a left-out
-    architecture, the title has the median too. `rows` are of one device, as `model`.
+    The bar of a point is the median error of left-out architectures, to either side; a dash is what was measured. `rows`
+    are of one device, as `model` is.
 
     Raises:
         ValueError: the model could not be fitted; the message is its reason.
@@ -49,12 +54,58 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
         1e-6 * cloud["parameters"], cloud["predicted_time_ms"], s=area, c=cloud["fusion_columns"], cmap="viridis", alpha=0.35,
         linewidths=0, zorder=1,
     )  # fmt: skip
-    bar = figure.colorbar(pale, ax=axes, label="fusion columns", shrink=0.5, anchor=(0, 0))
-    bar.solids.set_alpha(0.6)  # type: ignore[union-attr]
-    for kind in [kind for kind in LOOKS if kind in set(found["kind"])]:
-        _draw_found(axes, found[found["kind"] == kind], kind)
-    error = model.error
-    axes.errorbar(0.96, 0.13, yerr=[[0], [0]], transform=axes.transAxes)  # keeps the corner's bar out of the data's limits
+    figure.colorbar(pale, cax=axes.inset_axes((1.05, 0.0, 0.03, 0.4)), label="fusion columns")
+    kinds = [kind for kind in LOOKS if kind in set(found["kind"])]
+    for kind in kinds:
+        _draw_found(axes, found[found["kind"] == kind], kind, model.error.median_ms)
     axes.set(xlabel="parameters (millions)", ylabel="predicted testing time (ms per image)")
     axes.grid(alpha=0.25)
+    figure.suptitle(f"{caption}\n{error_text(model)}", fontsize=8)
+    axes.legend(handles=_handles(kinds), fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
+
+
+def error_text(model: TimeModel) -> str:
+    """How far the model's predictions were off, in one line."""
+    if model.error is None:
+        return f"no prediction: {model.reason}"
+    e = model.error
+    return (
+        f"prediction of {e.architectures} timed architectures, each left out once: off by {e.median_ms:.2g} ms ({e.median_percent:.2g} %) in the median,\n"
+        f"{e.max_ms:.2g} ms ({e.max_percent:.2g} %) at most; the mean time of the others is off by {e.mean_median_percent:.2g} % in the median"
+    )
+
+
+def draw_strip(axes: Axes, costs: pd.DataFrame, unit: float) -> None:
+    """All architectures as a strip of bars below a figure with the same x axis; `costs` is of `cost_distribution`."""
+    low, high = costs["cost"].min(), costs["cost"].max()
+    bins = min(BINS, max(1, len(costs)))
+    axes.hist(
+        unit * costs["cost"], bins=bins, range=(unit * low, unit * high), weights=100 * costs["share"], color=PALE
+    )
+    axes.set(ylabel="% of all\narchitectures" + ("\n(predicted)" if costs["predicted"].any() else ""))
+    axes.yaxis.label.set_fontsize(8)
+    axes.grid(alpha=0.25)
+
+
+def _draw_found(axes: Axes, points: pd.DataFrame, kind: str, error_ms: float) -> None:
+    marker, colour, _ = LOOKS[kind]
+    x = 1e-6 * points["parameters"]
+    axes.errorbar(
+        x, points["predicted_time_ms"], yerr=error_ms, fmt=marker, color=colour, markersize=8, elinewidth=1,
+        markeredgecolor="white", markeredgewidth=0.6, zorder=3,
+    )  # fmt: skip
+    axes.plot(x, points["test_time_ms"], "_", color=colour, markersize=11, markeredgewidth=2, zorder=3)
+
+
+def _handles(kinds: Sequence[str]) -> list[Line2D]:
+    named = [
+        Line2D([], [], marker=LOOKS[kind][0], color=LOOKS[kind][1], linestyle="", label=LOOKS[kind][2])
+        for kind in kinds
+    ]
+    return [
+        *named,
+        Line2D([], [], marker="_", color="black", linestyle="", markersize=11, markeredgewidth=2, label="measured"),
+        Line2D([], [], marker="|", color="black", linestyle="", markersize=11, label="± median error"),
+        Line2D([], [], marker="o", color=GRAY, alpha=0.35, linestyle="", label="all architectures"),
+    ]

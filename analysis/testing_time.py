@@ -97,7 +97,11 @@ def _fitted(architectures: list[str], times: np.ndarray) -> tuple[np.ndarray, Le
         return np.empty(0), None, "the times do not add up: some architecture would take no time at all"
     left_out = _left_out(design, times)
     if left_out is None:
-        return fitted, None, f"without any one of the {len(times)} timed architectures the cells could not be told apart"
+        return (
+            fitted,
+            None,
+            f"without any one of the {len(times)} timed architectures the cells could not be told apart",
+        )
     return fitted, left_out, None
 
 
