@@ -1,59 +1,28 @@
-"""A study on a running cluster gives the numbers of a study on this machine."""
+"""A study on a running cluster gives the numbers of a study on this machine, computed by the code of the driver."""
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from running import MEASURED, TINY, run_study
+from nodes import running_cluster
+from running import MEASURED, ROOT, TINY, run_study
 
 import analysis
+from clearer.reading import content_hash
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a Ray cluster of one node, with a token, in a home of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: it holds sockets
-        token = Path(folder, "token")
-        token.write_text("0123456789abcdef" * 4)
-        monkeypatch.setenv("RAY_AUTH_MODE", "token")
-        monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-        ray = [sys.executable, "-m", "ray.scripts.scripts"]
-        start = [
-            "start",
-            "--head",
-            "--block",
-            f"--port={port}",
-            "--num-cpus=2",
-            f"--temp-dir={folder}/ray",
-            "--include-dashboard=false",
-        ]
-        log = Path(folder, "log")
-        with log.open("w") as out:
-            node = subprocess.Popen(
-                [*ray, *start], stdout=out, stderr=out, env=os.environ.copy(), start_new_session=True
-            )
-        try:
-            for _ in range(300):
-                if "started successfully" in log.read_text() or "Ray runtime started" in log.read_text():
-                    break
-                assert node.poll() is None, log.read_text()
-                time.sleep(0.2)
-            yield f"127.0.0.1:{port}"
-        finally:
-            subprocess.run(["pkill", "-KILL", "-s", str(node.pid)], check=False)
-            node.wait()
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster of one node."""
+    with running_cluster() as address:
+        yield address
 
 
 def test_rows_equal_those_of_one_machine_bit_for_bit(cluster: str, study_storage: Path, tmp_path: Path) -> None:
@@ -66,3 +35,38 @@ def test_rows_equal_those_of_one_machine_bit_for_bit(cluster: str, study_storage
     pd.testing.assert_frame_equal(
         there.drop(columns=list(MEASURED)), here.drop(columns=list(MEASURED)), check_exact=True
     )
+
+
+WHERE = """
+import sys
+from studies.connection import connect
+import ray
+
+@ray.remote(num_cpus=0)
+def where():
+    import clearer, studies
+    from clearer.reading import content_hash
+    from pathlib import Path
+    return [clearer.__file__, studies.__file__, *(content_hash(Path(m.__file__).parent / n) for m, n in [(studies, "stages.py"), (clearer, "manifests/bsd68.sha256")])]
+
+with connect(sys.argv[1]):
+    print(*ray.get(where.remote()), sep="\\n")
+"""
+
+
+def test_nodes_run_the_code_of_the_driver_and_no_other(cluster: str, tmp_path: Path) -> None:
+    for package in ("clearer", "studies"):  # what another checkout in the same place on a node would be
+        (tmp_path / "cwd" / package).mkdir(parents=True)
+        (tmp_path / "cwd" / package / "__init__.py").write_text("raise SystemExit('the wrong code')")
+    script = tmp_path / "where.py"
+    script.write_text(WHERE)
+    submitted = {"runtime_env": {"working_dir": "gcs://_ray_pkg_of_a_submitted_job.zip"}, "metadata": {}}
+    done = subprocess.run(
+        [sys.executable, str(script), cluster], capture_output=True, text=True, check=False, timeout=100, cwd=tmp_path / "cwd",
+        env=os.environ | {"PYTHONPATH": str(ROOT), "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(submitted)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *places, stages, manifest = done.stdout.split()
+    assert not [place for place in places if place.startswith((str(ROOT), str(tmp_path)))]
+    assert stages == content_hash(ROOT / "studies" / "stages.py")
+    assert manifest == content_hash(ROOT / "clearer" / "manifests" / "bsd68.sha256")

@@ -1,0 +1,54 @@
+"""Real Ray nodes for tests: each a raylet of its own on this machine, with a token, in a folder that is theirs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+
+
+@contextmanager
+def running_cluster(*wrappers: Sequence[str]) -> Iterator[str]:
+    """The address of a cluster: a head of two CPUs, and a further node of one for each of `wrappers`, the words before its command."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started: list[subprocess.Popen[bytes]] = []
+    # Short: it holds sockets.
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder, pytest.MonkeyPatch.context() as patch:
+        token = Path(folder, "token")
+        token.write_text("0123456789abcdef" * 4)
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        head = ["--head", f"--port={port}", "--num-cpus=2", f"--temp-dir={folder}/ray", "--include-dashboard=false"]
+        try:
+            started.append(_started([*RAY, "start", "--block", *head], Path(folder, "head.log")))
+            for number, wrapper in enumerate(wrappers):
+                joined = [*wrapper, *RAY, "start", "--block", f"--address=127.0.0.1:{port}", "--num-cpus=1"]
+                started.append(_started(joined, Path(folder, f"{number}.log")))
+            yield f"127.0.0.1:{port}"
+        finally:
+            for node in reversed(started):
+                subprocess.run(["pkill", "-KILL", "-s", str(node.pid)], check=False)
+                node.wait()
+
+
+def _started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as out:
+        node = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ.copy(), start_new_session=True)
+    end = time.monotonic() + 60
+    while "Ray runtime started" not in log.read_text():
+        assert node.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+    return node
