@@ -6,11 +6,12 @@ from analysis.consensus import column_agreement, seed_agreement
 from analysis.effects import effects, main_effects
 from analysis.paired import comparisons, paired_difference
 from analysis.pareto import hypervolume, hypervolume_contributions, knee, pareto_front, pareto_ranks
-from analysis.results import load, load_curves, load_references, load_timings
+from analysis.results import load, load_curves, load_oneshot, load_references, load_timings
+from analysis.study_results import Results, image_scores
 from analysis.uncertainty import front_probability, hypervolume_interval
 
 __all__ = [
-    "attainment", "column_agreement", "comparisons", "effects", "front_probability", "hypervolume", "hypervolume_contributions",
-    "hypervolume_interval", "knee", "load", "load_curves", "load_references", "load_timings", "main_effects", "paired_difference",
+    "Results", "attainment", "column_agreement", "comparisons", "effects", "front_probability", "hypervolume", "hypervolume_contributions",
+    "hypervolume_interval", "image_scores", "knee", "load", "load_curves", "load_oneshot", "load_references", "load_timings", "main_effects", "paired_difference",
     "pareto_front", "pareto_ranks", "search_against_random", "seed_agreement",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from analysis.consensus import seed_agreement
 from analysis.effects import effects
 from analysis.groups import same_pixels
 from analysis.pareto import knee
+from analysis.space import space_counts, standing
 from analysis.uncertainty import front_probability
 
 SURE, LEVEL = 0.95, 0.05
@@ -50,6 +51,7 @@ def conclusions(
         ("Is the search better than luck?", lambda: _luck(scored, axes, generator)),
         ("What decides PSNR?", lambda: _effects(scored, axes)),
         ("Do seeds find the same architecture?", lambda: _agreement(scored, axes, generator)),
+        ("What does the search choose from its space?", lambda: _space(scored)),
         ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
     ]
     return [Conclusion(topic, text) for topic, said in questions for text in _said(said)]
@@ -187,6 +189,27 @@ def _agreement(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Gen
         f"Two seeds of a configuration choose the same module in {table['agreement'].mean():.0%} of the columns on average over {len(table)} configurations; fair coins would in 50 %. "
         f"Beyond coins at 5 % (each on its own) are {beyond}; {where} agree on where fusions stand, beyond how many there are."
     )
+
+
+def _space(rows: pd.DataFrame) -> Iterator[str]:
+    spaces = rows[rows["kind"] == "searched"].groupby(["columns", "channels", "image_channels"])
+    for (columns, channels, image_channels), found in spaces:
+        whole = space_counts(columns, channels, image_channels)
+        table = standing(found, whole)
+        trials = table["trials"].to_numpy()
+        shares = ", ".join(
+            f"{word} {_between(np.repeat(table[f'{name}_percentile'], trials))}"
+            for name, word in (("parameters", "parameters"), ("flops", "FLOPs"))
+        )
+        yield (
+            f"In the space of N = {columns} at {channels} channels, {trials.sum()} searches found {_counted(len(table), 'architecture')} of {2 ** sum(map(int, columns.split('-'))):,}. "
+            f"Percentiles among all of them, where a random draw has 50 on average: {shares}."
+        )
+
+
+def _between(values: pd.Series) -> str:
+    low, middle, high = np.quantile(values, [0, 0.5, 1])
+    return f"{middle:.0f}" if low == high else f"{middle:.0f} in the middle ({low:.0f} to {high:.0f})"
 
 
 def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
