@@ -6,7 +6,7 @@ out is said, too, with the reason; nothing is left out because it disappoints.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from analysis.uncertainty import front_probability
 
 SURE, LEVEL = 0.95, 0.05
 _MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S"}
-_FRONT = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
+_FRONT: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _said(sentences: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield f"Not worked out: {error}."
 
 
-def named(row: pd.Series | dict[str, Any], axes: Sequence[str]) -> str:
+def named(row: pd.Series | Mapping[Any, Any], axes: Sequence[str]) -> str:
     """A configuration in words: the axes of a search, the architecture of any other."""
     if row["kind"] != "searched":
         kind = "random" if row["kind"] == "random" else "the fixed network"
@@ -77,7 +77,7 @@ def named(row: pd.Series | dict[str, Any], axes: Sequence[str]) -> str:
 
 def _best(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
     table = _configurations(rows)
-    best = table.loc[table["psnr_db"].idxmax()]
+    best = table.iloc[int(table["psnr_db"].argmax())]
     yield f"The highest mean PSNR is {best['psnr_db']:.2f} dB: {named(best, axes)} ({_about(best)})."
     bend = knee(table, **_FRONT)
     if len(bend) and bend.index[0] != best.name:
@@ -140,7 +140,7 @@ def _luck(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generato
 def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: Sequence[str]) -> str:
     known = table.dropna(subset=["low", "high"])
     better, worse = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
-    top = table.loc[table["gain"].idxmax()]
+    top = table.iloc[int(table["gain"].argmax())]
     label = named(rows[rows["replicate_id"] == top["replicate_id"]].iloc[0], axes)
     interval = f"95 %: {top['low']:+.2f} to {top['high']:+.2f}" if pd.notna(top["low"]) else "one seed: no interval"
     if not len(known):
@@ -165,14 +165,15 @@ def _effects(rows: pd.DataFrame, axes: Sequence[str]) -> Iterator[str]:
     varied = [name for name in axes if name in searched and searched[name].nunique() > 1]
     if not varied:
         return
-    table = effects(searched, varied, block="seed" if searched["seed"].nunique() > 1 else None).set_index("source")
-    parts = [_share(table.loc[name], _MARKS.get(name, name)) for name in varied]
-    if "seed" in table.index:
-        parts.append(_share(table.loc["seed"], "the seed"))
+    table = effects(searched, varied, block="seed" if searched["seed"].nunique() > 1 else None)
+    sources = {row["source"]: row for row in table.to_dict("records")}
+    parts = [_share(sources[name], _MARKS.get(name, name)) for name in varied]
+    if "seed" in sources:
+        parts.append(_share(sources["seed"], "the seed"))
     yield f"Shares of the variance of PSNR over {len(searched)} searches: {', '.join(parts)}."
 
 
-def _share(row: pd.Series, name: str) -> str:
+def _share(row: Mapping[Any, Any], name: str) -> str:
     p = f" (p = {row['p']:.2g})" if pd.notna(row["p"]) else ""
     return f"{name} {row['eta_squared']:.0%}{p}" if pd.notna(row["eta_squared"]) else f"{name} an unknown share"
 
@@ -193,7 +194,8 @@ def _agreement(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Gen
 
 def _space(rows: pd.DataFrame) -> Iterator[str]:
     spaces = rows[rows["kind"] == "searched"].groupby(["columns", "channels", "image_channels"])
-    for (columns, channels, image_channels), found in spaces:
+    for _, found in spaces:
+        columns, channels, image_channels = found.iloc[0][["columns", "channels", "image_channels"]]
         whole = space_counts(columns, channels, image_channels)
         table = standing(found, whole)
         trials = table["trials"].to_numpy()
@@ -207,7 +209,7 @@ def _space(rows: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _between(values: pd.Series) -> str:
+def _between(values: np.ndarray) -> str:
     low, middle, high = np.quantile(values, [0, 0.5, 1])
     return f"{middle:.0f}" if low == high else f"{middle:.0f} in the middle ({low:.0f} to {high:.0f})"
 
@@ -216,7 +218,7 @@ def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
     beside = same_pixels(rows, references)
     if not len(beside):
         return
-    best = beside.loc[beside["psnr_db"].idxmax()]
+    best = beside.iloc[int(beside["psnr_db"].argmax())]
     above = rows["psnr_db"] > best["psnr_db"]
     ahead = rows["psnr_db"].max() - best["psnr_db"]
     where = f"the best by {ahead:.2f} dB" if ahead > 0 else f"the best is {-ahead:.2f} dB short of it"

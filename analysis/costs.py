@@ -33,11 +33,11 @@ def costs(rows: pd.DataFrame) -> pd.DataFrame:
         })  # fmt: skip
     tested = rows.dropna(subset=["test_key", "test_set_seconds"]) if "test_set_seconds" in rows else rows[:0]
     if len(tested):
-        distinct = tested.drop_duplicates("test_key")["test_set_seconds"].sum()
+        distinct = tested.drop_duplicates("test_key")
+        total, alone = float(distinct["test_set_seconds"].sum()), float(tested["test_set_seconds"].sum())
         found.append({
-            "stage": "test", "trials": len(tested), "computed": tested["test_key"].nunique(), "seconds": float(distinct),
-            "seconds_alone": float(tested["test_set_seconds"].sum()), "saved_seconds": float(tested["test_set_seconds"].sum() - distinct),
-            "from_before": None, "devices": ", ".join(sorted(tested["device"].dropna().unique())),
+            "stage": "test", "trials": len(tested), "computed": len(distinct), "seconds": total, "seconds_alone": alone,
+            "saved_seconds": alone - total, "from_before": None, "devices": ", ".join(sorted(tested["device"].dropna().unique())),
         })  # fmt: skip
     return pd.DataFrame(found, columns=list(COLUMNS))
 

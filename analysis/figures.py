@@ -119,12 +119,11 @@ def with_looks(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `pareto_table` with the `colour`, `marker` and `size` (points) of each point; of equal points the largest comes first."""
     searched = table["kind"] == "searched"
     colours, markers = _colours(table[searched]), _markers(table[searched])
-    looks = {
-        "colour": table["lambda1"].map(colours).where(searched, GRAY),
-        "marker": table["lambda2"].map(markers).where(searched, table["kind"].map(FIXED)),
-        "size": 8 + 5 * table.groupby(["cost", "psnr_db"]).cumcount(ascending=False).clip(upper=_RINGS),
-    }
-    return table.assign(**looks).sort_values("size", ascending=False, kind="stable")
+    return table.assign(
+        colour=table["lambda1"].map(colours).where(searched, GRAY),
+        marker=table["lambda2"].map(markers).where(searched, table["kind"].map(FIXED)),
+        size=8 + 5 * table.groupby(["cost", "psnr_db"]).cumcount(ascending=False).clip(upper=_RINGS),
+    ).sort_values("size", ascending=False, kind="stable")
 
 
 def _colours(searched: pd.DataFrame) -> dict[float, str]:

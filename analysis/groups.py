@@ -35,11 +35,30 @@ def comparable(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def caption(group: pd.DataFrame) -> str:
     """The protocol, the number of seeds and the hardware of rows of one protocol."""
     first, seeds = group.iloc[0], group["seed"].nunique()
-    noise = f"σ = {first['sigma']:g}, protocol {first['protocol']}" if first["task"] == "denoise" else "rain as given"
+    noise = (
+        f"σ = {_distinct(group['sigma'], 'g')}, protocol {first['protocol']}"
+        if first["task"] == "denoise"
+        else "rain as given"
+    )
     colours = "RGB" if first["image_channels"] == 3 else f"gray ({first['grayscale']})"
     area = f"{first['test_border']}, self-ensemble ×{first['self_ensemble']}"
     trained = ", ".join(sorted(group["train_device"].dropna().unique()))
-    return f"{first['test_set']} test, {first['test_images']} images, {colours}, {noise}, {area}\n{seeds} seed{'s' if seeds > 1 else ''}; {trained}"
+    return f"{_distinct(group['test_set'])} test, {_distinct(group['test_images'])} images, {colours}, {noise}, {area}\n{seeds} seed{'s' if seeds > 1 else ''}; {trained}"
+
+
+def _distinct(values: pd.Series, form: str = "") -> str:
+    return ", ".join(format(value, form) for value in values.dropna().unique())
+
+
+def same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of `references` (of `analysis.load_references`) that were scored on the pixels of `group`, each method once."""
+    if references is None or not len(references):
+        return pd.DataFrame()
+    first = group.iloc[0]
+    same = pd.Series(True, index=references.index)
+    for name in PIXELS:
+        same &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
+    return references[same].drop_duplicates("method")
 
 
 def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -50,14 +69,3 @@ def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, p
         group = times.drop_duplicates(["trial_id", "device"])
     for device, rows in group.groupby("device", sort=True):
         yield str(device), rows
-
-
-def same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:
-    """Those of `references` (of `analysis.load_references`) that were scored on the pixels of `group`, each method once."""
-    if references is None or not len(references):
-        return pd.DataFrame()
-    first = group.iloc[0]
-    same = pd.Series(True, index=references.index)
-    for name in PIXELS:
-        same &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
-    return references[same].drop_duplicates("method")

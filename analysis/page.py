@@ -26,9 +26,10 @@ from analysis.results import finished
 from analysis.spread import spread_lines
 from analysis.storage import redacted
 from analysis.study_results import Results
-from analysis.tables import Table
 from analysis.transfer import transfer_lines
+from analysis.typesetting import Table
 
+_MOST_ROWS = 60
 PROTOCOL_NOTE = (
     "PSNR and SSIM are of whole images under the protocol that each caption names; figures under other protocols, on other images or "
     "of patches do not compare. Testing times were taken on the named device with nothing else under way, one network at a time."
@@ -40,14 +41,14 @@ def render(results: Results, tables: Iterable[Table], figures: Iterable[tuple[st
     rows, axes = results.frame, results.axes
     plots = dict(_plots(results))
     scored = finished(rows).dropna(subset=["psnr_db"]) if len(rows) else rows
-    architectures = scored["architecture"].unique() if len(scored) else []
+    architectures = set(scored["architecture"]) if len(scored) else set()
     return _template().render(
         study=results.study, question=results.about.get("question", ""), counts=_counts(results), provenance=_provenance(results.about),
         failed=list(_failed(rows, axes)), groups=list(_groups(results, plots)), lines=_lines(results),
         tables=[_cells(table) for table in tables], figures=[_picture(*figure) for figure in figures],
         costs=cost_lines(finished(rows)), checklist=checklist(results.about, rows, results.references, results.curves), protocol_note=PROTOCOL_NOTE,
         plots={name: plot for name, (_, _, plot) in plots.items()}, details=details(scored, axes) if len(scored) else {},
-        drawings={text: architecture_svg(text) for text in architectures}, plotly=Markup(get_plotlyjs()) if plots else "",
+        drawings={text: architecture_svg(text) for text in sorted(architectures)}, plotly=Markup(get_plotlyjs()) if plots else "",
     )  # fmt: skip
 
 
@@ -113,7 +114,23 @@ def _lines(results: Results) -> list[str]:
 
 
 def _cells(table: Table) -> dict[str, Any]:
-    raise NotImplementedError
+    """A table as texts: headings, each with `text` or `number`, and cells; the long ones are folded away."""
+    kinds = ["number" if table.is_number(column) else "text" for column in table.columns]
+    rows = []
+    for section, those in table.sections():
+        rows += [[section] + [""] * (len(kinds) - 1)] if section else []
+        rows += [
+            [cells[0] + (f" [{', '.join(map(str, marks))}]" if marks else ""), *cells[1:]] for cells, marks in those
+        ]
+    notes = [f"[{number}] {note}" for number, note in enumerate(table.notes, start=1)]
+    headings = [(column.heading, kind) for column, kind in zip(table.columns, kinds, strict=True)]
+    return {
+        "caption": table.caption.replace("\n", "; "),
+        "headings": headings,
+        "rows": rows,
+        "notes": notes,
+        "folded": len(rows) > _MOST_ROWS,
+    }
 
 
 def _picture(text: str, data: bytes) -> dict[str, str]:

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.published import patch_gain
-from analysis.report import markdown
 from analysis.style import COLOURS, GRAY
+from analysis.typesetting import markdown
 
 KINDS = {"classical": COLOURS[5], "network": COLOURS[0]}
 PUBLISHED = COLOURS[3]

@@ -7,7 +7,7 @@ protocol is not fully known: `doubts` says in words what stands between a row an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -104,6 +104,20 @@ def published() -> pd.DataFrame:
     """
     frame = pd.DataFrame([*_bsd500(), *_other_sets(), *_rain800(), *_ablation()], columns=list(COLUMNS))
     return frame.astype({"sigma": float, "parameters": "Int64", "lambda1": float, "lambda2": float})
+
+
+def published_beside(group: pd.DataFrame) -> pd.DataFrame:
+    """The published rows on the test set, the task and the σ of `group`: for reading beside it, not for comparing."""
+    first, rows = group.iloc[0], published()
+    of_set = (rows["task"] == first["task"]) & (rows["dataset"] == first["test_set"])
+    return rows[of_set & ((rows["sigma"] == first["sigma"]) | (first["task"] == "derain"))]
+
+
+def sentences(doubts: Iterable[str]) -> tuple[str, ...]:
+    """What the texts of a column `doubts` are made of, each once, in a fixed order."""
+    known = [NOISE, RAIN, TIME, BSD68, SET12, COMPARED, PATCH, *PARTICULAR.values()]
+    texts = list(doubts)
+    return tuple(one for one in known if any(one in text for text in texts))
 
 
 def patch_gain(score: str = "psnr_db") -> dict[int, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -32,6 +33,24 @@ def redacted(text: str) -> str:
     """`text` without the user names, passwords and keys of URIs in it."""
     hidden = re.sub(r"(\w+://)[^/\s]+@", r"\1***@", text)
     return re.sub(r"((?:secret|access|password|token|key)[\w-]*=)[^&\s]+", r"\1***", hidden, flags=re.IGNORECASE)
+
+
+def write_whole(filesystem: pafs.FileSystem, path: str, data: bytes) -> None:
+    """Puts `data` at `path`; a reader sees all of it or what was there before."""
+    if not isinstance(filesystem, pafs.LocalFileSystem):
+        with filesystem.open_output_stream(path) as stream:  # appears when it is closed
+            stream.write(data)
+        return
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
+    try:
+        with filesystem.open_output_stream(partial) as stream:
+            stream.write(data)
+        filesystem.move(partial, path)
+    except BaseException:
+        if filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
+            filesystem.delete_file(partial)
+        raise
 
 
 def join(*parts: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.groups import comparable
+from analysis.groups import PROTOCOL, comparable
 from analysis.pareto import pareto_front
 from analysis.results import (
     finished,
@@ -22,6 +22,7 @@ from analysis.results import (
     load_timings,
     read_about,
 )
+from analysis.trial_table import TABLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,6 +95,11 @@ class Results:
         names = [name for name in (trials[0] if trials else {}) if name not in _NO_AXES]
         return [name for name in names if any(len({json.dumps(t.get(name)) for t in kind}) > 1 for kind in kinds)]
 
+    @property
+    def swept(self) -> list[str]:
+        """Those of `axes` that neither every table of trials has nor a protocol is made of."""
+        return [name for name in self.axes if name not in {*PROTOCOL, *TABLE}]
+
     def front(
         self, minimise: Sequence[str] = ("parameters",), maximise: Sequence[str] = ("psnr_db",), group: int = 0
     ) -> pd.DataFrame:
@@ -109,13 +115,17 @@ class Results:
         return pareto_front(self.groups[group][1], minimise=minimise, maximise=maximise)
 
     def figures(self) -> dict[str, Figure]:
-        """Every figure of the report, by name."""
-        from analysis.report import figures
+        """Every figure of the report, by the name of its files."""
+        from analysis.report import drawings
 
-        return dict(figures(self))
+        return {drawing.name: drawing.figure for drawing in drawings(self)}
 
     def save(self, folder: str | Path | None = None) -> list[str]:
-        """Writes the report (page, tables, figures) into `folder`, or beside the study's rows; the names written, below it."""
+        """Writes the report (page, tables, figures) into `folder`, or beside the study's rows; the names written, below it.
+
+        Raises:
+            StorageError: the folder can't be written.
+        """
         from analysis.report import write_report
 
         return write_report(self, folder)

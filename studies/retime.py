@@ -19,6 +19,7 @@ from rich.console import Console
 
 from analysis.report import write_report
 from analysis.storage import StorageError
+from analysis.study_results import Results
 from clearer.__main__ import OneLineParser
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
@@ -26,7 +27,6 @@ from clearer.images import ImageError
 from clearer.timing import UnsteadyError, device_name
 from studies import stages
 from studies.claims import Claims, timing_name
-from studies.rounds import swept
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.trial import prepare
@@ -82,8 +82,7 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
     if found:
         name = digest(found[0]["device"])[:12]
         store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
-        trials = [Configuration(**values) for values in configurations.values()]
-        write_report(store.storage, study, swept=swept(trials))
+        write_report(Results(store.storage, study))
     console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
     return left
 

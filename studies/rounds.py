@@ -20,11 +20,11 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from analysis.groups import PROTOCOL
-from analysis.report import TABLE, write_report
+from analysis.report import write_report
 from analysis.results import finished, load
 from analysis.storage import redacted
-from clearer.configuration import Configuration, field_types
+from analysis.study_results import Results
+from clearer.configuration import Configuration
 from studies import stopping
 from studies.claims import Claims
 from studies.connection import connect
@@ -236,24 +236,18 @@ class Rounds:
         if problem:
             self.console.print(f"[yellow]{problem}[/]")
 
+    @property
+    def results(self) -> Results:
+        """What the planned trials have found so far."""
+        return Results(self.store.storage, self.study.name, frozenset(c.trial_id for c in self.planned))
+
     def _report(self) -> None:
         self.store.compact(self.study.name)
-        write_report(self.store.storage, self.study.name, {c.trial_id for c in self.planned}, swept(self.planned))
+        write_report(self.results)
         self.said = stopping.write(self.store, self.study.name, self.planned)
         tracking = self._tracked()
         if tracking is not None:
             tracking.synchronise()
-
-
-def swept(trials: Sequence[Configuration]) -> list[str]:
-    """The fields that tell trials of a kind apart, but those that every results table has or is about."""
-    kinds = [[c for c in trials if (c.kind == "searched") == is_searched] for is_searched in (True, False)]
-    named = {*PROTOCOL, *TABLE, "module_times_ms"}
-    return [
-        name
-        for name in field_types()
-        if name not in named and any(len({getattr(c, name) for c in kind}) > 1 for kind in kinds)
-    ]
 
 
 def out_of_time(budget: float, left: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report import markdown
 from analysis.results import load, load_curves
+from analysis.typesetting import markdown
 from clearer.configuration import Configuration, digest
 from clearer.stopping import has_settled
 from studies import halving

@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.groups import comparable
-from analysis.report import TABLE, results_table
-from analysis.results import finished, load_references
+from analysis.results import finished
 from analysis.storage import redacted
-from studies.rounds import Findings, Rounds, out_of_time, swept
+from analysis.trial_table import TABLE, results_table
+from studies.rounds import Findings, Rounds, out_of_time
 from studies.study import label
 
 _ROWS_SHOWN = 40
@@ -26,12 +25,12 @@ _RARE = ("search_stopped_at", "train_stopped_at")
 
 def conclude(rounds: Rounds) -> int:
     """Prints the results of a study's trials, what they answer and where they are; the exit status of the study."""
-    study, store, console = rounds.study, rounds.store, rounds.console
+    console = rounds.console
     wanted = {c.trial_id: c for c in rounds.planned}
-    rows = rounds.rows_of(rounds.planned)
-    references = load_references(store.storage, study.name)
-    for text, group in comparable(rows):
-        _show(text, results_table(group, references, swept(rounds.planned)), console)
+    results = rounds.results
+    rows = results.frame
+    for text, group in results.groups:
+        _show(text, results_table(group, results.references, results.swept), console)
     for line in rounds.said:
         console.print(line, soft_wrap=True)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows

@@ -16,7 +16,7 @@ from running import TINY, run_study
 
 import analysis
 from analysis.groups import comparable
-from analysis.report import results_table
+from analysis.trial_table import results_table
 from clearer.configuration import QUICK, Configuration
 from studies import halving, retime, stages
 from studies.jobs import Job, Pack

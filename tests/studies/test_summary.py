@@ -13,7 +13,8 @@ from rich.console import Console
 
 from clearer.architecture import Architecture
 from studies import seeds, settings
-from studies.rounds import Findings, Rounds, swept
+from studies.provenance import write_study
+from studies.rounds import Findings, Rounds
 from studies.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.stages import Place
 from studies.store import Store
@@ -77,8 +78,8 @@ def test_a_setting_that_was_swept_tells_rows_apart(tmp_path: Path) -> None:
         }
         row |= architecture_columns(c, Architecture.parse("FPFP-FPFF-PFFP"))
         store.end_trial("settings", c.trial_id, row_table(row), curve_table([]))
-    assert swept(rounds.planned) == ["mixing", "alpha_statistics"]
-    assert swept(seeds.STUDY.trials("quick", {}, seeds=1)) == []
+    write_study(store, "settings", "quick", rounds.planned, "command")
+    assert rounds.results.swept == ["mixing", "alpha_statistics"]
     assert conclude(rounds) == 0
     for c, line in zip(
         reversed(rounds.planned), [line for line in said(rounds).splitlines() if "FPFP" in line], strict=True
