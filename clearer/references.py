@@ -144,17 +144,26 @@ def rows(configuration: Configuration, validation: ImageSet, test: ImageSet) -> 
 
     The denoisers have no meaning for deraining: there the degraded input is the only row.
     """
+    return (row for row, _ in scored(configuration, validation, test))
+
+
+def scored(
+    configuration: Configuration, validation: ImageSet, test: ImageSet
+) -> Iterator[tuple[dict[str, Any], TestScores]]:
+    """As `rows`, each with the scores of every image and the first image restored."""
     c = configuration
     about = {
         "task": c.task, "dataset": c.dataset, "sigma": c.sigma, "protocol": c.protocol, "test_border": c.test_border,
         "test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu"),
     }  # fmt: skip
     name = "noisy input" if c.task == "denoise" else "degraded input"
-    yield {"method": name, **noisy_input(c, test).means(), "chosen": "", **about}
+    scores = noisy_input(c, test)
+    yield {"method": name, **scores.means(), "chosen": "", **about}, scores
     for name, method in available().items() if c.task == "denoise" else ():
         chosen = tuned(method, c, validation)
         text = " ".join(f"{parameter}={value}" for parameter, value in chosen.items())
-        yield {"method": name, **evaluate(method, c, test, chosen).means(), "chosen": text, **about}
+        scores = evaluate(method, c, test, chosen)
+        yield {"method": name, **scores.means(), "chosen": text, **about}, scores
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:

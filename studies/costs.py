@@ -20,7 +20,7 @@ from studies.probe import PROBE_STEPS, half_fusion, step_seconds
 from studies.stages import Place
 from studies.store import Store
 
-_STAGE_BYTES = {"search": 50_000, "train": 50_000, "test": 250_000, "time": 1_000, "reference": 5_000}
+_STAGE_BYTES = {"search": 50_000, "train": 50_000, "test": 250_000, "time": 1_000, "reference": 300_000}
 _FLOAT_BYTES = 4
 _SAMPLE = 200
 """Rows of a study that are read one by one, where its compacted copy lacks them."""

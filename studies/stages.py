@@ -153,11 +153,14 @@ def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: 
         "images": list(images.names), "pixels_sha256": scores.pixels_sha256, "device": device_name(place.device),
         "finished_at": time.time(), "seconds": time.perf_counter() - started,
     }  # fmt: skip
-    store.finish("test", key, result, {"example.png": _example(scores.example)})
+    store.finish("test", key, result, {"example.png": _png(scores.example)})
 
 
 def run_references(c: Configuration, key: str, place: Place) -> None:
-    """Scores the degraded input and the classical denoisers, tuned on the α split's first images, and keeps the rows."""
+    """Scores the degraded input and the classical denoisers, tuned on the α split's first images, and keeps the rows.
+
+    Each denoiser's first image is kept, too, `pictures` of the result says under which name and with which PSNR.
+    """
     store = Store(place.storage)
     if store.result("reference", key) is None:
         _prepare(c)
@@ -166,9 +169,21 @@ def run_references(c: Configuration, key: str, place: Place) -> None:
         first = dataclasses.replace(
             validation, clean=validation.clean[: c.reference_images], names=validation.names[: c.reference_images]
         )
-        rows = list(references.rows(c, first, scored_images(c, place.folder)))
-        about = {"fields": c.of_stage("test") | c.of_stage("reference"), "seconds": time.perf_counter() - started}
-        store.finish("reference", key, {"rows": rows, **about}, {})
+        test = scored_images(c, place.folder)
+        found = list(references.scored(c, first, test))
+        denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
+        result = {
+            "rows": [row for row, _ in found],
+            "pictures": [
+                {"file": file, "method": row["method"], "image": test.names[0], "psnr_db": scores.psnr_db[0]}
+                for file, (row, scores) in denoised.items()
+            ],
+            "pixels_sha256": found[0][1].pixels_sha256, "fields": c.of_stage("test") | c.of_stage("reference"),
+            "seconds": time.perf_counter() - started,
+        }  # fmt: skip
+        store.finish(
+            "reference", key, result, {file: _png(scores.example[2:]) for file, (_, scores) in denoised.items()}
+        )
 
 
 def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints, train: str, place: Place) -> str:
@@ -207,8 +222,8 @@ def _prepare(c: Configuration) -> None:
     torch.set_num_threads(c.threads)
 
 
-def _example(images: tuple[np.ndarray, ...]) -> bytes:
-    """Clean, degraded and restored side by side, as a PNG."""
+def _png(images: tuple[np.ndarray, ...]) -> bytes:
+    """Images (height, width, channels), 1.0 is white, side by side as an 8-bit PNG."""
     beside = np.concatenate([np.clip(image, 0, 1) for image in images], axis=1)
     pixels = np.round(255 * beside).astype(np.uint8)
     buffer = io.BytesIO()
