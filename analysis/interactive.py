@@ -39,9 +39,9 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
     }]  # fmt: skip
     traces += [_points(name, points, unit) for name, points in _named(with_looks(table))]
     layout = {
-        "xaxis": {"title": {"text": title}, "gridcolor": "#e5e5e5", "zeroline": False}, "yaxis": {"title": {"text": "PSNR (dB)"}, "gridcolor": "#e5e5e5", "zeroline": False},
+        "xaxis": {"automargin": True, "title": {"text": title, "standoff": 8}, "gridcolor": "#e5e5e5", "zeroline": False}, "yaxis": {"title": {"text": "PSNR (dB)"}, "gridcolor": "#e5e5e5", "zeroline": False},
         "hovermode": "closest", "font": _FONT, "margin": {"l": 60, "r": 15, "t": 15, "b": 55}, "plot_bgcolor": "#ffffff", "paper_bgcolor": "#ffffff",
-        "legend": {"orientation": "h", "y": -0.22}, "height": 480,
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}, "height": 500,
     }  # fmt: skip
     return {"data": traces, "layout": layout}
 

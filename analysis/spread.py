@@ -10,6 +10,8 @@ from scipy.stats import chi2
 
 from analysis.comparable import PIXELS
 
+_MOST_SAID = 12
+
 
 def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """One row a source of variation: `source, count` (values), `groups, std_db, low_db, high_db`.
@@ -64,9 +66,16 @@ def spread_lines(rows: pd.DataFrame) -> list[str]:
         for row in table.to_dict("records")
     ]
     searched = rows[rows["kind"] == "searched"] if len(rows) else rows
-    for _, group in searched.groupby("replicate_id") if len(searched) else ():
-        if len(group) > 1:
-            lines.append(
-                f"λ1={group.iloc[0]['lambda1']:g} λ2={group.iloc[0]['lambda2']:g}: {len(group)} seeds found {group['architecture'].nunique()} different architectures"
-            )
+    groups = [group for _, group in searched.groupby("replicate_id") if len(group) > 1] if len(searched) else []
+    if len(groups) > _MOST_SAID:
+        found = sum(group["architecture"].nunique() for group in groups)
+        return [
+            *lines,
+            f"over {len(groups)} searches of several seeds: {found / sum(map(len, groups)):.0%} as many architectures were found as searches run",
+        ]
+    for group in groups:
+        first = group.iloc[0]
+        lines.append(
+            f"λ1={first['lambda1']:g} λ2={first['lambda2']:g}: {len(group)} seeds found {group['architecture'].nunique()} different architectures"
+        )
     return lines

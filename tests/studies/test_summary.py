@@ -79,12 +79,12 @@ def test_a_setting_that_was_swept_tells_rows_apart(tmp_path: Path) -> None:
         row |= architecture_columns(c, Architecture.parse("FPFP-FPFF-PFFP"))
         store.end_trial("settings", c.trial_id, row_table(row), curve_table([]))
     write_study(store, "settings", "quick", rounds.planned, "command")
-    assert rounds.results.swept == ["mixing", "alpha_statistics"]
+    assert rounds.results.swept == ["alpha_statistics", "mixing"]
     assert conclude(rounds) == 0
     for c, line in zip(
         reversed(rounds.planned), [line for line in said(rounds).splitlines() if "FPFP" in line], strict=True
     ):
-        assert [c.mixing, c.alpha_statistics] == line.removeprefix("●").split()[1:3]
+        assert [c.alpha_statistics, c.mixing] == line.removeprefix("●").split()[1:3]
 
 
 def test_the_next_command_has_more_seeds_than_this_one(tmp_path: Path) -> None:
