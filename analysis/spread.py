@@ -68,11 +68,9 @@ def spread_lines(rows: pd.DataFrame) -> list[str]:
     searched = rows[rows["kind"] == "searched"] if len(rows) else rows
     groups = [group for _, group in searched.groupby("replicate_id") if len(group) > 1] if len(searched) else []
     if len(groups) > _MOST_SAID:
-        found = sum(group["architecture"].nunique() for group in groups)
-        return [
-            *lines,
-            f"over {len(groups)} searches of several seeds: {found / sum(map(len, groups)):.0%} as many architectures were found as searches run",
-        ]
+        architectures = np.mean([group["architecture"].nunique() for group in groups])
+        said = f"{len(groups)} configurations of several seeds found {architectures:.1f} different architectures each on average"
+        return [*lines, said]
     for group in groups:
         first = group.iloc[0]
         lines.append(
