@@ -34,8 +34,9 @@ KINDS = ("reference", "searched", "random", "given", "published")
 def grids(rows: pd.DataFrame, over: str | None = None) -> Iterator[tuple[str, pd.DataFrame]]:
     """The scored rows, every trial once, in groups that one table may hold, with the columns of `named`.
 
-    With each group, what tells it from the others and is not in its caption: empty, or a sentence. Rows of a group were tested by one protocol and trained alike, except that `over` (`sigma`, or `test_set` with its
-    number of images) may differ. Rows that agree in `over` were tested on the same pixels.
+    Each with what tells it from the others and its caption does not: a sentence, or nothing. Rows of a group were
+    tested by one protocol and trained alike, except that `over` (`sigma`, or `test_set` with its number of images) may
+    differ. Rows that agree in `over` were tested on the same pixels.
     """
     rows = rows.reset_index(drop=True)
     free = {over, "test_images"} if over == "test_set" else {over}

@@ -16,9 +16,9 @@ from analysis import paired_difference
 from analysis.comparable import TRAINED
 from analysis.groups import comparable
 from analysis.published import published
-from analysis.report import results_table
 from analysis.table_rows import SEARCHED
 from analysis.tables import tables
+from analysis.trial_table import results_table
 from analysis.typesetting import Table
 from clearer.configuration import SEARCH_ONLY
 
