@@ -20,11 +20,13 @@ def table5(rows: pd.DataFrame, timings: pd.DataFrame | None = None) -> list[Tabl
     each device and size of image `test_time_ms` with its interval and `device`, numbered where there are several.
     `gain_db` is PSNR less that of λ1 = λ2 = 0 and the same seed, a mean over the `gain_seeds` that have both.
     """
-    made = [_ablation(grid, timings) for grid in grids(rows)] if len(rows) else []
+    made = [_ablation(apart, grid, timings) for apart, grid in grids(rows)] if len(rows) else []
     return numbered("table5", made)
 
 
-def _ablation(grid: pd.DataFrame, timings: pd.DataFrame | None) -> tuple[str, pd.DataFrame, tuple[Column, ...]]:
+def _ablation(
+    apart: str, grid: pd.DataFrame, timings: pd.DataFrame | None
+) -> tuple[str, pd.DataFrame, tuple[Column, ...]]:
     beside = published_beside(grid)
     beside = beside[beside["source"].str.endswith("Table 5")]
     timed = _timed(grid, timings)
@@ -39,10 +41,10 @@ def _ablation(grid: pd.DataFrame, timings: pd.DataFrame | None) -> tuple[str, pd
     names = ["method", "kind", "lambda1", "lambda2", "seeds"]
     columns = [Column("method", "configuration"), Column("seeds", "seeds")]
     paired = [row for row in rows if row.get("gain_db") is not None]
-    apart = "gain_seeds" if any(row["gain_seeds"] != row["seeds"] for row in paired) else None
+    counted = "gain_seeds" if any(row["gain_seeds"] != row["seeds"] for row in paired) else None
     for column in (
         Column("psnr_db", "PSNR (dB)", 2), Column("published_psnr_db", "published PSNR (dB)", 2),
-        Column("gain_db", "gain over λ1 = λ2 = 0 (dB)", 2, signed=True, seeds=apart),
+        Column("gain_db", "gain over λ1 = λ2 = 0 (dB)", 2, signed=True, seeds=counted),
         Column("ssim", "SSIM", 4), Column("published_ssim", "published SSIM", 4),
         Column("parameters", "parameters (M)", 3, 1e-6), Column("published_parameters", "published parameters (M)", 2, 1e-6),
         *(Column(f"test_time_ms{end}", f"time on {device} (ms)", 1) for end, device, _ in timed),
@@ -53,7 +55,7 @@ def _ablation(grid: pd.DataFrame, timings: pd.DataFrame | None) -> tuple[str, pd
         names += [column.name, *(f"{column.name}_{side}" for side in ("low", "high") if own)]
     names += ["gain_seeds", *(f"device{end}" for end, _, _ in timed), "doubts"]
     gains = "A gain is the mean of differences between networks of one seed." if paired else ""
-    return table_caption("Ablation, as Table 5", grid, beside, gains), framed(rows, names), tuple(columns)
+    return table_caption("Ablation, as Table 5", grid, beside, apart, gains), framed(rows, names), tuple(columns)
 
 
 def _timed(grid: pd.DataFrame, timings: pd.DataFrame | None) -> list[tuple[str, str, pd.DataFrame]]:

@@ -25,16 +25,18 @@ PAPER = (
     "Published: one run each, CLEARER's of 3 cells (4-4-4 columns) and 32 channels, 100000 training iterations of 32 crops of 64×64, "
     "scored by a protocol that is not fully known; not comparable digit by digit."
 )
+_NETWORK = ("cells", "columns", "channels", "dataset", "train_iterations", "batch_size", "patch_size")
 LEVEL = 0.95
 KINDS = ("reference", "searched", "random", "given", "published")
 """The order of rows in a table."""
 
 
-def grids(rows: pd.DataFrame, over: str | None = None) -> Iterator[pd.DataFrame]:
-    """The scored rows, every trial once, in groups that one table may hold; with the columns of `named`.
+def grids(rows: pd.DataFrame, over: str | None = None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The scored rows, every trial once, in groups that one table may hold, with the columns of `named`.
 
-    Rows of a group were tested by one protocol and trained alike, except that `over` (`sigma`, or `test_set` with its
-    number of images) may differ. Rows that agree in `over` were tested on the same pixels.
+    Each with what tells it from the others and its caption does not: a sentence, or nothing. Rows of a group were
+    tested by one protocol and trained alike, except that `over` (`sigma`, or `test_set` with its number of images) may
+    differ. Rows that agree in `over` were tested on the same pixels.
     """
     rows = rows.reset_index(drop=True)
     free = {over, "test_images"} if over == "test_set" else {over}
@@ -47,10 +49,14 @@ def grids(rows: pd.DataFrame, over: str | None = None) -> Iterator[pd.DataFrame]
             key = tuple(str(panel[name].iloc[0]) for name in same)
             value = panel[over].iloc[0] if over else None
             while value in found.setdefault(key, {}):
-                key = (*key, "other pixels")
+                key = (*key, "other test pixels")
             found[key][value] = panel.index
-    for panels in found.values():
-        yield named(rows.loc[np.concatenate(list(panels.values()))])
+    shown = {*PROTOCOL, "test_limit", *(_NETWORK if set(_NETWORK) <= set(rows) else ())}
+    differing = [i for i, name in enumerate(same) if name not in shown and len({key[i] for key in found}) > 1]
+    for key, panels in found.items():
+        apart = [*(f"{same[i]} = {key[i]}" for i in differing), *dict.fromkeys(key[len(same) :])]
+        text = f"Here: {', '.join(apart)}." if apart else ""
+        yield text, named(rows.loc[np.concatenate(list(panels.values()))])
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -140,10 +146,9 @@ def table_caption(title: str, rows: pd.DataFrame, beside: pd.DataFrame, *more: s
 
 
 def _training(rows: pd.DataFrame) -> str:
-    wanted = ("cells", "columns", "channels", "dataset", "train_iterations", "batch_size", "patch_size")
-    if not set(wanted) <= set(rows):
+    if not set(_NETWORK) <= set(rows):
         return ""
-    cells, columns, channels, dataset, iterations, batch, patch = (rows[name].iloc[0] for name in wanted)
+    cells, columns, channels, dataset, iterations, batch, patch = (rows[name].iloc[0] for name in _NETWORK)
     return (
         f"Networks of {cells} cells ({columns} columns) and {channels} channels, "
         f"trained on {dataset} for {iterations} iterations of {batch} crops of {patch}×{patch}."

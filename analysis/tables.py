@@ -78,14 +78,14 @@ def _methods(
     name: str, title: str, rows: pd.DataFrame, references: pd.DataFrame | None, over: str | None, scores: dict[str, str]
 ) -> list[Table]:
     made = []
-    for grid in grids(rows, over) if len(rows) else ():
+    for apart, grid in grids(rows, over) if len(rows) else ():
         chosen = _paper_s(grid)
         if not any(chosen[score].notna().any() for score in scores if score in chosen):
             continue
         frame, columns = _by_method(chosen, references, over, scores)
         beside = frame[frame["kind"] == "published"]
         if len(beside) or scores is not PATCHES:
-            made.append((table_caption(title, chosen, beside), frame, columns))
+            made.append((table_caption(title, chosen, beside, apart), frame, columns))
     return numbered(name, made)
 
 

@@ -55,7 +55,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def csv(self) -> str:
-        """The frame with its numbers in full, nulls as empty cells; `pandas.read_csv(float_precision="round_trip")` reads them as they were."""
+        """The frame with its numbers in full, nulls as empty cells."""
         return self.frame.to_csv(index=False)
 
     def parquet(self) -> bytes:

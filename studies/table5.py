@@ -5,7 +5,7 @@ Grid      (λ1, λ2) = (0, 0), (0.01, 0), (0.1, 0), (0.01, 0.01), (0.1, 0.1) wit
           5 searches, 1 random architecture and 2 ends in every preset; by the paper's own cost (2 V100-hours a search,
           4.5 a training) the paper preset is 46 V100-hours a seed.
 Cost      quick: about 3 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
-Shows     Each row's PSNR, SSIM, parameters and testing time; the published rows stand below the results, with their doubts.
+Shows     Each row's PSNR, SSIM, parameters and testing time; the published figures stand beside them in report/table5.md, with their doubts.
 Command   python studies/table5.py
           python studies/table5.py --preset paper --data DIR --address auto --gpus-per-trial 1 --seeds 3
 Usually   --random 5   --set complexity=parameters
