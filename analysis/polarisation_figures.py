@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ ONE_CURVE = (*OPTIMISER, "columns", "search_iterations", "warmup_iterations", "a
 LETTERS = {"P": (PARALLEL, "parallel"), "F": (FUSION, "fusion")}
 
 
-def gap_curves(rows: pd.DataFrame, points: int = 48) -> pd.DataFrame:
+def gap_curves(rows: pd.DataFrame, points: int = 32) -> pd.DataFrame:
     """What mean |α^p − α^f| would be without data, over λ1, under the settings of the searches of `rows`; λ2 is 0.
 
     Columns: `lambda1`, `fixed_point_gap`, `reachable_gap` (after the searches' own number of steps). From 0 to three times the larger
@@ -32,8 +31,9 @@ def gap_curves(rows: pd.DataFrame, points: int = 48) -> pd.DataFrame:
     row = _setting(rows)
     columns = sum(int(part) for part in row["columns"].split("-"))
     least = threshold(columns, row["alpha_weight_decay"])
-    most = 3 * max(least, rows["lambda1"].max(), 0.01)
-    values = np.unique([0.0, least, *np.geomspace(most / 1000, most, points)])
+    most = 3 * max(least, float(rows["lambda1"].max()), 0.01)
+    beyond = least + np.geomspace((most - least) / 1000, most - least, points)  # it rises steeply at the threshold
+    values = np.unique([0.0, *np.linspace(0, least, 8), *beyond])
     alone = reachable({**row, "lambda2": 0.0, "search_stopped_at": None}, values)
     return pd.DataFrame({
         "lambda1": values, "fixed_point_gap": 2 * fixed_point(values, columns, row["alpha_weight_decay"]) - 1,
@@ -53,20 +53,18 @@ def draw_gaps(rows: pd.DataFrame, caption: str) -> Figure:
     curves, gaps = gap_curves(rows), alpha_gaps(rows)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(
-        curves["lambda1"], curves["fixed_point_gap"], color="black", linewidth=1, label="regulariser alone, closed form"
-    )
     label = "regulariser alone, in as many steps"
-    axes.plot(curves["lambda1"], curves["reachable_gap"], color="black", linewidth=1, linestyle=":", label=label)
+    axes.plot(curves["lambda1"], curves["reachable_gap"], color=GRAY, linewidth=4, alpha=0.4, label=label)
+    label = "regulariser alone, closed form"
+    axes.plot(curves["lambda1"], curves["fixed_point_gap"], color="black", linewidth=1, label=label)
     own = gaps[gaps["kind"] == "searched"]
     least = own["threshold"].iloc[0]
     axes.axvline(least, color=GRAY, linestyle="--", linewidth=0.8, label=f"threshold, λ1 = {least:.3g}")
     for number, (lambda2, points) in enumerate(own.groupby("lambda2")):
-        look = {"color": COLOURS[number % 7], "linestyle": ""}
-        marker = MARKERS[number % len(MARKERS)]
-        axes.plot(points["lambda1"], points["mean_gap"], marker=marker, alpha=0.5, label=f"searches, λ2 = {lambda2:g}", **look)  # fmt: skip
-        means = points.groupby("lambda1")["mean_gap"].mean()
-        axes.plot(means.index, means, marker="_", markersize=16, markeredgewidth=1.5, **look)
+        colour, marker = COLOURS[number % 7], MARKERS[number % len(MARKERS)]
+        label, means = f"searches, λ2 = {lambda2:g}", points.groupby("lambda1")["mean_gap"].mean()
+        axes.plot(points["lambda1"], points["mean_gap"], marker, color=colour, alpha=0.5, label=label)
+        axes.plot(means.index, means, "_", color=colour, markersize=16, markeredgewidth=1.5)
     told = gaps[gaps["kind"] == "published"]
     axes.plot(told["lambda1"], told["mean_gap"], "*", color="black", markersize=10, label="published")
     positive = own.loc[own["lambda1"] > 0, "lambda1"]
@@ -160,7 +158,7 @@ def _draw_panel(axes: Axes, own: pd.DataFrame, first: pd.DataFrame) -> None:
     axes.grid(alpha=0.25)
 
 
-def _setting(rows: pd.DataFrame) -> dict[Hashable, Any]:
+def _setting(rows: pd.DataFrame) -> dict[str, Any]:
     """The first searched row, when all searches have its settings."""
     searched = rows[(rows["kind"] == "searched") & rows["alpha"].notna()]
     if not len(searched):
@@ -169,4 +167,4 @@ def _setting(rows: pd.DataFrame) -> dict[Hashable, Any]:
         if searched[name].nunique() > 1:
             values = ", ".join(map(str, sorted(searched[name].unique())))
             raise ValueError(f"{name}: searches of {values} have curves of their own; hand in the rows of one of them")
-    return searched.iloc[0].to_dict()
+    return {str(name): value for name, value in searched.iloc[0].items()}
