@@ -6,12 +6,16 @@ from analysis.consensus import column_agreement, seed_agreement
 from analysis.effects import effects, main_effects
 from analysis.paired import comparisons, paired_difference
 from analysis.pareto import hypervolume, hypervolume_contributions, knee, pareto_front, pareto_ranks
+from analysis.polarisation import alpha_gaps, decided_by, fixed_point, threshold, trajectories
 from analysis.results import load, load_curves, load_oneshot, load_references, load_timings
+from analysis.space import cost_distribution, space, space_counts, standing
 from analysis.study_results import Results, image_scores
+from analysis.testing_time import TimeModel, time_model
 from analysis.uncertainty import front_probability, hypervolume_interval
 
 __all__ = [
-    "Results", "attainment", "column_agreement", "comparisons", "effects", "front_probability", "hypervolume", "hypervolume_contributions",
-    "hypervolume_interval", "image_scores", "knee", "load", "load_curves", "load_oneshot", "load_references", "load_timings", "main_effects", "paired_difference",
-    "pareto_front", "pareto_ranks", "search_against_random", "seed_agreement",
+    "Results", "TimeModel", "alpha_gaps", "attainment", "column_agreement", "comparisons", "cost_distribution", "decided_by", "effects",
+    "fixed_point", "front_probability", "hypervolume", "hypervolume_contributions", "hypervolume_interval", "image_scores", "knee", "load",
+    "load_curves", "load_oneshot", "load_references", "load_timings", "main_effects", "paired_difference", "pareto_front", "pareto_ranks",
+    "search_against_random", "seed_agreement", "space", "space_counts", "standing", "threshold", "time_model", "trajectories",
 ]  # fmt: skip

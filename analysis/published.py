@@ -86,6 +86,13 @@ ABLATION = (
 )
 """Table 5, BSD500 test, σ = 30: λ1, λ2 (none: a random architecture), PSNR in dB, SSIM, testing time in s, millions of parameters."""
 
+ALPHA_PARALLEL = {
+    0.0: (0.4603, 0.4474, 0.4958, 0.4873, 0.5079, 0.5020, 0.5084, 0.4934, 0.5086, 0.4969, 0.5098, 0.5113),
+    0.01: (0.3663, 0.5411, 0.4771, 0.5144, 0.4975, 0.5123, 0.4909, 0.4090, 0.5015, 0.4971, 0.4892, 0.5299),
+    0.1: (0.1601, 0.8286, 0.8343, 0.1650, 0.1635, 0.1638, 0.1658, 0.1658, 0.8393, 0.1665, 0.1643, 0.8378),
+}
+"""Supplement, Table 1: α^p of the twelve columns by λ1; α^f is 1 − α^p."""
+
 PARTICULAR = {
     ("WNNM", "bsds500", 70): "SSIM 0.3460 lies far below its neighbours (0.6240 to 0.6960): probably a misprint.",
     ("NLRN", "bsds500", 30): "SSIM 0.8423 exceeds that of rows with up to 1 dB more PSNR, unlike at other noise levels.",
@@ -125,6 +132,23 @@ def patch_gain(score: str = "psnr_db") -> dict[int, float]:
     at = {"psnr_db": 1, "ssim": 2}[score]
     whole, patch = BSD500["CLEARER"], BSD500["CLEARER-P"]
     return {sigma: round(patch[at + 2 * i] - whole[at + 2 * i], 4) for i, sigma in enumerate(SIGMAS)}
+
+
+def published_alpha() -> pd.DataFrame:
+    """One row a published search with the α that it ended at, with columns as in a trial's row: `alpha` is α^f by column.
+
+    The settings of the search are those of section 4.1, and of the released code where the section says nothing; λ2 is not
+    said, and the section's default.
+    """
+    settings = {
+        "kind": "published", "lambda2": 0.0, "columns": "4-4-4", "search_iterations": 10_000, "warmup_iterations": 1_000,
+        "alpha_learning_rate": 3e-4, "alpha_weight_decay": 1e-3, "alpha_beta1": 0.5, "alpha_beta2": 0.999, "alpha_initial_std": 1e-3,
+        "source": "CLEARER, NeurIPS 2020, supplement, Table 1",
+    }  # fmt: skip
+    return pd.DataFrame([
+        {**settings, "lambda1": lambda1, "alpha": [round(1 - parallel, 4) for parallel in column]}
+        for lambda1, column in ALPHA_PARALLEL.items()
+    ])  # fmt: skip
 
 
 def _bsd500() -> Iterator[dict[str, Any]]:
