@@ -54,7 +54,7 @@ def furthest_alpha(
 ) -> np.ndarray:  # fmt: skip
     """The α^f, (n,), furthest from ½ at which λ1·L_Arch + λ2·L_Comp and weight decay can hold a column, on `side` (+1 fusion, −1 parallel).
 
-    ½ where they hold it nowhere on that side. Without λ2 it is the closed form; with it, a root on a grid of logits (to 1e-3).
+    ½ where they hold it nowhere on that side, NaN where the contrast is. Without λ2 it is the closed form, found to 1e-3.
     """
     distance = np.linspace(0, 20, 20001)
     side, lambda1, lambda2, contrast, columns, weight_decay = (
@@ -63,7 +63,7 @@ def furthest_alpha(
     outward = lambda1 * distance / (columns * LN10) - side * lambda2 * contrast / (2 * columns)
     held = 0.25 / np.cosh(distance / 2) ** 2 * outward > weight_decay * distance / 2
     last = np.where(held.any(axis=-1), held.shape[-1] - 1 - np.argmax(held[..., ::-1], axis=-1), 0)
-    return alpha_of(side[..., 0] * distance[last])
+    return np.where(np.isnan(outward[..., -1]), np.nan, alpha_of(side[..., 0] * distance[last]))
 
 
 def contrasts(row: Mapping[str, Any]) -> np.ndarray:
