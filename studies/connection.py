@@ -6,9 +6,11 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,9 @@ def connect(address: str | None) -> Iterator[None]:
             raise ClusterError(
                 f"--address {address or 'local'}: Ray can't be {'started' if local else 'joined'} ({detail or type(error).__name__}{'' if local else '; does it ask for a token? set RAY_AUTH_MODE=token here too'})"
             ) from None
+        if threading.current_thread() is threading.main_thread():
+            # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         yield
     finally:
         ray.shutdown()

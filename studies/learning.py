@@ -28,12 +28,22 @@ from studies.stages import Place
 from studies.store import Store, as_parquet, from_parquet
 
 
-def run_pack(pack: Pack, place: Place) -> Iterator[Event]:
-    """Computes what is missing of a pack; each job ends by an event of its own. A failure of one leaves the others alone."""
+TICK_SECONDS = 2.0
+"""The longest time between two events of a pack that learns, so that it can be stopped in between."""
+
+Leave = Callable[[], bool]
+"""Asked after every iteration: whether the pack has to be left now."""
+
+
+def run_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Iterator[Event]:
+    """Computes what is missing of a pack; each job ends by an event of its own. A failure of one leaves the others alone.
+
+    An event may be empty. Whoever closes the iterator leaves a checkpoint of what was under way.
+    """
     ended: set[str] = set()
     try:
         if pack.jobs[0].stage in ("search", "train"):
-            for event in _learn(pack.jobs, pack.width, place):
+            for event in _learn(pack.jobs, pack.width, place, leave):
                 ended |= set(event.get("ended", ()))
                 yield event
     except Exception as error:
@@ -58,7 +68,7 @@ def _failure_after_learning(job: Job, place: Place) -> Failure | None:
     return None
 
 
-def _learn(jobs: Sequence[Job], width: int, place: Place) -> Iterator[Event]:
+def _learn(jobs: Sequence[Job], width: int, place: Place, leave: Leave) -> Iterator[Event]:
     """Computes searches, or trainings of one architecture, as one pack, and keeps what each found as soon as it has ended.
 
     Every row of a curve is an event, and so is the end of a search, and the failure of any; a training has its tests to
@@ -70,7 +80,7 @@ def _learn(jobs: Sequence[Job], width: int, place: Place) -> Iterator[Event]:
         return
     torch.set_num_threads(missing[0].configuration.threads)  # sums, hence bits, depend on it
     try:
-        yield from _Learning(missing, width, place, store).events()
+        yield from _Learning(missing, width, place, store).events(leave)
     except torch.OutOfMemoryError:
         if width == 1:
             raise
@@ -79,7 +89,7 @@ def _learn(jobs: Sequence[Job], width: int, place: Place) -> Iterator[Event]:
         return
     torch.cuda.empty_cache()
     for part in (missing[:half], missing[half:]):
-        yield from _learn(part, half, place)
+        yield from _learn(part, half, place, leave)
 
 
 class _Learning:
@@ -100,24 +110,35 @@ class _Learning:
         """How many rows of each curve events have told."""
         self._ended: set[str] = set()
 
-    def events(self) -> Iterator[Event]:
-        """Goes on from where all members have a checkpoint; saves one at rungs and whenever `checkpoint_seconds` have passed.
+    def events(self, leave: Leave) -> Iterator[Event]:
+        """Goes on from where all members have a checkpoint; saves one at rungs, whenever `checkpoint_seconds` have passed, and when left.
 
         What has rungs is told as it was found, so that it can be judged by its curve before it goes on.
         """
-        run = self.run
         self._resume()
-        yield from self._rows(lambda record: record["iteration"] in self.rungs)
-        self._told = [len(member.curve) for member in run.members]
-        saved = time.monotonic()
-        with contextlib.suppress(DivergedError):  # of all members; each has its own as `problem`
-            for _ in run.advance():
-                is_due = run.iteration in self.rungs or time.monotonic() - saved >= self.place.checkpoint_seconds
-                if is_due and not run.ended:
-                    self._save()
-                    saved = time.monotonic()
-                yield from self._rows()
-                yield from self._ends()
+        try:
+            yield from self._rows(lambda record: record["iteration"] in self.rungs)
+            self._told = [len(member.curve) for member in self.run.members]
+            with contextlib.suppress(DivergedError):  # of all members; each has its own as `problem`
+                yield from self._iterations(leave)
+        except GeneratorExit:
+            self._save()
+            raise
+
+    def _iterations(self, leave: Leave) -> Iterator[Event]:
+        run = self.run
+        saved = told = time.monotonic()
+        for _ in run.advance(every=1):
+            now = time.monotonic()
+            if run.iteration in self.rungs or now - saved >= self.place.checkpoint_seconds:
+                self._save()
+                saved = now
+            for event in (*self._rows(), *self._ends()):
+                yield event
+                told = now
+            if leave() or now - told >= TICK_SECONDS:
+                yield {}
+                told = now
 
     def _resume(self) -> None:
         run = self.run
@@ -127,8 +148,13 @@ class _Learning:
             self.store.forget_checkpoints(job.stage, job.key, after=common)
         if common:
             run.load_state_dicts([found[common] for found in states])
+        self._saved = common
 
     def _save(self) -> None:
+        """Keeps a checkpoint of every member, unless the newest is of this iteration or all have ended."""
+        if self._saved == self.run.iteration or self.run.ended:
+            return
+        self._saved = self.run.iteration
         for job, member in zip(self.jobs, self.run.members, strict=True):
             if not member.has_ended or member.problem:  # what diverged, too: a pack goes on from what all have
                 state = pack_state(self.run.state_dict(member))
@@ -137,6 +163,8 @@ class _Learning:
     def _rows(self, wanted: Callable[[dict[str, Any]], bool] = lambda record: True) -> Iterator[Event]:
         """The rows of curves that were not told yet."""
         run = self.run
+        if all(len(member.curve) == self._told[member.place] for member in run.members):
+            return
         new: dict[int, dict[str, Any]] = {}
         for member in run.members:
             for record in filter(wanted, member.curve[self._told[member.place] :]):

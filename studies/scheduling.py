@@ -23,10 +23,11 @@ from studies import halving, stages
 from studies.capacity import Request
 from studies.connection import ClusterError
 from studies.jobs import Failure, Job, Pack, failure_of
-from studies.learning import run_pack
 from studies.stages import Fingerprints, Place
 
 MAX_FAILURES = 3
+_NO_MEMORY = "running low on memory"
+"""What Ray says of a worker that it killed before the node's memory was gone."""
 
 
 @dataclass
@@ -73,16 +74,13 @@ class Cluster:
         """
         from ray import tune
 
+        from studies.worker import PackWorker
+
         named = {job.key: job for pack in packs for job in pack.jobs}
         ended: set[str] = set()
-        gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
-        trainable = tune.with_resources(
-            _run_pack,
-            lambda config: tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}]),
-        )
         scratch = _scratch(place)
         tuner = tune.Tuner(
-            trainable,
+            PackWorker,
             param_space={"pack": tune.grid_search(list(packs)), "place": place},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.concurrent,
@@ -150,14 +148,6 @@ def _scratch(place: Place) -> Path:
     return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
 
 
-def _run_pack(config: dict[str, Any]) -> None:
-    """The body of a Tune trial: a job's own failure is an event, a lost worker is Tune's to start again."""
-    from ray import tune
-
-    for event in run_pack(config["pack"], config["place"]):
-        tune.report(event)
-
-
 def _time_networks(
     requests: list[tuple[Configuration, Architecture, Fingerprints, str]], place: Place
 ) -> Iterator[str]:
@@ -171,6 +161,8 @@ def _time_networks(
 def _callback(watcher: Watcher, ended: set[str]) -> Any:
     from ray import tune
 
+    furthest: dict[str, int] = {}
+
     class Report(tune.Callback):
         """Passes Tune's events on to the watcher, job by job; adds to `ended` the keys of jobs that ended."""
 
@@ -182,6 +174,9 @@ def _callback(watcher: Watcher, ended: set[str]) -> Any:
         def on_trial_result(
             self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
         ) -> None:
+            if result.get("iteration", 0) > furthest.get(trial.trial_id, 0):
+                furthest[trial.trial_id] = result["iteration"]
+                trial.run_metadata.num_failures = 0  # losses count in a row: nodes may be taken back any number of times
             for job in trial.config["pack"].jobs:
                 if job.key in result.get("records", ()):
                     about = {name: result[name] for name in ("iteration", "iterations", "seconds")}
@@ -193,7 +188,10 @@ def _callback(watcher: Watcher, ended: set[str]) -> Any:
                     self._end(job, result["ended"][job.key])
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            lost = Failure(f"its worker was lost {MAX_FAILURES + 1} times (out of memory, or its node went away)")
+            if _NO_MEMORY in (trial.get_error() or ""):
+                lost = Failure("its worker was killed: the node's memory was full")
+            else:
+                lost = Failure("its worker was lost again and again without getting further", permanent=False)
             for job in trial.config["pack"].jobs:
                 self._end(job, lost)
 

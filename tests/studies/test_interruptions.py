@@ -58,7 +58,7 @@ def workers(of: int) -> list[int]:
     below = {of}
     for _ in range(6):
         below |= {int(pid) for pid, parent, _ in lines if int(parent) in below}
-    return [int(pid) for pid, _, arguments in lines if int(pid) in below and "ImplicitFunc" in arguments]
+    return [int(pid) for pid, _, arguments in lines if int(pid) in below and "PackWorker" in arguments]
 
 
 def assert_equal(storage: Path, other: Path) -> None:

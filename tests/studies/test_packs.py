@@ -151,7 +151,7 @@ def test_a_pack_that_was_left_goes_on_in_any_company(stage: str, data: Fingerpri
     for _ in range(2):
         next(run)
     run.close()
-    store.forget_checkpoints(stage, jobs[0].key, after=2)  # as if killed before the others had written theirs
+    store.forget_checkpoints(stage, jobs[0].key, after=3)  # as if killed before the others had written theirs
     next(left := run_pack(Pack(jobs[:2], 4), broken))
     left.close()
     assert {store.saved_iteration(stage, job.key) for job in jobs[:2]} == {4}
