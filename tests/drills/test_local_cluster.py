@@ -1,0 +1,89 @@
+"""cluster/local.py: several nodes on this machine run a study as one machine does, and leave nothing behind.
+
+python -m pytest -m drill -s tests/drills/test_local_cluster.py
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hosts import differing, show
+from running import ROOT, TINY, command, wait_for
+
+import analysis
+
+pytestmark = pytest.mark.drill
+
+
+def start(storage: Path, folder: Path, *settings: str) -> subprocess.Popen[str]:
+    """Starts two nodes and a study on them; temporary files go to `folder`."""
+    nodes = [sys.executable, str(ROOT / "cluster/local.py"), "--nodes", "2", "--"]
+    _, *study = command(storage, "--checkpoint-seconds", "0", settings=settings)
+    return subprocess.Popen(
+        [*nodes, *study], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=storage.parent, start_new_session=True, env=os.environ | {"TMPDIR": str(folder)}
+    )  # fmt: skip
+
+
+def processes_with(text: str) -> list[str]:
+    """The command lines of the processes that name `text`."""
+    lines = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in lines if text in line]
+
+
+def listening_on(folder: Path) -> set[str]:
+    """The addresses on which the processes that name `folder` listen, without ports."""
+    table = subprocess.run(["ss", "-H", "-ltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
+    named = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True, check=True).stdout.split()
+    rows = [line.split() for line in table]
+    return {row[3].rpartition(":")[0] for row in rows if any(f"pid={pid}," in row[-1] for pid in named)}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for temporary files with a short path: it holds sockets."""
+    with tempfile.TemporaryDirectory(prefix="cl") as name:
+        yield Path(name)
+
+
+def test_two_nodes_give_the_rows_of_one_machine(folder: Path, study_storage: Path, tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    nodes = start(storage, folder, *TINY)
+    wait_for(lambda: processes_with(f"{folder}/ray-") and list(storage.glob("stages/*/*")), 180)
+    addresses = listening_on(folder)
+    output, errors = nodes.communicate(timeout=300)
+    assert nodes.returncode == 0, output + errors
+    rows = analysis.load(storage)
+    differ = differing(rows, analysis.load(study_storage))
+    assert differ == 0
+    assert addresses == {"127.0.0.1"}
+    assert not list(folder.iterdir())
+    left = processes_with(str(folder))
+    assert not left
+    show(
+        "two nodes on loopback",
+        trials=len(rows),
+        rows_missing_or_different=differ,
+        listened_on=addresses,
+        processes_left=len(left),
+    )
+
+
+def test_ctrl_c_stops_the_study_cleanly_and_ends_the_nodes(folder: Path, tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    longer = tuple(t for t in TINY if not t.startswith(("search_iterations", "report")))
+    nodes = start(storage, folder, *longer, "search_iterations=20000", "report_iterations=20")
+    wait_for(lambda: list(storage.glob("stages/search/*/checkpoint-*")), 180)
+    os.killpg(nodes.pid, signal.SIGINT)  # as a terminal does: to the nodes and the study
+    output, errors = nodes.communicate(timeout=120)
+    assert nodes.returncode == 130, output + errors
+    assert "run the same command again to go on" in output
+    assert "Traceback" not in output + errors
+    assert not list(folder.iterdir())
+    assert not processes_with(str(folder))
