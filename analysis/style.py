@@ -16,6 +16,26 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 GRAY = "#777777"
 """What is fixed, drawn at random, or not ours."""
 
+QUANTITIES = {
+    "psnr_db": ("PSNR", "dB", 1.0),
+    "psnr_patch_db": ("PSNR, mean over patches", "dB", 1.0),
+    "psnr_y_db": ("PSNR of luma", "dB", 1.0),
+    "oneshot_psnr_db": ("one-shot PSNR", "dB", 1.0),
+    "ssim": ("SSIM", "0 to 1", 1.0),
+    "parameters": ("parameters", "millions", 1e-6),
+    "flops": ("operations", "thousands per pixel", 1e-3),
+    "test_time_ms": ("testing time", "ms per image", 1.0),
+    "search_seconds": ("search time", "s", 1.0),
+    "train_seconds": ("training time", "s", 1.0),
+}
+"""What a column is called on an axis, the unit there, and by what its values are multiplied for that."""
+
+
+def quantity(column: str) -> tuple[str, float]:
+    """A column as an axis label with its unit, and what its values are multiplied by; other columns stand as they are."""
+    name, unit, scale = QUANTITIES.get(column, (column, "", 1.0))
+    return (f"{name} ({unit})" if unit else name), scale
+
 
 def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:
     """A figure as `name.svg` and `name.png`: the same figure is the same bytes."""

@@ -81,7 +81,7 @@ def test_the_drawing_has_every_edge_in_its_colour_and_every_label_without_overla
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = draw_architecture(text)
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     axes, cells = figure.axes[0], text.split("-")
     edges = architecture_edges(text)
     drawn = sum(len(collection.get_segments()) for collection in axes.collections)  # type: ignore[attr-defined]
