@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.against_random import search_against_random
-from analysis.comparable import TRAINED
+from analysis.configurations import MARKS, alike, block, configurations, named, varied_axes
 from analysis.consensus import seed_agreement
 from analysis.effects import effects
 from analysis.groups import same_pixels
 from analysis.pareto import knee
+from analysis.polarisation import alpha_gaps, decided_by
 from analysis.space import space_counts, standing
 from analysis.uncertainty import front_probability
 
 SURE, LEVEL = 0.95, 0.05
-_MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S"}
 _FRONT: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 
 
@@ -36,12 +36,16 @@ class Conclusion:
 
 
 def conclusions(
-    rows: pd.DataFrame, axes: Sequence[str], references: pd.DataFrame, generator: np.random.Generator
+    rows: pd.DataFrame,
+    axes: Sequence[str],
+    references: pd.DataFrame,
+    curves: pd.DataFrame,
+    generator: np.random.Generator,
 ) -> list[Conclusion]:
     """What rows of one protocol answer, the most asked first.
 
     Args:
-        rows: of one of `analysis.groups.comparable`; `references` of `analysis.load_references`.
+        rows: of one of `analysis.groups.comparable`; `references` of `analysis.load_references`, `curves` of `analysis.load_curves`.
         axes: the fields that the study varies, beside the seed.
         generator: for the intervals and tests that draw; the same generator, the same sentences.
     """
@@ -50,6 +54,7 @@ def conclusions(
         ("Which configuration is best?", lambda: _best(scored, axes, generator)),
         ("Is the search better than luck?", lambda: _luck(scored, axes, generator)),
         ("What decides PSNR?", lambda: _effects(scored, axes)),
+        ("What does α say?", lambda: _alpha(scored, curves)),
         ("Do seeds find the same architecture?", lambda: _agreement(scored, axes, generator)),
         ("What does the search choose from its space?", lambda: _space(scored)),
         ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
@@ -64,19 +69,8 @@ def _said(sentences: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield f"Not worked out: {error}."
 
 
-def named(row: pd.Series | Mapping[Any, Any], axes: Sequence[str]) -> str:
-    """A configuration in words: the axes of a search, the architecture of any other."""
-    if row["kind"] != "searched":
-        kind = "random" if row["kind"] == "random" else "the fixed network"
-        return f"{kind} {row['architecture']}"
-    known = [name for name in axes if row.get(name) is not None and row[name] == row[name]]
-    return "the search at " + ", ".join(
-        f"{_MARKS.get(name, name)} = {_short(row[name])}" for name in known or ["lambda1"]
-    )
-
-
 def _best(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
-    table = _configurations(rows)
+    table = configurations(rows)
     best = table.iloc[int(table["psnr_db"].argmax())]
     yield f"The highest mean PSNR is {best['psnr_db']:.2f} dB: {named(best, axes)} ({_about(best)})."
     bend = knee(table, **_FRONT)
@@ -98,31 +92,6 @@ def _about(row: pd.Series) -> str:
     if row["seeds"] == 1:
         return f"{row['parameters']:,.0f} parameters; one seed"
     return f"{row['parameters']:,.0f} parameters on average; {row['seeds']} seeds, {row['low_db']:.2f} to {row['high_db']:.2f} dB"
-
-
-def _configurations(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a configuration: its fields, means over seeds of figures, and the smallest and largest PSNR."""
-    groups = rows.groupby("replicate_id", sort=False)
-    return groups.first().assign(
-        parameters=groups["parameters"].mean(),
-        psnr_db=groups["psnr_db"].mean(),
-        low_db=groups["psnr_db"].min(),
-        high_db=groups["psnr_db"].max(),
-        seeds=groups.size(),
-    )
-
-
-def alike(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows of one space and one training each, with what tells them from the others; a row that trained otherwise compares with its own."""
-    differ = [name for name in TRAINED if name in rows and rows[name].nunique(dropna=False) > 1]
-    if not differ:
-        yield "", rows
-        return
-    for values, group in rows.groupby(differ, dropna=False):
-        told = ", ".join(
-            f"{_MARKS.get(name, name)} = {_short(value)}" for name, value in zip(differ, values, strict=True)
-        )
-        yield told, group
 
 
 def _luck(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
@@ -162,12 +131,11 @@ def _counted(count: float, name: str) -> str:
 
 def _effects(rows: pd.DataFrame, axes: Sequence[str]) -> Iterator[str]:
     searched = rows[rows["kind"] == "searched"]
-    varied = [name for name in axes if name in searched and searched[name].nunique() > 1]
+    varied = varied_axes(rows, axes)
     if not varied:
         return
-    table = effects(searched, varied, block="seed" if searched["seed"].nunique() > 1 else None)
-    sources = {row["source"]: row for row in table.to_dict("records")}
-    parts = [_share(sources[name], _MARKS.get(name, name)) for name in varied]
+    sources = {row["source"]: row for row in effects(searched, varied, block=block(searched)).to_dict("records")}
+    parts = [_share(sources[name], MARKS.get(name, name)) for name in varied]
     if "seed" in sources:
         parts.append(_share(sources["seed"], "the seed"))
     yield f"Shares of the variance of PSNR over {len(searched)} searches: {', '.join(parts)}."
@@ -176,6 +144,33 @@ def _effects(rows: pd.DataFrame, axes: Sequence[str]) -> Iterator[str]:
 def _share(row: Mapping[Any, Any], name: str) -> str:
     p = f" (p = {row['p']:.2g})" if pd.notna(row["p"]) else ""
     return f"{name} {row['eta_squared']:.0%}{p}" if pd.notna(row["eta_squared"]) else f"{name} an unknown share"
+
+
+def _alpha(rows: pd.DataFrame, curves: pd.DataFrame) -> Iterator[str]:
+    searched = rows[(rows["kind"] == "searched") & rows["alpha"].notna()] if "alpha" in rows else rows[:0]
+    if not len(searched):
+        return
+    gaps = alpha_gaps(searched)
+    own = gaps[gaps["kind"] == "searched"]
+    told = ", ".join(
+        f"{gap:.2f} at λ1 = {lambda1:g}" for lambda1, gap in _some(own.groupby("lambda1")["mean_gap"].mean()).items()
+    )
+    least = " or ".join(f"{value:.4f}" for value in sorted(set(own["threshold"].round(4))))
+    yield f"Mean |α^p − α^f| at the end of the searches: {told}. Below λ1 = {least} the regulariser cannot polarise α by itself; the published searches have 0.03, 0.06 and 0.67 at λ1 = 0, 0.01 and 0.1."
+    table = decided_by(searched, curves)
+    shares = table["decided_by"].fillna("unknown").value_counts(normalize=True)
+    words = {
+        "data": "were decided by the data",
+        "regulariser": "would have been by the regulariser alone",
+        "nobody": "by nobody (α is near ½)",
+        "unknown": "cannot be told",
+    }
+    yield f"Of {len(table)} columns, {', '.join(f'{shares[name]:.0%} {words[name]}' for name in words if name in shares)}."
+
+
+def _some(series: pd.Series) -> pd.Series:
+    """At most five values of a series, from the first to the last."""
+    return series.iloc[np.unique(np.linspace(0, len(series) - 1, min(5, len(series))).round().astype(int))]
 
 
 def _agreement(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
@@ -223,7 +218,3 @@ def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
     ahead = rows["psnr_db"].max() - best["psnr_db"]
     where = f"the best by {ahead:.2f} dB" if ahead > 0 else f"the best is {-ahead:.2f} dB short of it"
     yield f"The best method without training, {best['method']}, has {best['psnr_db']:.2f} dB on the same pixels: {int(above.sum())} of {len(rows)} trained networks lie above it, {where}."
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float | int | np.number) else str(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.conclusions import named
+from analysis.configurations import named
 from analysis.figures import AXES, pareto_table, with_looks
 from analysis.style import GRAY
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from plotly.offline import get_plotlyjs
 
 from analysis.architecture_drawing import architecture_svg
 from analysis.checklist import checklist
-from analysis.conclusions import conclusions, named
+from analysis.conclusions import conclusions
+from analysis.configurations import named
 from analysis.costs import cost_lines
 from analysis.fidelity import fidelity_lines
 from analysis.groups import by_device, caption
@@ -36,8 +38,17 @@ PROTOCOL_NOTE = (
 )
 
 
-def render(results: Results, tables: Iterable[Table], figures: Iterable[tuple[str, bytes]]) -> str:
-    """The page of a study. `tables` stand in it in their order, and `figures`: a caption and the bytes of an SVG or a PNG each."""
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page shows it; where there is no SVG, `reason` says why."""
+
+    title: str
+    svg: bytes | None
+    reason: str = ""
+
+
+def render(results: Results, tables: Iterable[Table], figures: Iterable[Picture]) -> str:
+    """The page of a study; `tables` and `figures` stand in it in their order."""
     rows, axes = results.frame, results.axes
     plots = dict(_plots(results))
     scored = finished(rows).dropna(subset=["psnr_db"]) if len(rows) else rows
@@ -45,7 +56,7 @@ def render(results: Results, tables: Iterable[Table], figures: Iterable[tuple[st
     return _template().render(
         study=results.study, question=results.about.get("question", ""), counts=_counts(results), provenance=_provenance(results.about),
         failed=list(_failed(rows, axes)), groups=list(_groups(results, plots)), lines=_lines(results),
-        tables=[_cells(table) for table in tables], figures=[_picture(*figure) for figure in figures],
+        tables=[_cells(table) for table in tables], figures=list(map(_picture, figures)),
         costs=cost_lines(finished(rows)), checklist=checklist(results.about, rows, results.references, results.curves), protocol_note=PROTOCOL_NOTE,
         plots={name: plot for name, (_, _, plot) in plots.items()}, details=details(scored, axes) if len(scored) else {},
         drawings={text: architecture_svg(text) for text in sorted(architectures)}, plotly=Markup(get_plotlyjs()) if plots else "",
@@ -96,7 +107,7 @@ def _plots(results: Results) -> Iterator[tuple[str, tuple[int, str, dict[str, An
 
 def _groups(results: Results, plots: Mapping[str, tuple[int, str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     for number, (text, group) in enumerate(results.groups):
-        found = conclusions(group, results.axes, results.references, np.random.default_rng(0))
+        found = conclusions(group, results.axes, results.references, results.curves, np.random.default_rng(0))
         by_topic = itertools.groupby(found, key=lambda one: one.topic)
         yield {
             "caption": text.replace("\n", "; "),
@@ -133,6 +144,6 @@ def _cells(table: Table) -> dict[str, Any]:
     }
 
 
-def _picture(text: str, data: bytes) -> dict[str, str]:
-    kind = "png" if data.startswith(b"\x89PNG") else "svg+xml"
-    return {"caption": text, "type": kind, "data": base64.b64encode(data).decode()}
+def _picture(picture: Picture) -> dict[str, str]:
+    svg = picture.svg or b""
+    return {"title": picture.title, "reason": picture.reason, "data": base64.b64encode(svg).decode()}

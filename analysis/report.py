@@ -12,14 +12,10 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from analysis.figures import draw_pareto
-from analysis.groups import by_device, caption
-from analysis.page import render
+from analysis.drawings import drawings
+from analysis.page import Picture, render
 from analysis.storage import StorageError, join, names, open_storage, redacted, write_whole
 from analysis.study_results import Results
 from analysis.style import rendered
@@ -29,16 +25,6 @@ from analysis.typesetting import Table, named_columns
 
 OWN = re.compile(r"(index|results|table\d|pareto_|figure_).*\.(html|csv|md|tex|parquet|svg|png)")
 """The names of a report's files; what an earlier report wrote under such a name, and this one does not, is removed."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure of the report, the name of its files, and what it shows. The page has an interactive one in the place of some."""
-
-    name: str
-    caption: str
-    figure: Figure
-    on_page: bool = True
 
 
 def write_report(results: Results, folder: str | Path | None = None) -> list[str]:
@@ -51,10 +37,10 @@ def write_report(results: Results, folder: str | Path | None = None) -> list[str
     files = {f"{table.name}.{ending}": data for table in made for ending, data in table.files().items()}
     pictures = []
     for drawing in drawings(results):
-        both = dict(rendered(drawing.figure, drawing.name))
+        both = {} if drawing.figure is None else dict(rendered(drawing.figure, drawing.name))
         files |= both
         if drawing.on_page:
-            pictures.append((drawing.caption, both[f"{drawing.name}.svg"]))
+            pictures.append(Picture(drawing.title, both.get(f"{drawing.name}.svg"), drawing.reason))
     files["index.html"] = render(results, made, pictures).encode()
     where = results.storage if folder is None else folder
     filesystem, root = open_storage(where)
@@ -73,18 +59,6 @@ def report_tables(results: Results) -> Iterator[Table]:
         frame = results_table(group, results.references, results.swept)
         yield Table(f"results{_suffix(results, number)}", text, frame, named_columns(frame.columns))
     yield from tables(results.frame, results.references, results.timings)
-
-
-def drawings(results: Results) -> Iterator[Drawing]:
-    """Every figure of the report."""
-    for number, (text, group) in enumerate(results.groups, start=1):
-        suffix = _suffix(results, number)
-        yield Drawing(f"pareto_parameters{suffix}", text, draw_pareto(group, "parameters", text), on_page=False)
-        timed = list(by_device(group, results.timings))
-        for place, (device, rows) in enumerate(timed, start=1):
-            about = f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
-            name = f"pareto_test_time{suffix}" + (f"_device_{place}" if len(timed) > 1 else "")
-            yield Drawing(name, about, draw_pareto(rows, "test_time_ms", about), on_page=False)
 
 
 def _suffix(results: Results, number: int) -> str:

@@ -115,10 +115,10 @@ class Results:
         return pareto_front(self.groups[group][1], minimise=minimise, maximise=maximise)
 
     def figures(self) -> dict[str, Figure]:
-        """Every figure of the report, by the name of its files."""
-        from analysis.report import drawings
+        """Every figure of the report that could be drawn, by the name of its files."""
+        from analysis.drawings import drawings
 
-        return {drawing.name: drawing.figure for drawing in drawings(self)}
+        return {drawing.name: drawing.figure for drawing in drawings(self) if drawing.figure is not None}
 
     def save(self, folder: str | Path | None = None) -> list[str]:
         """Writes the report (page, tables, figures) into `folder`, or beside the study's rows; the names written, below it.

@@ -27,7 +27,6 @@ from studies.rows import curve_table
 from studies.stages import Place
 from studies.store import Store, as_parquet, from_parquet
 
-
 TICK_SECONDS = 2.0
 """The longest time between two events of a pack that learns, so that it can be stopped in between."""
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.conclusions import alike, conclusions, named
+from analysis.conclusions import conclusions
+from analysis.configurations import alike, named
 from analysis.costs import cost_lines, costs, gpu_hours
 
 PIXELS = {
@@ -32,7 +33,7 @@ def trial(
 
 
 def said(rows: list[dict[str, Any]], topic: str, references: pd.DataFrame = NOTHING) -> str:
-    found = conclusions(pd.DataFrame(rows), ["lambda1"], references, np.random.default_rng(0))
+    found = conclusions(pd.DataFrame(rows), ["lambda1"], references, NOTHING, np.random.default_rng(0))
     return " ".join(one.text for one in found if one.topic.startswith(topic))
 
 

@@ -1,0 +1,156 @@
+"""Every figure of a study's report, each from a table that a function of this package returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.ablation_figures import against_random_points, draw_against_random, draw_differences, draw_effects
+from analysis.against_random import search_against_random
+from analysis.attainment import attainment
+from analysis.configurations import alike, block, named, varied_axes
+from analysis.effects import effects
+from analysis.figures import draw_pareto
+from analysis.front_figures import draw_attainment, draw_probability_front
+from analysis.groups import by_device, caption
+from analysis.paired import comparisons
+from analysis.panels import draw_panels, panel_pictures
+from analysis.polarisation_figures import draw_final_alpha, draw_gaps, draw_trajectories
+from analysis.space import cost_distribution, space_counts
+from analysis.space_figures import draw_space
+from analysis.study_results import Results
+from analysis.testing_time import time_model
+from analysis.uncertainty import front_probability
+
+MOST_PANELS = 36
+"""More pairs of λ1 and λ2 than this have no picture of trajectories."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report, the name of its files, and what it shows; `reason` says why it is not there where `figure` is None.
+
+    In the place of some the page has an interactive one (`on_page` is false).
+    """
+
+    name: str
+    title: str
+    figure: Figure | None
+    reason: str = ""
+    on_page: bool = True
+
+
+def drawings(results: Results) -> Iterator[Drawing]:
+    """Every figure that the rows of a study give, protocol by protocol."""
+    for number, (text, group) in enumerate(results.groups, start=1):
+        suffix = f"_{number}" if len(results.groups) > 1 else ""
+        yield from _pareto(results, group, text, suffix)
+        for title, name, draw in _asked(results, group, text):
+            yield _attempted(f"figure_{name}{suffix}", title, draw)
+
+
+def _attempted(name: str, title: str, draw: Callable[[], Figure]) -> Drawing:
+    try:
+        return Drawing(name, title, draw())
+    except (ValueError, KeyError) as error:
+        return Drawing(name, title, None, str(error))
+
+
+def _pareto(results: Results, group: pd.DataFrame, text: str, suffix: str) -> Iterator[Drawing]:
+    """PSNR against parameters and against the time on each device, with the costs of the whole space below where it is one."""
+    title, whole = "PSNR against parameters", _space(group)
+    costs = None if whole is None else cost_distribution(whole, "parameters")
+    yield Drawing(f"pareto_parameters{suffix}", title, draw_pareto(group, "parameters", text, costs), on_page=False)
+    timed = list(by_device(group, results.timings))
+    for place, (device, rows) in enumerate(timed, start=1):
+        end = suffix + (f"_device_{place}" if len(timed) > 1 else "")
+        about = f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+        model = None if whole is None else time_model(rows)
+        costs = None
+        if whole is not None and model is not None and model.error is not None:
+            predicted = whole.assign(predicted_time_ms=model.predict(whole))
+            costs = cost_distribution(predicted, "predicted_time_ms")
+            title = "The whole space: parameters and predicted testing time of every architecture"
+            yield Drawing(f"figure_space{end}", title, draw_space(rows, whole, model, about))
+        title = f"PSNR against testing time on {device}"
+        yield Drawing(f"pareto_test_time{end}", title, draw_pareto(rows, "test_time_ms", about, costs), on_page=False)
+
+
+def _space(group: pd.DataFrame) -> pd.DataFrame | None:
+    """The costs of the whole space of a group's rows; None where they are of several."""
+    kinds = group[["columns", "channels", "image_channels"]].drop_duplicates()
+    return space_counts(*kinds.iloc[0]) if len(kinds) == 1 else None
+
+
+def _asked(results: Results, group: pd.DataFrame, text: str) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
+    """Title, name and drawing of the figures that the rows of one protocol give."""
+    searched, axes = group[group["kind"] == "searched"], varied_axes(group, results.axes)
+    trade: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
+    yield "The first test image, restored", "panel", lambda: _panel(results, group, text)
+    if not len(searched):
+        return
+    if (group["kind"] == "random").any():
+        for place, (where, rows) in enumerate(alike(group.dropna(subset=["psnr_db"]))):
+            if {"searched", "random"} <= set(rows["kind"]):
+                about, end = text + (f"\n{where}" if where else ""), f"_{place + 1}" if where else ""
+                yield (
+                    "Searched networks against random architectures",
+                    f"against_random{end}",
+                    partial(_luck, rows, results, about),
+                )
+    if group["seed"].nunique() > 1:
+        yield (
+            "How probable it is that a configuration is on the front", "probability",
+            lambda: draw_probability_front(front_probability(group, np.random.default_rng(0), **trade), text),
+        )  # fmt: skip
+        yield (
+            "The fronts that shares of the seeds attained",
+            "attainment",
+            lambda: draw_attainment(attainment(searched, **trade), text, searched),
+        )
+    if axes:
+        yield "Differences between values of each axis", "differences", lambda: _differences(searched, axes, text)
+        yield (
+            "What explains the variance of PSNR",
+            "effects",
+            lambda: draw_effects(effects(searched, axes, block=block(searched)), text),
+        )
+    yield "How far α has decided, against λ1", "alpha_gap", lambda: draw_gaps(searched, text)
+    yield "α at the end of the searches", "alpha_end", lambda: draw_final_alpha(searched, text)
+    yield "α during the searches", "alpha_paths", lambda: _paths(results, searched, text)
+
+
+def _panel(results: Results, group: pd.DataFrame, text: str) -> Figure:
+    pictures = panel_pictures(results.storage, group)
+    if not pictures:
+        raise ValueError("the store holds no picture of a tested network")
+    return draw_panels(pictures, text)
+
+
+def _luck(rows: pd.DataFrame, results: Results, text: str) -> Figure:
+    gains = search_against_random(rows, np.random.default_rng(0))
+    firsts = rows.groupby("replicate_id").first().reset_index()
+    names = {row["replicate_id"]: named(row, results.axes, short=True) for row in firsts.to_dict("records")}
+    return draw_against_random(against_random_points(rows), gains, text, names)
+
+
+def _differences(searched: pd.DataFrame, axes: list[str], text: str) -> Figure:
+    """All values of each axis against each other, each pair at equal values of the other axes."""
+    generator = np.random.default_rng(0)
+    tables = [comparisons(searched, axis, generator, within=[name for name in axes if name != axis]) for axis in axes]
+    return draw_differences(pd.concat(tables, ignore_index=True), text)
+
+
+def _paths(results: Results, searched: pd.DataFrame, text: str) -> Figure:
+    panels = searched["lambda1"].nunique() * searched["lambda2"].nunique()
+    if panels > MOST_PANELS:
+        raise ValueError(
+            f"{panels} pairs of λ1 and λ2 are too many for one figure; draw_trajectories draws some of them"
+        )
+    return draw_trajectories(searched, results.curves, text)
