@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.against_random import search_against_random
-from analysis.configurations import MARKS, alike, block, configurations, named, varied_axes
+from analysis.configurations import MARKS, alike, block, configurations, named, percent, varied_axes
 from analysis.consensus import seed_agreement
 from analysis.effects import effects
 from analysis.groups import same_pixels
@@ -77,7 +77,7 @@ def _best(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generato
     if len(bend) and bend.index[0] != best.name:
         row = bend.iloc[0]
         fewer = 1 - row["parameters"] / best["parameters"]
-        yield f"The front of PSNR and parameters bends at {row['psnr_db']:.2f} dB: {named(row, axes)}, {best['psnr_db'] - row['psnr_db']:.2f} dB below the highest with {fewer:.0%} fewer parameters ({_about(row)})."
+        yield f"The front of PSNR and parameters bends at {row['psnr_db']:.2f} dB: {named(row, axes)}, {best['psnr_db'] - row['psnr_db']:.2f} dB below the highest with {percent(fewer)} fewer parameters ({_about(row)})."
     chances = front_probability(rows, generator, **_FRONT)
     known = chances["probability"].dropna()
     said = f"Of {len(chances)} configurations, {int(chances['on_front'].sum())} are on the front of their means"
@@ -85,7 +85,7 @@ def _best(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generato
         yield f"{said}; with one seed each, nothing says how surely."
         return
     surely, hardly = int((known >= SURE).sum()), int((known <= 1 - SURE).sum())
-    yield f"{said}. Given how seeds and test images vary, {surely} belong there with a probability of {SURE:.0%} or more, {hardly} with {1 - SURE:.0%} or less, and {len(known) - surely - hardly} remain open."
+    yield f"{said}. Given how seeds and test images vary, {surely} belong there with a probability of {percent(SURE)} or more, {hardly} with {percent(1 - SURE)} or less, and {len(known) - surely - hardly} remain open."
 
 
 def _about(row: pd.Series) -> str:
@@ -143,7 +143,7 @@ def _effects(rows: pd.DataFrame, axes: Sequence[str]) -> Iterator[str]:
 
 def _share(row: Mapping[Any, Any], name: str) -> str:
     p = f" (p = {row['p']:.2g})" if pd.notna(row["p"]) else ""
-    return f"{name} {row['eta_squared']:.0%}{p}" if pd.notna(row["eta_squared"]) else f"{name} an unknown share"
+    return f"{name} {percent(row['eta_squared'])}{p}" if pd.notna(row["eta_squared"]) else f"{name} an unknown share"
 
 
 def _alpha(rows: pd.DataFrame, curves: pd.DataFrame) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _alpha(rows: pd.DataFrame, curves: pd.DataFrame) -> Iterator[str]:
         "nobody": "by nobody (α is near ½)",
         "unknown": "cannot be told",
     }
-    yield f"Of {len(table)} columns, {', '.join(f'{shares[name]:.0%} {words[name]}' for name in words if name in shares)}."
+    yield f"Of {len(table)} columns, {', '.join(f'{percent(shares[name])} {words[name]}' for name in words if name in shares)}."
 
 
 def _some(series: pd.Series) -> pd.Series:
@@ -182,7 +182,7 @@ def _agreement(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Gen
         return
     beyond, where = (table["p_coin"] < LEVEL).sum(), (table["p_shuffled"] < LEVEL).sum()
     yield (
-        f"Two seeds of a configuration choose the same module in {table['agreement'].mean():.0%} of the columns on average over {len(table)} configurations; fair coins would in 50 %. "
+        f"Two seeds of a configuration choose the same module in {percent(table['agreement'].mean())} of the columns on average over {len(table)} configurations; fair coins would in 50 %. "
         f"Beyond coins at 5 % (each on its own) are {beyond}; {where} agree on where fusions stand, beyond how many there are."
     )
 

@@ -63,3 +63,8 @@ def configurations(rows: pd.DataFrame) -> pd.DataFrame:
 
 def short_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float | int | np.number) else str(value)
+
+
+def percent(share: float) -> str:
+    """A share of 0 … 1 in whole percent."""
+    return f"{100 * share:.0f} %"

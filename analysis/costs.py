@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.configurations import percent
+
 _STAGES = (
     ("search", "search_key", "search_seconds", "search_reused"),
     ("train", "train_key", "train_seconds", "train_reused"),
@@ -68,7 +70,7 @@ def cost_lines(rows: pd.DataFrame) -> list[str]:
     ]
     if alone > seconds:
         lines.append(
-            f"Had every trial computed its own, they would have taken {duration(alone)}: sharing saved {1 - seconds / alone:.0%}."
+            f"Had every trial computed its own, they would have taken {duration(alone)}: sharing saved {percent(1 - seconds / alone)}."
         )
     before = int(learnt["from_before"].sum())
     if before:

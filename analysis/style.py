@@ -39,6 +39,12 @@ def quantity(column: str) -> tuple[str, float]:
 
 def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:
     """A figure as `name.svg` and `name.png`: the same figure is the same bytes."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(72)  # the SVG's own, at which texts are widest
+        for _ in range(2):  # labels at both sides need a second pass
+            engine.execute(figure)
+        figure.set_layout_engine("none")  # laid out once, not for each file
     for kind in ("svg", "png"):
         buffer = io.BytesIO()
         with rc_context({"svg.hashsalt": name}):

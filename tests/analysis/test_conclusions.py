@@ -68,10 +68,10 @@ def test_a_search_that_is_better_is_said_to_be_and_one_that_is_not_is_not() -> N
 
 
 def test_what_decides_is_shared_out_among_the_axes() -> None:
-    assert "λ1 100%" in said(SEARCHED, "What decides")
+    assert "λ1 100 %" in said(SEARCHED, "What decides")
     level = [{**row, "psnr_db": 30.0 + row["seed"]} for row in SEARCHED]
-    assert "λ1 0%" in said(level, "What decides")
-    assert "the seed 100%" in said(level, "What decides")
+    assert "λ1 0 %" in said(level, "What decides")
+    assert "the seed 100 %" in said(level, "What decides")
     assert said([row for row in SEARCHED if row["lambda1"] == 0], "What decides") == "", "nothing was varied"
 
 
@@ -134,7 +134,7 @@ def test_a_stage_that_trials_share_is_counted_once() -> None:
     assert table.loc["train", "from_before"] == 1, "w was there before"
     lines = " ".join(cost_lines(rows))
     assert "2 distinct searches and 3 distinct trainings took 5.8 min of one device's time (A)" in lines
-    assert "they would have taken 6.7 min: sharing saved 12%" in lines
+    assert "they would have taken 6.7 min: sharing saved 12 %" in lines
     assert "GPU-hours: none" in lines
     assert "Energy was not measured" in lines
 
