@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -258,8 +257,3 @@ def swept(trials: Sequence[Configuration]) -> list[str]:
 def out_of_time(budget: float, left: int) -> str:
     """What is said when the time is spent."""
     return f"--budget {duration(budget)} is spent: {left} trials have not started; the same command goes on with them"
-
-
-def data_folder(options: argparse.Namespace) -> Path | None:
-    """The folder of `--data`, absolute."""
-    return None if options.data is None else Path(options.data).expanduser().absolute()
