@@ -29,6 +29,7 @@ from clearer.reading import SUFFIXES, ImageError, content_hash
 
 _KIND = "data"
 _AT_ONCE = 8
+_DEEPEST = 4
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
 _MENDS = {
     "NO_SUCH_BUCKET": "no such bucket",
@@ -117,6 +118,19 @@ def listing(uri: str) -> dict[str, list[int]]:
             f"--data {redacted(uri)}: no image lies there; it must hold bsds500/ or another dataset's folder"
         )
     return images
+
+
+def sizes(place: str) -> dict[str, int]:
+    """The size of each image below a folder or a URI, by its path there; of a folder, no more than four levels down.
+
+    Raises:
+        ImageError, OSError: as `listing`; nothing of a folder that is not there.
+    """
+    if is_remote(place):
+        return {name: size for name, (size, _) in listing(place.partition("#")[0]).items()}
+    found = (path for depth in range(1, _DEEPEST + 1) for path in Path(place).glob("/".join("*" * depth)))
+    images = (path for path in found if _is_image(path.name) and path.is_file())
+    return {str(path.relative_to(place)): path.stat().st_size for path in images}
 
 
 def _opened(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -30,6 +30,7 @@ from studies.execution import Execution
 from studies.jobs import Job
 from studies.module_times import with_module_times
 from studies.packs import Packing
+from studies.preflight import check_here, check_nodes
 from studies.progress import Progress, duration
 from studies.provenance import planned_trials, read_study, write_study
 from studies.scheduling import Cluster
@@ -117,9 +118,10 @@ class Rounds:
         self._deadline = None if self.options.budget is None else time.monotonic() + self.options.budget
         self._cluster: Cluster | None = None
         self._tracking: Tracking | None = None
+        self._nodes: dict[str, Any] = {}
         with contextlib.ExitStack() as self._stack:
             if missing:  # before anything is written
-                self._connected().check_request(max(trial.configuration.threads for trial in missing))
+                self._preflight(missing)
             if self._stack.enter_context(self._alone()):
                 missing = self._prepared(self._missing(self.planned))
             while True:
@@ -134,6 +136,18 @@ class Rounds:
                     f"what was found asks for {len(further)} more trials, {len(further) - len(missing)} there, {len(missing)} to run"
                 )
             self._report()
+
+    def _preflight(self, missing: Sequence[Trial]) -> None:
+        threads, is_local = max(t.configuration.threads for t in missing), self.options.address in (None, "local")
+        about = self.place, missing, threads, self._tracking_uri, self.console
+        if is_local:
+            check_here(*about)
+        self._connected().check_request(threads)
+        self._nodes = {} if is_local else check_nodes(*about)
+
+    @property
+    def _tracking_uri(self) -> str | None:
+        return self.options.tracking_uri or default_uri(self.store)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -199,7 +213,7 @@ class Rounds:
             for trial_id in self.store.trial_ids(self.study.name) & {trial.trial_id for trial in missing}:
                 self.store.forget_trial(self.study.name, trial_id)
         command = redacted(shlex.join(sys.argv))
-        write_study(self.store, self.study.name, self.options.preset, self.planned, command)
+        write_study(self.store, self.study.name, self.options.preset, self.planned, command, self._nodes)
         started = read_study(self.store, self.study.name)["trials_started_at"]
         for trial in missing:
             trial.started_at = datetime.fromisoformat(started[trial.trial_id]).timestamp()
@@ -222,7 +236,7 @@ class Rounds:
 
     def _tracked(self) -> Tracking | None:
         """Tracking, opened when it is first needed; None where there is none."""
-        uri = self.options.tracking_uri or default_uri(self.store)
+        uri = self._tracking_uri
         is_known = self.store.read(f"studies/{self.study.name}/study.json") is not None
         if self._tracking is None and is_known and uri not in (None, "none"):
             self._tracking = Tracking(uri, self.study.name, self.store)

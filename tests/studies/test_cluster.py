@@ -21,8 +21,8 @@ from clearer.reading import content_hash
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a Ray cluster of one node."""
-    with running_cluster() as address:
-        yield address
+    with running_cluster() as started:
+        yield started.address
 
 
 def test_rows_equal_those_of_one_machine_bit_for_bit(cluster: str, study_storage: Path, tmp_path: Path) -> None:
