@@ -152,20 +152,18 @@ def _asked(
 
 @contextlib.contextmanager
 def _marker(store: Store) -> Iterator[tuple[Store, str]]:
-    """A folder in the store with a file of the driver in it; removed after, with the folders that it needed."""
+    """A folder in the store with a file of the driver in it; removed after, and so is a new store."""
     root = Path(store.root)
     is_new = store.is_local and not root.exists()
-    marker = f"preflight/{uuid.uuid4().hex}"
+    marker = f"preflight-{uuid.uuid4().hex}"
     store.write(f"{marker}/driver", b"driver")
     try:
         yield store, marker
     finally:
         store.filesystem.delete_dir(store.path(marker))
-        with contextlib.suppress(OSError):
-            if store.is_local:
-                (root / "preflight").rmdir()
-                if is_new:
-                    root.rmdir()
+        if is_new:
+            with contextlib.suppress(OSError):  # where another study has begun to write there
+                root.rmdir()
 
 
 def _table(reports: Mapping[str, Report], clocks: Mapping[str, float], nodes: Mapping[str, dict[str, Any]]) -> Table:

@@ -27,8 +27,8 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
 @contextmanager
-def running_cluster(*wrappers: Sequence[str]) -> Iterator[Cluster]:
-    """A cluster: a head of two CPUs, named head, and a further node of one, named node0 …, for each of `wrappers`, the words before its command."""
+def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cluster]:
+    """A cluster: a head, named head, and a further node of one CPU, named node0 …, for each of `wrappers`, the words before its command."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,7 +42,7 @@ def running_cluster(*wrappers: Sequence[str]) -> Iterator[Cluster]:
         head = [
             "--head",
             f"--port={port}",
-            "--num-cpus=2",
+            f"--num-cpus={head_cpus}",
             f"--temp-dir={folder}/ray",
             "--include-dashboard=false",
             "--node-name=head",

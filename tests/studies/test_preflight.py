@@ -17,6 +17,8 @@ from running import ROOT, TINY, UNSWEPT, run_study
 
 from studies.command_line import main
 from studies.lambda_pareto import STUDY
+from studies.preflight import _marker as preflight_marker
+from studies.store import Store
 
 MAY_MOUNT = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
 needs_mounts = pytest.mark.skipif(not MAY_MOUNT, reason="mounting a folder of its own for a node needs root")
@@ -90,6 +92,14 @@ def test_too_little_space_is_said_before_ray_is_started(tmp_path: Path, capsys: 
     assert f"--storage {tmp_path}/runs: " in line
     assert "GB free, and the study needs about" in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_is_left_in_the_store(store: Store) -> None:
+    with preflight_marker(store) as (_, marker):
+        assert store.files("") == [f"{marker}/driver"]
+        store.write(f"{marker}/node", b"")
+    assert store.files("") == []
+    assert not store.is_local or not Path(store.root).exists()
 
 
 @pytest.mark.drill
