@@ -1,4 +1,4 @@
-"""What one node says of itself before the first trial. It runs on the node, so it imports at the top only what a node surely has."""
+"""What one node says of itself before the first trial. What a node may lack is imported where that can be said of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from analysis.storage import redacted
 
 LIBRARIES = ("ray", "numpy", "scikit-image", "pillow", "pyarrow", "safetensors")
 _NAMED = 3
@@ -107,11 +109,10 @@ def _processor() -> str:
 
 def _storage_errors(question: Question, node: str, report: Report) -> Iterator[str]:
     """Reads what the driver wrote, then writes for the driver; a folder that is not shared is left as it is."""
-    from analysis.storage import redacted
-    from studies.store import Store
-
     shown = redacted(question.storage)
     try:
+        from studies.store import Store
+
         store = Store(question.storage)
         report.storage_free = free_bytes(question.storage)
         end = time.monotonic() + _PATIENCE_SECONDS  # a network folder may show a new file late
@@ -130,15 +131,14 @@ def _storage_errors(question: Question, node: str, report: Report) -> Iterator[s
 
 
 def _data_errors(expected: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    from analysis.storage import redacted
-    from studies.data_source import sizes
-
     for place, wanted in expected.items():
         shown = redacted(place.partition("#")[0])
         try:
+            from studies.data_source import sizes
+
             found = sizes(place)
-        except (OSError, ValueError) as error:
-            yield f"the images at {shown} can't be read ({redacted(_line(error))}); it needs what the driver has in its environment"
+        except Exception as error:
+            yield f"the images at {shown} can't be read ({_line(error)}); it needs what the driver has in its environment"
             continue
         if not found and "://" not in place:
             yield f"the images at {shown} are not there; mount or copy the same folder there, or give --data s3://bucket/prefix"
@@ -174,4 +174,5 @@ def _some(names: set[str]) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "") or type(error).__name__
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return redacted(text) or type(error).__name__

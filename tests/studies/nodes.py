@@ -48,7 +48,7 @@ def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cl
             "--node-name=head",
         ]
         try:
-            started.append(_started([*RAY, "start", "--block", *head], Path(folder, "head.log")))
+            _start(started, [*RAY, "start", "--block", *head], Path(folder, "head.log"))
             for number, wrapper in enumerate(wrappers):
                 joined = [
                     *wrapper,
@@ -59,7 +59,7 @@ def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cl
                     "--num-cpus=1",
                     f"--node-name=node{number}",
                 ]
-                started.append(_started(joined, Path(folder, f"{number}.log")))
+                _start(started, joined, Path(folder, f"{number}.log"))
             yield Cluster(f"127.0.0.1:{port}", [node.pid for node in started])
         finally:
             for node in reversed(started):
@@ -67,12 +67,13 @@ def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cl
                 node.wait()
 
 
-def _started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(started: list[subprocess.Popen[bytes]], command: list[str], log: Path) -> None:
+    """Starts a node, adds it to those that `started`, and waits until it is up."""
     with log.open("w") as out:
         node = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ.copy(), start_new_session=True)
-    end = time.monotonic() + 60
+    started.append(node)
+    end = time.monotonic() + 120
     while "Ray runtime started" not in log.read_text():
         assert node.poll() is None, log.read_text()
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.1)
-    return node

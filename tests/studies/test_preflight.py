@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,9 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """Two nodes; the second has another folder at `unshared`, and one image less, where that can be done."""
+    """Two nodes; the second has `libraries` on its path, and another folder at `unshared`, and one image less, where that can be done."""
     lonely = with_mounts(f"mount -t tmpfs none {folder}/unshared", f"mount -t tmpfs none {folder}/data/mine/val")
-    with running_cluster(lonely if MAY_MOUNT else []) as started:
+    with running_cluster(["env", f"PYTHONPATH={folder}/libraries", *(lonely if MAY_MOUNT else [])]) as started:
         yield started
 
 
@@ -63,12 +64,17 @@ def preflight(*arguments: str, code: str = "") -> subprocess.CompletedProcess[st
 def test_a_study_with_an_unshared_storage_and_other_data_computes_nothing(cluster: Cluster, folder: Path) -> None:
     storage = folder / "unshared" / "runs"
     settings = (*TINY, "dataset=mine")
+    broken = folder / "libraries" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libfoo.so is missing')")
     done = run_study(storage, "--address", cluster.address, "--data", str(folder / "data"), settings=settings)
+    shutil.rmtree(broken)
     assert done.returncode == 2, done.stdout + done.stderr
     lines = done.stderr.splitlines()
-    assert len(lines) == 2, lines
+    assert len(lines) == 3, lines
     assert f"node0: the storage {storage} is not there" in lines[0]
     assert f"node0: {folder}/data/mine lacks val/1.png" in lines[1]
+    assert "node0: torch can't be imported (libfoo.so is missing), the driver has" in lines[2]
     assert "head" in done.stdout, "the table has both nodes"
     assert list((folder / "unshared").iterdir()) == []
 
