@@ -18,7 +18,8 @@ from clearer.fields import ConfigurationError, as_text
 from clearer.images import ImageError
 from studies import dry_run, summary
 from studies.connection import ClusterError, reachable
-from studies.rounds import Rounds, data_folder
+from studies.data_source import data_place
+from studies.rounds import Rounds
 from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
@@ -65,7 +66,7 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
         default="quick",
         help="quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings",
     )
-    add("--data", metavar="DIR", help="the folder that holds bsds500/")
+    add("--data", metavar="DIR|URI", help="the folder, or s3://bucket/prefix, that holds bsds500/")
     add("--storage", metavar="DIR|URI", default="runs", help="where results are kept (default: runs)")
     add("--tracking-uri", metavar="URI", help="MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
     add("--seeds", metavar="N", type=whole_number, default=1, help="replicates of every trial (default 1)")
@@ -125,14 +126,11 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
 
 
 def _run(study: Study, options: argparse.Namespace, console: Console) -> int:
-    folder = data_folder(options)
-    if folder is not None and not folder.is_dir():
-        raise ImageError(f"--data {options.data}: no such folder")
     assigned = parse_assignments(options.assignments)
-    first = study.trials(options.preset, assigned, options.seeds, options.random, folder)
     storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
+    place = Place(storage, data_place(options.data), options.gpus_per_trial, options.checkpoint_seconds)
+    first = study.trials(options.preset, assigned, options.seeds, options.random, place.folder)
     store = Store(storage)
-    place = Place(storage, None if folder is None else str(folder), options.gpus_per_trial, options.checkpoint_seconds)
     if not options.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         store.check_writable()
     rounds = Rounds(study, options, assigned, store, place, console)

@@ -17,6 +17,7 @@ from typing import Any
 
 _ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
 _CONNECT_SECONDS = 3
+_PACKAGES = ("clearer", "studies", "analysis")
 _SOURCES = ("*.py", "*.sha256")
 
 
@@ -80,21 +81,25 @@ def _silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
+def own_files() -> dict[str, Path]:
+    """The files of this project that a node needs, less than a megabyte, by their names below the packages' folder."""
+    root = Path(__file__).resolve().parent.parent
+    found = (f for package in _PACKAGES for pattern in _SOURCES for f in (root / package).rglob(pattern))
+    return {str(file.relative_to(root)): file for file in sorted(found)}
+
+
 @contextlib.contextmanager
 def _shipped_code() -> Iterator[dict[str, Any]]:
-    """Options of `ray.init` that ship this project's own source, less than a megabyte, to every node.
+    """Options of `ray.init` that ship this project's own files to every node.
 
-    It is shipped as the working directory and not as modules: with those Ray puts the driver's folders first on the
+    They are shipped as the working directory and not as modules: with those Ray puts the driver's folders first on the
     workers' path, and a node that has another checkout at the same place would run that.
     """
-    root = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory(prefix="clearer-code-") as folder:
-        for package in ("clearer", "studies", "analysis"):
-            for pattern in _SOURCES:
-                for file in (root / package).rglob(pattern):
-                    copy = Path(folder, file.relative_to(root))
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, copy)
+        for name, file in own_files().items():
+            copy = Path(folder, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
         yield {"runtime_env": {"working_dir": folder}}
 
 

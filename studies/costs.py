@@ -74,11 +74,18 @@ class Costs:
         """The cost of one stage of a configuration."""
         case = stage, *(getattr(c, name) for name in (*SAME[stage], "dataset", *_LENGTHS.get(stage, ())))
         if case not in self._known:
-            rows = self._rows.get((stage, *(_as_in_a_row(c, name) for name in SAME[stage])), {})
-            sizes = [self._finished[stage][key] for key in rows if key in self._finished[stage]]
-            size = statistics.fmean(sizes) if sizes else _STAGE_BYTES[stage] + _FLOAT_BYTES * _weights(stage, c)
-            self._known[case] = Cost(*self._seconds(stage, c, rows), size)
+            rows = self._alike(stage, c)
+            self._known[case] = Cost(*self._seconds(stage, c, rows), self.bytes_of(stage, c))
         return self._known[case]
+
+    def bytes_of(self, stage: str, c: Configuration) -> float:
+        """What one stage of a configuration takes in the store; probes nothing."""
+        rows = self._alike(stage, c)
+        sizes = [self._finished[stage][key] for key in rows if key in self._finished[stage]]
+        return statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
+
+    def _alike(self, stage: str, c: Configuration) -> dict[str, dict[str, Any]]:
+        return self._rows.get((stage, *(_as_in_a_row(c, name) for name in SAME[stage])), {})
 
     def _seconds(self, stage: str, c: Configuration, rows: Mapping[str, Mapping[str, Any]]) -> tuple[float | None, str]:
         """Seconds of one stage, and what they rest on."""
@@ -132,6 +139,13 @@ class Costs:
         results = [self._store.result("reference", key) for key in sorted(self._finished["reference"])[:_RESULTS]]
         wanted = {name: getattr(c, name) for name in (*SAME["reference"], "dataset")}
         return [r for r in results if r is not None and wanted.items() <= r.get("fields", {}).items()]
+
+
+def stage_bytes(stage: str, c: Configuration) -> float:
+    """What one stage takes in the store, as its weights say; a checkpoint has each weight and two moments."""
+    if stage == "checkpoint":
+        return 3 * _FLOAT_BYTES * max(_weights("search", c), _weights("train", c))
+    return _STAGE_BYTES[stage] + _FLOAT_BYTES * _weights(stage, c)
 
 
 @functools.cache

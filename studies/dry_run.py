@@ -22,7 +22,7 @@ from studies.trial import Trial
 _NAMES = {"search": "searches", "train": "trainings", "test": "tests", "time": "testing times", "reference": "references"}  # fmt: skip
 _SLOTTED = ("reference", "search", "train", "test")
 """What runs side by side; testing times are taken one at a time."""
-_ROW_BYTES = 40_000
+ROW_BYTES = 40_000
 """A row and its curve."""
 
 
@@ -72,7 +72,7 @@ def _stage_lines(wanted: Plan) -> list[str]:
 
 
 def _cost_lines(wanted: Plan, costs: Costs, trials: int, place: Place, slots: int) -> list[str]:
-    seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(_ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
+    seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
     is_measured = True
     for stage in _NAMES:
         each = [costs.of(stage, c) for c in wanted.stages[stage].todo.values()]

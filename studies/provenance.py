@@ -9,10 +9,11 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from analysis.storage import StorageError, redacted
@@ -64,8 +65,9 @@ def write_study(
     configurations: Sequence[Configuration],
     command: str,
     question: str = "",
+    nodes: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
-    """Records what a study is and asks, beside what it was in earlier runs; its `study_id`."""
+    """Records what a study is and asks, beside what it was in earlier runs, and what the nodes of its cluster say of themselves; its `study_id`."""
     name = f"studies/{study}/study.json"
     about = json.loads(store.read(name) or b"{}")
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
@@ -80,6 +82,7 @@ def write_study(
             "commit": commit(),
             "versions": versions(),
             "hardware": hardware(),
+            **nodes,
         }
     )
     store.write(name, json.dumps(about | {"study": study, "question": question}, indent=1, sort_keys=True).encode())

@@ -27,6 +27,7 @@ from clearer.images import ImageError
 from clearer.timing import UnsteadyError, device_name
 from studies import stages
 from studies.claims import Claims, timing_name
+from studies.data_source import data_place
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.trial import prepare
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = OneLineParser(prog="python -m studies.retime", description="Time a study's networks on this machine.")
     parser.add_argument("storage", metavar="STORAGE", help="the folder or URI of the store")
     parser.add_argument("study", metavar="STUDY", help="the name of the study, such as lambda_pareto")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder that holds the datasets")
+    parser.add_argument("--data", metavar="DIR|URI", help="the folder, or s3://bucket/prefix, that holds the datasets")
     parser.add_argument("--gpu", action="store_true", help="time on this machine's GPU (default: CPU)")
     options = parser.parse_args(arguments)
     if options.gpu and not torch.cuda.is_available():
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if left else 0
 
 
-def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Console) -> int:
+def retime(storage: str, study: str, data: str | None, gpu: bool, console: Console) -> int:
     """Times every finished trial of a study on this machine, prints the times and renews the report; how many were not timed.
 
     Raises:
@@ -71,7 +72,7 @@ def retime(storage: str, study: str, data: Path | None, gpu: bool, console: Cons
     if about is None:
         raise StorageError(f"{storage}: holds no study {study}")
     configurations = json.loads(about)["trials"]
-    place = Place(store.storage, None if data is None else str(data.absolute()), gpus=1.0 if gpu else 0.0)
+    place = Place(store.storage, data_place(data), gpus=1.0 if gpu else 0.0)
     with (
         Claims(store) as claims,
         claims.alone(

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -32,6 +31,7 @@ from studies.execution import Execution
 from studies.jobs import Job
 from studies.module_times import with_module_times
 from studies.packs import Packing
+from studies.preflight import check_here, check_nodes
 from studies.progress import Progress, duration
 from studies.provenance import planned_trials, read_study, write_study
 from studies.scheduling import Cluster
@@ -119,9 +119,10 @@ class Rounds:
         self._deadline = None if self.options.budget is None else time.monotonic() + self.options.budget
         self._cluster: Cluster | None = None
         self._tracking: Tracking | None = None
+        self._nodes: dict[str, Any] = {}
         with contextlib.ExitStack() as self._stack:
             if missing:  # before anything is written
-                self._connected().check_request(max(trial.configuration.threads for trial in missing))
+                self._preflight(missing)
             if self._stack.enter_context(self._alone()):
                 missing = self._prepared(self._missing(self.planned))
             while True:
@@ -136,6 +137,18 @@ class Rounds:
                     f"what was found asks for {len(further)} more trials, {len(further) - len(missing)} there, {len(missing)} to run"
                 )
             self._report()
+
+    def _preflight(self, missing: Sequence[Trial]) -> None:
+        threads, is_local = max(t.configuration.threads for t in missing), self.options.address in (None, "local")
+        about = self.place, missing, threads, self._tracking_uri, self.console
+        if is_local:
+            check_here(*about)
+        self._connected().check_request(threads)
+        self._nodes = {} if is_local else check_nodes(*about)
+
+    @property
+    def _tracking_uri(self) -> str | None:
+        return self.options.tracking_uri or default_uri(self.store)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -201,7 +214,8 @@ class Rounds:
             for trial_id in self.store.trial_ids(self.study.name) & {trial.trial_id for trial in missing}:
                 self.store.forget_trial(self.study.name, trial_id)
         command = redacted(shlex.join(sys.argv))
-        write_study(self.store, self.study.name, self.options.preset, self.planned, command, self.study.question)
+        question = self.study.question
+        write_study(self.store, self.study.name, self.options.preset, self.planned, command, question, self._nodes)
         started = read_study(self.store, self.study.name)["trials_started_at"]
         for trial in missing:
             trial.started_at = datetime.fromisoformat(started[trial.trial_id]).timestamp()
@@ -224,7 +238,7 @@ class Rounds:
 
     def _tracked(self) -> Tracking | None:
         """Tracking, opened when it is first needed; None where there is none."""
-        uri = self.options.tracking_uri or default_uri(self.store)
+        uri = self._tracking_uri
         is_known = self.store.read(f"studies/{self.study.name}/study.json") is not None
         if self._tracking is None and is_known and uri not in (None, "none"):
             self._tracking = Tracking(uri, self.study.name, self.store)
@@ -253,8 +267,3 @@ class Rounds:
 def out_of_time(budget: float, left: int) -> str:
     """What is said when the time is spent."""
     return f"--budget {duration(budget)} is spent: {left} trials have not started; the same command goes on with them"
-
-
-def data_folder(options: argparse.Namespace) -> Path | None:
-    """The folder of `--data`, absolute."""
-    return None if options.data is None else Path(options.data).expanduser().absolute()

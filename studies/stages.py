@@ -30,6 +30,7 @@ from clearer.networks import Network
 from clearer.runs import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import device_name, pass_seconds, testing_time
+from studies.data_source import is_remote, local_copy
 from studies.store import Store
 
 SCORES = ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y")
@@ -55,8 +56,10 @@ class Place:
 
     @property
     def folder(self) -> Path | None:
-        """The data folder."""
-        return None if self.data is None else Path(self.data)
+        """The data folder on this node; what `data_source.pinned` has named is copied to it first."""
+        if self.data is None:
+            return None
+        return local_copy(self.data) if is_remote(self.data) else Path(self.data)
 
 
 @dataclass(frozen=True)

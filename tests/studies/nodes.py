@@ -11,15 +11,24 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+
+class Cluster(NamedTuple):
+    """Its address, and the process groups of its nodes, the head's first."""
+
+    address: str
+    groups: list[int]
+
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
 @contextmanager
-def running_cluster(*wrappers: Sequence[str]) -> Iterator[str]:
-    """The address of a cluster: a head of two CPUs, and a further node of one for each of `wrappers`, the words before its command."""
+def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cluster]:
+    """A cluster: a head, named head, and a further node of one CPU, named node0 …, for each of `wrappers`, the words before its command."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -30,25 +39,41 @@ def running_cluster(*wrappers: Sequence[str]) -> Iterator[str]:
         token.write_text("0123456789abcdef" * 4)
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-        head = ["--head", f"--port={port}", "--num-cpus=2", f"--temp-dir={folder}/ray", "--include-dashboard=false"]
+        head = [
+            "--head",
+            f"--port={port}",
+            f"--num-cpus={head_cpus}",
+            f"--temp-dir={folder}/ray",
+            "--include-dashboard=false",
+            "--node-name=head",
+        ]
         try:
-            started.append(_started([*RAY, "start", "--block", *head], Path(folder, "head.log")))
+            _start(started, [*RAY, "start", "--block", *head], Path(folder, "head.log"))
             for number, wrapper in enumerate(wrappers):
-                joined = [*wrapper, *RAY, "start", "--block", f"--address=127.0.0.1:{port}", "--num-cpus=1"]
-                started.append(_started(joined, Path(folder, f"{number}.log")))
-            yield f"127.0.0.1:{port}"
+                joined = [
+                    *wrapper,
+                    *RAY,
+                    "start",
+                    "--block",
+                    f"--address=127.0.0.1:{port}",
+                    "--num-cpus=1",
+                    f"--node-name=node{number}",
+                ]
+                _start(started, joined, Path(folder, f"{number}.log"))
+            yield Cluster(f"127.0.0.1:{port}", [node.pid for node in started])
         finally:
             for node in reversed(started):
                 subprocess.run(["pkill", "-KILL", "-s", str(node.pid)], check=False)
                 node.wait()
 
 
-def _started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(started: list[subprocess.Popen[bytes]], command: list[str], log: Path) -> None:
+    """Starts a node, adds it to those that `started`, and waits until it is up."""
     with log.open("w") as out:
         node = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ.copy(), start_new_session=True)
-    end = time.monotonic() + 60
+    started.append(node)
+    end = time.monotonic() + 120
     while "Ray runtime started" not in log.read_text():
         assert node.poll() is None, log.read_text()
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.1)
-    return node

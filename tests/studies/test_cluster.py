@@ -16,19 +16,24 @@ from running import MEASURED, ROOT, TINY, run_study
 
 import analysis
 from clearer.reading import content_hash
+from studies.provenance import read_study
+from studies.store import Store
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a Ray cluster of one node."""
-    with running_cluster() as address:
-        yield address
+    with running_cluster() as started:
+        yield started.address
 
 
 def test_rows_equal_those_of_one_machine_bit_for_bit(cluster: str, study_storage: Path, tmp_path: Path) -> None:
     done = run_study(tmp_path / "runs", "--address", cluster, settings=TINY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
+    (run,) = read_study(Store(str(tmp_path / "runs")), "lambda_pareto")["runs"]
+    assert [node["host"] for node in run["nodes"]] == ["head"]
+    assert run["warnings"] == []
     here = analysis.load(study_storage)
     there = analysis.load(tmp_path / "runs").sort_values("trial_id", ignore_index=True)
     here = here[here["trial_id"].isin(there["trial_id"])].sort_values("trial_id", ignore_index=True)
