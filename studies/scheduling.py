@@ -176,7 +176,9 @@ def _callback(watcher: Watcher, ended: set[str]) -> Any:
         ) -> None:
             if result.get("iteration", 0) > furthest.get(trial.trial_id, 0):
                 furthest[trial.trial_id] = result["iteration"]
-                trial.run_metadata.num_failures = 0  # losses count in a row: nodes may be taken back any number of times
+                trial.run_metadata.num_failures = (
+                    0  # losses count in a row: nodes may be taken back any number of times
+                )
             for job in trial.config["pack"].jobs:
                 if job.key in result.get("records", ()):
                     about = {name: result[name] for name in ("iteration", "iterations", "seconds")}

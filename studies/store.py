@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 import uuid
 from collections.abc import Collection
 from pathlib import Path
@@ -218,3 +219,9 @@ def as_parquet(table: pa.Table) -> bytes:
 def from_parquet(data: bytes | None) -> list[dict[str, Any]]:
     """The rows of a Parquet file's bytes; none for None."""
     return [] if data is None else pq.read_table(pa.BufferReader(data)).to_pylist()
+
+
+if __name__ == "__main__":
+    from studies.collect import main
+
+    sys.exit(main())

@@ -72,7 +72,7 @@ class PackWorker(tune.Trainable):
 
 def _node_is_drained() -> bool:
     try:
-        draining = ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=1)
+        draining = ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=1)  # type: ignore[attr-defined]
     except Exception:  # a question that nothing depends on
         return False
     return ray.get_runtime_context().get_node_id() in draining
