@@ -80,8 +80,8 @@ class Cluster:
         ended: set[str] = set()
         scratch = _scratch(place)
         tuner = tune.Tuner(
-            PackWorker,
-            param_space={"pack": tune.grid_search(list(packs)), "place": place},
+            tune.with_parameters(PackWorker, place=place),
+            param_space={"pack": tune.grid_search(list(packs)), "gpus": self.gpus_per_trial},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.concurrent,
                 reuse_actors=self.gpus_per_trial == 0,

@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(folder: Path, port: int) -> Iterator[str]:
+def server(folder: Path, port: int, seconds: float = 90) -> Iterator[str]:
     """A tracking server over `folder`; killed at the end, as a crash would."""
     arguments = [
         "--backend-store-uri",
@@ -41,7 +41,7 @@ def server(folder: Path, port: int) -> Iterator[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + seconds
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
