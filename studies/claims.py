@@ -182,7 +182,7 @@ class Claims:
         with self._lock:
             self._names = (self._names | set(add)) - set(drop)
             try:
-                self.store.write(self._file, sealed(_this_process() | {"names": sorted(self._names)}))
+                self.store.write(self._file, sealed(_this_process() | {"names": sorted(self._names)}), is_durable=False)
             except OSError:
                 return False
         return True

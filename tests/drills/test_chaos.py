@@ -15,16 +15,16 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import tracking_servers
 from disturbing import RayNodes, kill_session, numbers, ray_nodes, send
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from running import command, run_study, wait_for
-from tracking_servers import free_port, server
+from tracking_servers import free_port
 
 from studies import collect
 from studies.provenance import read_study
@@ -35,7 +35,7 @@ from studies.tracked import STUDY_TAG, TRIAL_TAG
 pytestmark = pytest.mark.drill
 
 SETTINGS = (
-    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=300", "warmup_iterations=20", "train_iterations=120",
+    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=200", "warmup_iterations=20", "train_iterations=80",
     "report_iterations=10", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
 FLAGS = ("--random", "0", "--checkpoint-seconds", "1")
@@ -85,8 +85,9 @@ class Storm:
     driver: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
-        self.servers = ExitStack()
-        self.uri = self.servers.enter_context(server(self.folder, self.port, PATIENCE))
+        self.server = tracking_servers.start(self.folder, self.port)
+        tracking_servers.wait_until_up(self.port, PATIENCE)
+        self.uri = f"http://127.0.0.1:{self.port}"
 
     def keep_running(self, more: bool) -> bool:
         """Starts what is not running; whether there is a study to disturb or to wait for."""
@@ -136,8 +137,9 @@ class Storm:
             self.driver.send_signal(kill.signal)
             self.driver.wait(120)
         else:
-            self.servers.close()
-            self.servers.enter_context(server(self.folder, self.port, PATIENCE))
+            kill_session(self.server.pid)
+            self.server.wait()
+            self.server = tracking_servers.start(self.folder, self.port)
 
     def newest_checkpoint(self) -> float | None:
         """Its age in seconds, of the stages under way."""
@@ -160,7 +162,8 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
         if storm.driver is not None:
             kill_session(storm.driver.pid)
             storm.driver.wait()
-        storm.servers.close()
+        kill_session(storm.server.pid)
+        storm.server.wait()
 
 
 def temporary(storage: Path) -> list[Path]:
@@ -201,6 +204,7 @@ def test_thirty_kills_change_nothing(storm: Storm, tmp_path: Path) -> None:
     done = run_study(undisturbed, "--tracking-uri", "none", *FLAGS, settings=SETTINGS)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = numbers(undisturbed)
+    tracking_servers.wait_until_up(storm.port, PATIENCE)
     print(*table(kills), sep="\n")
     print(
         f"{seconds:.0f} s; the command was started {storm.starts} times for {len(storm.stores)} studies of {len(expected[0])} trials"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -87,3 +88,17 @@ def test_a_drained_node_is_left(job: Job, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(SystemExit):
         made.step()
     assert Store(str(tmp_path)).saved_iteration("search", job.key) == 3
+
+
+def test_an_isolated_worker_that_runs_on_beside_its_replacement_changes_no_bit(job: Job, tmp_path: Path) -> None:
+    """Both write checkpoints and the result under the same names, in turns, the replacement three iterations behind."""
+    place = Place(str(tmp_path / "both"), None, checkpoint_seconds=0)
+    isolated = run_pack(Pack((job,)), place)
+    told = [next(isolated)]
+    Store(place.storage).forget_checkpoints("search", job.key, after=0)
+    replacement = run_pack(Pack((job,)), place)
+    for one, other in itertools.zip_longest(isolated, replacement, fillvalue={}):
+        told += [one, other]
+    assert [event["ended"] for event in told if "ended" in event] == [{job.key: None}] * 2
+    assert Store(place.storage).names(f"stages/search/{job.key}") == ["curve.parquet", "result.json", "supernet.pt"]
+    assert whole(job, tmp_path / "both") == whole(job, tmp_path / "whole")
