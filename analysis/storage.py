@@ -29,10 +29,16 @@ def open_storage(storage: str | Path) -> tuple[pafs.FileSystem, str]:
     return filesystem, root.rstrip("/")
 
 
+_USERINFO = re.compile(r"(\w+://)(?:[^/\s]+|[^/\s:]+:\S+)@")
+"""Before the @ of a URI; a password may hold a slash that should have been escaped."""
+_SECRETS = re.compile(
+    r"((?:secret|access|passw|pwd|token|credential|signature|key|\bsig(?==))[\w-]*=)[^&\s]+", re.IGNORECASE
+)
+
+
 def redacted(text: str) -> str:
     """`text` without the user names, passwords and keys of URIs in it."""
-    hidden = re.sub(r"(\w+://)[^/\s]+@", r"\1***@", text)
-    return re.sub(r"((?:secret|access|password|token|key)[\w-]*=)[^&\s]+", r"\1***", hidden, flags=re.IGNORECASE)
+    return _SECRETS.sub(r"\1***", _USERINFO.sub(r"\1***@", text))
 
 
 def write_whole(filesystem: pafs.FileSystem, path: str, data: bytes) -> None:

@@ -62,9 +62,14 @@ def unpack_network(data: bytes) -> Network:
         DamagedError: not a network that `pack_network` wrote.
     """
     try:
-        about = _about(data)
-        network = Network(Architecture.parse(about["architecture"]), about["channels"], about["image_channels"])
-        network.load_state_dict(safetensors.torch.load(data))
+        about, tensors = _about(data), safetensors.torch.load(data)
+        described = Architecture.parse(about["architecture"]), about["channels"], about["image_channels"]
+        with torch.device("meta"):  # nothing is allocated for a network that is described larger than it is
+            shapes = {name: tensor.shape for name, tensor in Network(*described).state_dict().items()}
+        if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
+            raise ValueError("the tensors are not those of the architecture")
+        network = Network(*described)
+        network.load_state_dict(tensors)
     except Exception as error:  # the parsers and the modules raise many kinds
         raise DamagedError(f"not a network of this project ({type(error).__name__})") from None
     return network.eval()

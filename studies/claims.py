@@ -126,21 +126,28 @@ class Claims:
 
     def others(self) -> list[Driver]:
         """The other drivers that live; the files of those that do not are removed."""
+        living, dead = self.survey()
+        for file in dead:
+            self.store.remove(f"{FOLDER}/{file}")
+        return living
+
+    def survey(self) -> tuple[list[Driver], list[str]]:
+        """The other drivers that live, and the ids of those that do not but have left their files."""
         files = pafs.FileSelector(self.store.path(FOLDER), allow_not_found=True)
         written = {info.base_name: info.mtime_ns for info in self.store.filesystem.get_file_info(files)}
         now = written.pop(self.id, None)
-        found = []
+        living, dead = [], []
         for file in sorted(name for name in written if not name.endswith(".partial")):
             about = self._read(file)
             if about is None:
                 continue
             silent = now is not None and now - written[file] > 1e9 * DEAD_SECONDS
             if silent or (about and _process_is_gone(about)):
-                self.store.remove(f"{FOLDER}/{file}")
+                dead.append(file)
             elif about:
                 who = f"process {about['process']} on {about['host']}"
-                found.append(Driver(file, who, frozenset(about["names"])))
-        return found
+                living.append(Driver(file, who, frozenset(about["names"])))
+        return living, dead
 
     def _read(self, file: str) -> dict[str, Any] | None:
         """What a driver has written; None where its file is gone, nothing where it is damaged.
@@ -175,7 +182,7 @@ class Claims:
         with self._lock:
             self._names = (self._names | set(add)) - set(drop)
             try:
-                self.store.write(self._file, sealed(_this_process() | {"names": sorted(self._names)}))
+                self.store.write(self._file, sealed(_this_process() | {"names": sorted(self._names)}), is_durable=False)
             except OSError:
                 return False
         return True

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.storage import StorageError
+from analysis.storage import StorageError, redacted
 from clearer.__main__ import OneLineParser
 from clearer.configuration import PRESETS, Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
@@ -44,6 +44,10 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
         return _run(study, options, console)
     except USAGE_ERRORS as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
+    except OSError as error:  # of the store: a full disk, a server that is away
+        detail = redacted(str(error)).splitlines()[0]
+        where = f"{parser.prog}: --storage {redacted(options.storage)}"
+        parser.exit(1, f"{where}: {detail}; what was finished is kept: mend it and run the same command again\n")
     except KeyboardInterrupt:
         console.print("Stopped. What was finished is kept; run the same command again to go on.")
         return 130

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ Leave = Callable[[], bool]
 """Asked after every iteration: whether the pack has to be left now."""
 
 
-def run_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Iterator[Event]:
+def run_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Generator[Event]:
     """Computes what is missing of a pack; each job ends by an event of its own. A failure of one leaves the others alone.
 
     An event may be empty. Whoever closes the iterator leaves a checkpoint of what was under way.

@@ -78,10 +78,12 @@ class Cluster:
 
         named = {job.key: job for pack in packs for job in pack.jobs}
         ended: set[str] = set()
+        trainable = tune.with_parameters(PackWorker, place=place)
+        trainable.__qualname__ = PackWorker.__qualname__  # what `ps` and Ray's dashboard show
         scratch = _scratch(place)
         tuner = tune.Tuner(
-            PackWorker,
-            param_space={"pack": tune.grid_search(list(packs)), "place": place},
+            trainable,
+            param_space={"pack": tune.grid_search(list(packs)), "gpus": self.gpus_per_trial},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.concurrent,
                 reuse_actors=self.gpus_per_trial == 0,

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import sys
 import uuid
 from collections.abc import Collection
 from pathlib import Path
@@ -62,8 +64,8 @@ class Store:
             detail = redacted(str(error)).splitlines()[0]
             raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
 
-    def write(self, name: str, data: bytes) -> None:
-        """Puts `data` under `name`; a reader sees all of it or what was there before."""
+    def write(self, name: str, data: bytes, is_durable: bool = True) -> None:
+        """Puts `data` under `name`; a reader sees all of it or what was there before, if `is_durable` also after a power cut."""
         path = self.path(name)
         if self.is_local:
             self.filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
@@ -71,6 +73,8 @@ class Store:
             try:
                 with self.filesystem.open_output_stream(partial) as stream:
                     stream.write(data)
+                if is_durable:
+                    _flush(partial)
                 self.filesystem.move(partial, path)
             except BaseException:
                 if self.filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
@@ -136,7 +140,8 @@ class Store:
     def save_checkpoint(self, stage: str, key: str, iteration: int, data: bytes) -> None:
         """Keeps a checkpoint of a stage under way, and the one before it; none of a stage that is finished."""
         folder = f"stages/{stage}/{key}"
-        self.write(f"{folder}/checkpoint-{iteration:09d}", data)
+        # A checkpoint has a checksum, and one before it.
+        self.write(f"{folder}/checkpoint-{iteration:09d}", data, is_durable=False)
         kept = self._checkpoints(folder)
         # The result is looked for after the checkpoint is written: looked for before, it could come in between.
         for name in kept[:-2] if self.result(stage, key) is None else kept:
@@ -204,6 +209,15 @@ class Store:
                     self.write(f"studies/{study}/{kind}.parquet", as_parquet(table))
 
 
+def _flush(path: str) -> None:
+    """Brings a file to the disk itself: the name may get there before what was written."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def _iteration(checkpoint: str) -> int:
     return int(checkpoint.removeprefix("checkpoint-"))
 
@@ -218,3 +232,9 @@ def as_parquet(table: pa.Table) -> bytes:
 def from_parquet(data: bytes | None) -> list[dict[str, Any]]:
     """The rows of a Parquet file's bytes; none for None."""
     return [] if data is None else pq.read_table(pa.BufferReader(data)).to_pylist()
+
+
+if __name__ == "__main__":
+    from studies.collect import main
+
+    sys.exit(main())

@@ -16,6 +16,7 @@ from ray import tune
 
 from studies.jobs import Event
 from studies.learning import run_pack
+from studies.stages import Place
 
 _DRAINING_SECONDS = 5.0
 """The time between two questions whether the node is drained."""
@@ -27,18 +28,20 @@ class PackWorker(tune.Trainable):
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """The threads of the configuration, and the share of a GPU that a trial takes."""
-        gpus = {"GPU": config["place"].gpus} if config["place"].gpus else {}
+        gpus = {"GPU": config["gpus"]} if config["gpus"] else {}
         return tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}])
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Begins with a pack."""
+    def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
+        """Begins with a pack at `place`, which is no part of `config`: Tune writes that to files, and a storage's URI may hold secrets."""
+        assert place is not None
+        self._place = place
         self._told_to_leave = False
         self._asked = time.monotonic()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begins with another pack in the same process."""
-        self._events = run_pack(new_config["pack"], new_config["place"], self._has_to_leave)
+        self._events = run_pack(new_config["pack"], self._place, self._has_to_leave)
         return True
 
     def step(self) -> Event:
@@ -72,7 +75,7 @@ class PackWorker(tune.Trainable):
 
 def _node_is_drained() -> bool:
     try:
-        draining = ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=1)
+        draining = ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=1)  # type: ignore[attr-defined]
     except Exception:  # a question that nothing depends on
         return False
     return ray.get_runtime_context().get_node_id() in draining

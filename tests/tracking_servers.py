@@ -27,28 +27,38 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def server(folder: Path, port: int) -> Iterator[str]:
-    """A tracking server over `folder`; killed at the end, as a crash would."""
+def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """A tracking server over `folder`, which answers soon, in a session of its own."""
     arguments = [
         "--backend-store-uri",
         f"sqlite:///{folder}/mlflow.db",
         "--artifacts-destination",
         str(folder / "artifacts"),
     ]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *arguments, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
+
+
+def wait_until_up(port: int, seconds: float = 90) -> None:
+    """Waits until a server answers."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, "the tracking server does not start"
+            time.sleep(0.2)
+
+
+@contextmanager
+def server(folder: Path, port: int) -> Iterator[str]:
+    """A tracking server over `folder`; killed at the end, as a crash would."""
+    process = start(folder, port)
     try:
-        end = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the tracking server does not start"
-                time.sleep(0.2)
+        wait_until_up(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)

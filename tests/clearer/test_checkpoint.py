@@ -115,7 +115,15 @@ def test_notes_travel_with_the_network():
 
 @pytest.mark.parametrize(
     "other",
-    [{"architecture": "FP-F"}, {"architecture": "PX"}, {"channels": 3}, {"channels": "2"}, {"image_channels": 3}],
+    [
+        {"architecture": "FP-F"},
+        {"architecture": "PX"},
+        {"channels": 3},
+        {"channels": "2"},
+        {"image_channels": 3},
+        {"channels": 10**6},
+        {"architecture": "PF-F" + "-P" * 500, "channels": 10**4},
+    ],
 )
 def test_a_network_that_does_not_fit_its_description_is_damaged(other):
     assert unpack_network(with_header(NETWORK, lambda about: about)).channels == 2

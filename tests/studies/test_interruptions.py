@@ -7,10 +7,10 @@ import signal
 import subprocess
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from disturbing import assert_equal, workers
 from mlflow.entities import ViewType
-from running import MEASURED, command, run_study, wait_for
+from running import command, run_study, wait_for
 from tracking_servers import contents, runs, synced
 
 import analysis
@@ -20,14 +20,6 @@ SETTINGS = (
     "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
 FLAGS = ("--random", "0")
-REUSED = ("search_reused", "train_reused")
-
-
-def numbers(storage: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows and curves without what a clock measured or what a run found in the store."""
-    rows = analysis.load(storage).drop(columns=[*MEASURED, *REUSED]).sort_values("trial_id", ignore_index=True)
-    curves = analysis.load_curves(storage).drop(columns=["seconds", "recorded_at"])
-    return rows, curves.sort_values(["trial_id", "stage", "iteration"], ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,27 +35,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return storage
 
 
-def start(storage: Path) -> subprocess.Popen[str]:
-    """Starts the study with a checkpoint at every report."""
-    arguments = command(storage, "--checkpoint-seconds", "0", *FLAGS, settings=SETTINGS)
+def start(storage: Path, checkpoint_seconds: str = "0") -> subprocess.Popen[str]:
+    """Starts the study, with a checkpoint at every iteration."""
+    arguments = command(storage, "--checkpoint-seconds", checkpoint_seconds, *FLAGS, settings=SETTINGS)
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=storage.parent)
-
-
-def workers(of: int) -> list[int]:
-    """The processes below `of` that run a trial."""
-    found = subprocess.run(
-        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[1:]
-    lines = [line.split(None, 2) for line in found]
-    below = {of}
-    for _ in range(6):
-        below |= {int(pid) for pid, parent, _ in lines if int(parent) in below}
-    return [int(pid) for pid, _, arguments in lines if int(pid) in below and "PackWorker" in arguments]
-
-
-def assert_equal(storage: Path, other: Path) -> None:
-    for mine, theirs in zip(numbers(storage), numbers(other), strict=True):
-        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
 
 
 def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undisturbed: Path) -> None:
@@ -95,11 +70,11 @@ def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undis
     assert steps == list(range(2, 81, 2)), "no step missing, none twice"
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, undisturbed: Path) -> None:
+def test_a_driver_that_has_to_go_saves_at_once_and_says_how_to_go_on(tmp_path: Path, undisturbed: Path) -> None:
     storage = tmp_path / "runs"
-    driver = start(storage)
-    wait_for(lambda: list(storage.glob("stages/search/*/checkpoint-*")))
-    driver.send_signal(signal.SIGINT)
+    driver = start(storage, checkpoint_seconds="600")
+    wait_for(lambda: workers(driver.pid) and list(storage.glob("stages/search")))
+    driver.send_signal(signal.SIGTERM)  # goes the way of Ctrl-C
     output, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, output + errors
     assert "run the same command again to go on" in output

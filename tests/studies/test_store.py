@@ -93,3 +93,7 @@ def test_a_storage_of_no_known_kind_is_named_without_its_secrets() -> None:
         Store("gopher://user:hunter2@host/x")
     assert "hunter2" not in str(refusal.value)
     assert redacted("s3://key:pw@b/p?secret_key=abc&region=x") == "s3://***@b/p?secret_key=***&region=x"
+    assert redacted("s3://key:a/b+c@b/p -> abfs://c/p?sig=x%2F&se=1") == "s3://***@b/p -> abfs://c/p?sig=***&se=1"
+    assert redacted("x?X-Amz-Credential=a&X-Amz-Signature=b") == "x?X-Amz-Credential=***&X-Amz-Signature=***"
+    for harmless in ("http://127.0.0.1:5000 a@b", "sigma=30", "s3://b/p?endpoint_override=127.0.0.1:9000&scheme=http"):
+        assert redacted(harmless) == harmless
