@@ -63,9 +63,12 @@ class Cluster:
         held = Request(threads, self.gpus_per_trial).slots(self.nodes())
         return min(held, self.concurrent or held)
 
-    def run_phase(self, packs: Sequence[Pack], place: Place, watcher: Watcher) -> None:
+    def run_phase(
+        self, packs: Sequence[Pack], place: Place, watcher: Watcher, then: Callable[[], Sequence[Pack]] | None = None
+    ) -> None:
         """Runs the jobs of the packs to their ends: one that fails does not touch the others.
 
+        As soon as all searches of `packs` have ended, `then` gives further packs, which the same workers go on with.
         Once for every job `watcher.ended` is called, or `watcher.stopped` where halving has stopped it.
 
         Raises:
@@ -73,8 +76,8 @@ class Cluster:
         """
         from ray import tune
 
-        named = {job.key: job for pack in packs for job in pack.jobs}
         ended: set[str] = set()
+        queue = _queue(packs, then, ended)
         gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
         trainable = tune.with_resources(
             _run_pack,
@@ -83,8 +86,10 @@ class Cluster:
         scratch = _scratch(place)
         tuner = tune.Tuner(
             trainable,
-            param_space={"pack": tune.grid_search(list(packs)), "place": place},
+            param_space={"place": place},
             tune_config=tune.TuneConfig(
+                search_alg=queue,
+                num_samples=-1,
                 max_concurrent_trials=self.concurrent,
                 reuse_actors=self.gpus_per_trial == 0,
                 scheduler=halving.scheduler(),
@@ -103,7 +108,7 @@ class Cluster:
         finally:
             signal.signal(signal.SIGINT, on_interrupt)  # Tune leaves its own, which swallows the next Ctrl-C
             shutil.rmtree(scratch, ignore_errors=True)
-        if ended != set(named):
+        if not queue.given <= ended or queue.is_left:
             raise KeyboardInterrupt
 
     def time_networks(
@@ -166,6 +171,45 @@ def _time_networks(
             yield stages.run_timing(configuration, architecture, data, train, place)
         except Exception as error:
             yield f"error: {failure_of(error).reason}"
+
+
+def _queue(packs: Sequence[Pack], then: Callable[[], Sequence[Pack]] | None, ended: set[str]) -> Any:
+    from ray.tune.search import Searcher
+
+    class Queue(Searcher):
+        """Hands Tune the packs in order, then those that follow once all searches have `ended`; `given` are the keys of their jobs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._waiting, self._then = list(packs), then
+            self.given: set[str] = set()
+            self._searches = {job.key for pack in packs for job in pack.jobs if job.stage == "search"}
+
+        @property
+        def is_left(self) -> bool:
+            """Whether there is more to hand out."""
+            return bool(self._waiting) or self._then is not None
+
+        def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+            if self._then is not None and self._searches <= ended:
+                further, self._then = self._then, None
+                self._waiting += further()
+            if self._waiting:
+                pack = self._waiting.pop(0)
+                self.given |= {job.key for job in pack.jobs}
+                return {"pack": pack}
+            return None if self.is_left else self.FINISHED
+
+        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+            pass
+
+        def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+            pass  # Tune's own files are disposable
+
+        def __reduce__(self) -> Any:
+            return object, ()  # Tune pickles its options for a restore that is never made
+
+    return Queue()
 
 
 def _callback(watcher: Watcher, ended: set[str]) -> Any:
