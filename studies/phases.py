@@ -13,7 +13,8 @@ from studies.claims import POLL_SECONDS, Claims
 from studies.jobs import Failure, Job, Pack
 from studies.packs import packs
 from studies.progress import Progress, duration
-from studies.scheduling import Cluster, Watcher
+from studies.queueing import Watcher
+from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
 from studies.study import label

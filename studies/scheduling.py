@@ -1,7 +1,6 @@
-"""Where and when stages run. With `studies.halving` the only file that knows Ray Tune; `studies.connection` joins or starts the cluster.
+"""Where and when stages run. With `studies.queueing` and `studies.halving` what knows Ray Tune; `studies.connection` joins or starts the cluster.
 
-A phase (all searches that are missing, then all trainings that are missing with their tests) is one Tune
-run over packs of jobs; Tune places them, limits how many run at once, and starts a pack again when its worker or
+A phase (searches that are missing, and trainings with their tests) is one Tune run over a queue of packs of jobs; Tune places them, limits how many run at once, and starts a pack again when its worker or
 node is lost. What a job computed is in the store, so Tune's own files are disposable: no Tune checkpoint
 is written and nothing is restored from them. Testing time is measured by one task at a time after the
 trials, on one node of which nothing else of the study has a share.
@@ -22,21 +21,10 @@ from clearer.configuration import Configuration
 from studies import halving, stages
 from studies.capacity import Request
 from studies.connection import ClusterError
-from studies.jobs import Failure, Job, Pack, failure_of
+from studies.jobs import Pack, failure_of
 from studies.learning import run_pack
+from studies.queueing import MAX_FAILURES, Watcher, callback, queue_of
 from studies.stages import Fingerprints, Place
-
-MAX_FAILURES = 3
-
-
-@dataclass
-class Watcher:
-    """What the driver does while a phase runs; every argument is plain data."""
-
-    started: Callable[[Job], None] = lambda job: None
-    progressed: Callable[[Job, dict[str, Any]], None] = lambda job, progress: None
-    ended: Callable[[Job, Failure | None], None] = lambda job, failure: None
-    stopped: Callable[[Job, dict[str, Any]], None] = lambda job, spent: None
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ class Cluster:
         from ray import tune
 
         ended: set[str] = set()
-        queue = _queue(packs, then, ended)
+        queue = queue_of(packs, then, ended, self.slots(packs[0].configuration.threads), self._warm)
         gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
         trainable = tune.with_resources(
             _run_pack,
@@ -99,7 +87,7 @@ class Cluster:
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
                 verbose=0,
-                callbacks=[_callback(watcher, ended)],
+                callbacks=[callback(watcher, ended)],
             ),
         )
         on_interrupt = signal.getsignal(signal.SIGINT)
@@ -135,6 +123,15 @@ class Cluster:
         """The name of the machine on which `time_networks` measures."""
         return self._timing_node()["NodeManagerHostname"]
 
+    def _warm(self) -> None:
+        """Starts the process that will take times while a slot is idle: it need not be waited for then."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if not self.gpus_per_trial:
+            strategy = NodeAffinitySchedulingStrategy(self._timing_node()["NodeID"], soft=False)
+            ray.remote(_nothing).options(scheduling_strategy=strategy).remote()
+
     def _timing_node(self) -> dict[str, Any]:
         import ray
 
@@ -163,6 +160,10 @@ def _run_pack(config: dict[str, Any]) -> None:
         tune.report(event)
 
 
+def _nothing() -> None:
+    """What a process runs that is to have imported this module; Ray keeps it for the next task."""
+
+
 def _time_networks(
     requests: list[tuple[Configuration, Architecture, Fingerprints, str]], place: Place
 ) -> Iterator[str]:
@@ -171,82 +172,3 @@ def _time_networks(
             yield stages.run_timing(configuration, architecture, data, train, place)
         except Exception as error:
             yield f"error: {failure_of(error).reason}"
-
-
-def _queue(packs: Sequence[Pack], then: Callable[[], Sequence[Pack]] | None, ended: set[str]) -> Any:
-    from ray.tune.search import Searcher
-
-    class Queue(Searcher):
-        """Hands Tune the packs in order, then those that follow once all searches have `ended`; `given` are the keys of their jobs."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._waiting, self._then = list(packs), then
-            self.given: set[str] = set()
-            self._searches = {job.key for pack in packs for job in pack.jobs if job.stage == "search"}
-
-        @property
-        def is_left(self) -> bool:
-            """Whether there is more to hand out."""
-            return bool(self._waiting) or self._then is not None
-
-        def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-            if self._then is not None and self._searches <= ended:
-                further, self._then = self._then, None
-                self._waiting += further()
-            if self._waiting:
-                pack = self._waiting.pop(0)
-                self.given |= {job.key for job in pack.jobs}
-                return {"pack": pack}
-            return None if self.is_left else self.FINISHED
-
-        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-            pass
-
-        def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-            pass  # Tune's own files are disposable
-
-        def __reduce__(self) -> Any:
-            return object, ()  # Tune pickles its options for a restore that is never made
-
-    return Queue()
-
-
-def _callback(watcher: Watcher, ended: set[str]) -> Any:
-    from ray import tune
-
-    class Report(tune.Callback):
-        """Passes Tune's events on to the watcher, job by job; adds to `ended` the keys of jobs that ended."""
-
-        def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            for job in trial.config["pack"].jobs:
-                if job.key not in ended:
-                    watcher.started(job)
-
-        def on_trial_result(
-            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-        ) -> None:
-            for job in trial.config["pack"].jobs:
-                if job.key in result.get("records", ()):
-                    about = {name: result[name] for name in ("iteration", "iterations", "seconds")}
-                    watcher.progressed(job, {**about, "record": result["records"][job.key]})
-                    if result.get("done") and job.key not in ended:  # so says the scheduler, never the job
-                        ended.add(job.key)
-                        watcher.stopped(job, result["spent"][job.key])
-                elif job.key in result.get("ended", ()):
-                    self._end(job, result["ended"][job.key])
-
-        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            lost = Failure(f"its worker was lost {MAX_FAILURES + 1} times (out of memory, or its node went away)")
-            for job in trial.config["pack"].jobs:
-                self._end(job, lost)
-
-        def __reduce__(self) -> Any:
-            return object, ()  # Tune pickles its options for a restore that is never made
-
-        def _end(self, job: Job, failure: Failure | None) -> None:
-            if job.key not in ended:
-                ended.add(job.key)
-                watcher.ended(job, failure)
-
-    return Report()
