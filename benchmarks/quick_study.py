@@ -1,89 +1,157 @@
-"""How fast a whole study is: the quick λ study with packs and processes, against the authors' way of its stages one after another.
+"""How fast a whole study is: the quick λ study with packs and processes, against the same job by the authors' way, one stage after another.
 
     python -m benchmarks.quick_study [--iterations 12] [--out FILE]
 
 The candidate is the command itself, `studies/lambda_pareto.py` with no arguments but an empty folder: wall time from its start to its end,
-with Ray, references, tests, testing times, figures and MLflow. The baseline is the same stages one after another in one process: searches
-and trainings by `benchmarks.plain` (eager fp32, all gradients, a loader of single crops) with as many threads as the machine has cores, and what the
-study itself took for references, tests and testing times, without Ray, figures and MLflow. The learning is extrapolated: of
-`--iterations` of each stage the fastest, which favours the baseline, times what the study's rows say that it ran.
+with Ray, references, tests, testing times, figures and MLflow. The baseline is one process with as many threads as the machine has cores:
+
+* searches and trainings by `benchmarks.plain` (eager fp32, all gradients, a loader of single crops). Of `--iterations` of each kind of step
+  the fastest, which favours the baseline, times what the study's rows say that it ran.
+* tests by `benchmarks.plain.restore`, scored as the study scores: one is taken whole, times their number.
+* testing times of the same architectures, by the same series of calls of `benchmarks.plain.restore`, and references: all taken whole.
+* without Ray, reports, figures, MLflow, checkpoints, and its own start.
+
+Two counts of the same job: each distinct stage once, which gives the baseline the store's sharing for nothing; and each trial by itself,
+as it is without a store, where trials that found the same architecture train, test and time it each. The first is the ratio that counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor, nn
 
 import analysis
 from benchmarks.measuring import hardware, write
-from benchmarks.plain import PlainTraining, SingleCrops
+from benchmarks.plain import PlainTraining, SingleCrops, restore
 from benchmarks.search_step import baseline, endless
+from clearer import references
 from clearer.architecture import Architecture
 from clearer.configuration import QUICK, Configuration
-from clearer.runs import learning_images
+from clearer.networks import Network
+from clearer.runs import learning_images, scored_images
+from clearer.testing import degraded_inputs, on_device, score
+from clearer.timing import pass_seconds, testing_time
 
 STUDY = Path(__file__).resolve().parent.parent / "studies" / "lambda_pareto.py"
 
 
-def seconds_of(run: Callable[[], Any], iterations: int) -> float:
-    """Wall seconds of the fastest of some calls, after one that is not counted: threads that wait for each other suffer from any neighbour."""
+class PlainNetwork(nn.Module):
+    """A derived network that restores by the authors' way."""
+
+    def __init__(self, architecture: Architecture, c: Configuration):
+        super().__init__()
+        self.network = Network(architecture, c.channels, c.image_channels).eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The restored batch; channels first."""
+        return restore(self.network, image.contiguous())
+
+
+def wall(run: Callable[[], Any]) -> float:
+    """Wall seconds of a call."""
+    started = time.perf_counter()
     run()
-    times = []
-    for _ in range(iterations):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return min(times)
+    return time.perf_counter() - started
 
 
-def plain_seconds(rows: pd.DataFrame, iterations: int) -> dict[str, float]:
-    """Wall seconds of the study's searches and trainings by the authors' way, one after another."""
+def fastest(run: Callable[[], Any], iterations: int) -> float:
+    """Of some calls, after one that is not counted: threads that wait for each other suffer from any neighbour."""
+    run()
+    return min(wall(run) for _ in range(iterations))
+
+
+def learning_seconds(rows: pd.DataFrame, c: Configuration, iterations: int) -> Iterator[tuple[str, pd.Series]]:
+    """Wall seconds of the searches and of the trainings by the authors' way, a figure for each row."""
+    steps = baseline(c)
+    alpha, weights = (fastest(steps[name], iterations) for name in ("alpha", "weights"))
+    a_search = c.search_iterations * (alpha + weights) - c.warmup_iterations * alpha
+    yield "searches", (rows["kind"] == "searched") * a_search
+    images = learning_images(c, c.weights_split, None)
+
+    def a_training(text: str) -> float:
+        training, batches = PlainTraining(Architecture.parse(text), c), endless(SingleCrops(c, images))
+        return c.train_iterations * fastest(lambda: training.step(next(batches)), iterations)
+
+    yield "trainings", rows["architecture"].map({text: a_training(text) for text in rows["architecture"].unique()})
+
+
+def other_seconds(rows: pd.DataFrame, c: Configuration) -> Iterator[tuple[str, pd.Series]]:
+    """The same of tests, testing times and references; of these all rows share one."""
+    images = scored_images(c, None)
+    degraded = [on_device(image, "cpu") for image in degraded_inputs(c, images)]
+    tests, times = {}, {}
+    for text in rows["architecture"].unique():
+        network = PlainNetwork(Architecture.parse(text), c)
+        tests[text] = wall(lambda network=network: score(c, network, images))  # type: ignore[misc]
+        torch.set_num_threads(c.threads)  # a testing time is one of so many threads, whoever takes it
+        times[text] = wall(lambda network=network: timed(network, degraded, c))  # type: ignore[misc]
+        torch.set_num_threads(os.cpu_count() or 1)
+    yield "tests", rows["architecture"].map(tests)
+    yield "testing times", rows["architecture"].map(times)
+    whole = wall(lambda: list(references.rows(c, _first(c), images)))
+    yield "references", pd.Series([whole] + [0.0] * (len(rows) - 1), rows.index)
+
+
+def timed(network: nn.Module, degraded: list[Tensor], c: Configuration) -> None:
+    """A testing time and a pass over the test set, as `studies.stages.run_timing` takes them."""
+    testing_time(network, degraded[: c.time_images], c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
+    pass_seconds(network, degraded, c.self_ensemble)
+
+
+def _first(c: Configuration) -> Any:
+    images, some = learning_images(c, c.alpha_split, None), slice(c.reference_images)
+    return dataclasses.replace(images, clean=images.clean[some], names=images.names[some])
+
+
+_SHARED = {
+    "searches": ["search_key"], "trainings": ["train_key"], "tests": ["test_key"], "testing times": ["architecture"], "references": [],
+}  # fmt: skip
+"""What tells distinct stages apart."""
+
+
+def baseline_seconds(rows: pd.DataFrame, iterations: int) -> tuple[dict[str, float], dict[str, float]]:
+    """By stage: each distinct stage once, and each trial by itself."""
     torch.set_num_threads(os.cpu_count() or 1)
     c = Configuration(**QUICK)
-    steps = baseline(c)
-    alpha, weights = (seconds_of(steps[name], iterations) for name in ("alpha", "weights"))
-    searches = rows[rows["kind"] == "searched"].drop_duplicates("search_key")
-    total = {"searches": len(searches) * (c.search_iterations * (alpha + weights) - c.warmup_iterations * alpha)}
-    images = learning_images(c, c.weights_split, None)
-    trained = rows.drop_duplicates("train_key")["architecture"].value_counts()
-    total["trainings"] = 0.0
-    for text, count in trained.items():
-        training = PlainTraining(Architecture.parse(str(text)), c)
-        batches = endless(SingleCrops(c, images))
-        each = seconds_of(lambda training=training, batches=batches: training.step(next(batches)), iterations)  # type: ignore[misc]
-        total["trainings"] += count * c.train_iterations * each
-    return total
-
-
-def other_seconds(storage: Path) -> float:
-    """Seconds of the stages that do not learn, one after another, as they were in the study."""
-    total = 0.0
-    for file in storage.glob("stages/*/*/result.json"):
-        stage, found = file.parts[-3], json.loads(file.read_text())
-        if stage in ("reference", "test"):
-            total += found["seconds"]
-        elif stage == "time":
-            calls = found["attempts"] * QUICK["time_series"] * (QUICK["time_calls"] + 1)
-            total += calls * found["test_time_images"] * found["test_time_ms"] / 1000 + found["test_set_seconds"]
-    return total
+    once, each = {}, {}
+    for name, seconds in itertools.chain(learning_seconds(rows, c, iterations), other_seconds(rows, c)):
+        distinct = ~rows.duplicated(_SHARED[name]) if _SHARED[name] else slice(None)
+        once[name], each[name] = float(seconds[distinct].sum()), float(seconds.sum())
+    return once, each
 
 
 def study_seconds(storage: Path) -> float:
     """Wall seconds of the study's command."""
-    started = time.perf_counter()
-    subprocess.run([sys.executable, STUDY, "--storage", storage], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    return wall(
+        lambda: subprocess.run([sys.executable, STUDY, "--storage", storage], check=True, stdout=subprocess.DEVNULL)
+    )
+
+
+def timeline(storage: Path, began: float, ended: float) -> dict[str, float]:
+    """When the stages of the study were finished, in seconds from the start of its command."""
+    found: dict[str, list[float]] = {}
+    for file in storage.glob("stages/*/*/result.json"):
+        result = json.loads(file.read_text())
+        found.setdefault(file.parts[-3], []).append(file.stat().st_mtime - began)
+        if file.parts[-3] == "search":
+            found.setdefault("first step", []).append(result["started_at"] - began)
+    return {name: min(at) if name == "first step" else max(at) for name, at in sorted(found.items(), key=lambda item: max(item[1]))} | {
+        "end": ended - began
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -93,18 +161,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        storage = Path(folder) / "runs"
+        storage, began = Path(folder) / "runs", time.time()
         own = study_seconds(storage)
-        rows, other = analysis.load(storage), other_seconds(storage)
-    plain = plain_seconds(rows, options.iterations) | {"other stages": other}
-    total = sum(plain.values())
-    parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in plain.items())
-    counted = f"{rows['search_key'].nunique()} searches, {rows['train_key'].nunique()} trainings, {rows['seed'].nunique()} seeds"
+        rows, line = analysis.load(storage), timeline(storage, began, time.time())
+    once, each = baseline_seconds(rows, options.iterations)
     print("| | wall seconds | times as fast |\n| --- | --- | --- |")
-    print(f"| baseline: {parts} | {total:.0f} | 1.00 |")
-    print(f"| the whole command | {own:.0f} | {total / own:.2f} |")
-    print(f"{counted}; the baseline from {options.iterations} iterations of each stage; {hardware()['hardware']}")
-    write(options.out, vars(options), [{"study_seconds": own, "baseline_seconds": plain, "ratio": total / own}])
+    for text, parts in (("each distinct stage once", once), ("each trial by itself", each)):
+        told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in parts.items())
+        print(f"| baseline, {text}: {told} | {sum(parts.values()):.0f} | 1.00 |")
+    print(f"| the whole command | {own:.0f} | {sum(once.values()) / own:.2f}, {sum(each.values()) / own:.2f} |")
+    print("seconds from the start of the command: " + ", ".join(f"{name} {at:.0f}" for name, at in line.items()))
+    counted = f"{rows['search_key'].nunique()} searches, {rows['train_key'].nunique()} trainings, {rows['architecture'].nunique()} architectures, {len(rows)} trials"
+    print(f"{counted}; steps of the baseline from {options.iterations} iterations of each; {hardware()['hardware']}")
+    ratios = {"ratio": sum(once.values()) / own, "ratio_by_trial": sum(each.values()) / own}
+    write(
+        options.out, vars(options), [{"study_seconds": own, "once": once, "by_trial": each, "timeline": line, **ratios}]
+    )
 
 
 if __name__ == "__main__":

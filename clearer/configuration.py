@@ -315,7 +315,7 @@ QUICK: Mapping[str, Any] = {
     **PROXY, "dataset": "embedded", "channels": 4, "reference_images": 4,
     "search_iterations": 160, "warmup_iterations": 60, "search_epoch_iterations": 2, "alpha_learning_rate": 0.027,
     "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 20,
-    "time_series": 5, "time_calls": 4, "time_attempts": 2, "time_spread_limit": 0.25,
+    "time_series": 4, "time_calls": 3, "time_attempts": 2, "time_spread_limit": 0.25,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
 DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}

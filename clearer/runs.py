@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from clearer.configuration import Configuration
 from clearer.crops import Crops
+from clearer.graphs import Losses, StaticStep
 from clearer.images import ImageSet, load_images
 from clearer.members import Member, shape
 from clearer.overlap import configured_files
@@ -81,6 +82,7 @@ class Run:
             networks.append(one)
         self.network = packed(networks).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.steps: dict[str, StaticStep] = {}
         self.iteration = 0
         self._sums: dict[str, Tensor] = {}
         self._watched = self._batch(self._crops(watched, f"{self.stage} watched crops"), 0)
@@ -178,16 +180,24 @@ class Run:
             restored = self.network(degraded, *more)
         return mean_square_error(restored, clean, self.width)
 
+    def _step(self, name: str, body: Callable[[Tensor, Tensor], Losses], batch: tuple[Tensor, Tensor]) -> Losses:
+        """One step of `body`, which is always the same for a name, on a batch."""
+        if name not in self.steps:
+            self.steps[name] = StaticStep(body, self.device)
+        return self.steps[name](*batch)
+
     def _descend(
         self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], losses: Tensor, clip: float | None
     ) -> None:
         """One step on `parameters` alone: no other gradient is computed or kept."""
         # backward lays each gradient out as its parameter is, which fused optimisers rely on; autograd.grad does not.
-        losses.sum().backward(inputs=list(parameters))
-        if clip is not None:
-            clip_gradients(parameters, self.width, clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        try:
+            losses.sum().backward(inputs=list(parameters))
+            if clip is not None:
+                clip_gradients(parameters, self.width, clip)
+            optimizer.step()
+        finally:
+            optimizer.zero_grad(set_to_none=True)
 
     def weights_of(self, member: Member) -> dict[str, Tensor]:
         """The state of a member's own network, as a network of its own has it."""
@@ -196,15 +206,14 @@ class Run:
     def state_dict(self, member: Member) -> dict[str, Any]:
         """All that a member needs to go on: tensors, numbers and texts only, as `torch.load(weights_only=True)` reads them."""
         sums = {name: value[:, member.place].clone() for name, value in self._sums.items()}
-        optimizers = {name: self._optimizer_of(optimizer, member) for name, optimizer in self.optimizers.items()}
+        optimizers = {
+            name: {"state": part(optimizer.state_dict()["state"], member.place, self.width)}
+            for name, optimizer in self.optimizers.items()
+        }
         return {
             "stage": self.stage, "width": self.width, "iteration": self.iteration, "seconds": member.seconds, "curve": member.curve,
             "sums": sums, "network": self.weights_of(member), "optimizers": optimizers,
         }  # fmt: skip
-
-    def _optimizer_of(self, optimizer: torch.optim.Optimizer, member: Member) -> dict[str, Any]:
-        state = optimizer.state_dict()
-        return {**state, "state": part(state["state"], member.place, self.width)}
 
     def load_state_dicts(self, states: Sequence[dict[str, Any]]) -> None:
         """Goes on from `state_dict()` of each member, of runs of the same configurations, images and width.
@@ -221,7 +230,10 @@ class Run:
         self.network.load_state_dict(joined([state["network"] for state in filled]))
         for name, optimizer in self.optimizers.items():
             each = [state["optimizers"][name] for state in filled]
-            optimizer.load_state_dict({**each[0], "state": joined([own["state"] for own in each])})
+            # Settings are no state: they are the configuration's, and a rate lies in a tensor of this run's own.
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": joined([own["state"] for own in each]), "param_groups": groups})
+        self.steps.clear()  # graphs write into states that are no more
         self.iteration = states[0]["iteration"]
         sums = [state["sums"] for state in filled]
         self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}

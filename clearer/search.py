@@ -16,6 +16,7 @@ from torch import Tensor
 from clearer.architecture import Architecture
 from clearer.complexity import module_costs
 from clearer.configuration import Configuration
+from clearer.graphs import Losses, rate_of, set_rate
 from clearer.images import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
 from clearer.members import Member
@@ -57,13 +58,18 @@ class Search(Run):
         self._lambdas = torch.tensor([[one.lambda1, one.lambda2] for one in self._filled], device=self.device)
         self.optimizers = {
             "weights": torch.optim.SGD(
-                self._weights, c.weights_learning_rate, momentum=c.momentum, weight_decay=c.weight_decay, fused=True
+                self._weights,
+                rate_of(c.weights_learning_rate, self.device),
+                momentum=c.momentum,
+                weight_decay=c.weight_decay,
+                fused=True,
             ),
             "alpha": torch.optim.Adam(
                 [self.supernet.logits],
                 c.alpha_learning_rate,
                 betas=(c.alpha_beta1, c.alpha_beta2),
                 weight_decay=c.alpha_weight_decay,
+                capturable=self.device.type == "cuda",
             ),
         }
 
@@ -87,14 +93,20 @@ class Search(Run):
         losses = self._alpha_step() if self.iteration >= self.configuration.warmup_iterations else {}
         return {"restoration_loss": self._weights_step(), **losses}
 
-    def _alpha_step(self) -> dict[str, Tensor]:
+    def _alpha_step(self) -> Losses:
+        return self._step("alpha", self._alpha_descent, self._batch(self._alpha_crops, self.iteration))
+
+    def _alpha_descent(self, degraded: Tensor, clean: Tensor) -> Losses:
         for weight in self._weights:
             weight.requires_grad_(False)
-        with folded(self.supernet) if self.configuration.alpha_statistics == "running" else contextlib.nullcontext():
-            loss, terms = self.alpha_objective(self._restoration(self._batch(self._alpha_crops, self.iteration)))
-            self._descend(self.optimizers["alpha"], [self.supernet.logits], loss, clip=None)
-        for weight in self._weights:
-            weight.requires_grad_(True)
+        is_folded = self.configuration.alpha_statistics == "running"
+        try:
+            with folded(self.supernet) if is_folded else contextlib.nullcontext():
+                loss, terms = self.alpha_objective(self._restoration((degraded, clean)))
+                self._descend(self.optimizers["alpha"], [self.supernet.logits], loss, clip=None)
+        finally:
+            for weight in self._weights:
+                weight.requires_grad_(True)
         return terms
 
     def _weights_step(self) -> Tensor:
@@ -106,10 +118,14 @@ class Search(Run):
             c.weights_learning_rate,
             c.weights_learning_rate_end,
         )
-        self.optimizers["weights"].param_groups[0]["lr"] = rate
-        loss = self._restoration(self._batch(self._weights_crops, self.iteration), self.supernet.alpha().detach())
-        self._descend(self.optimizers["weights"], self._weights, loss, c.clip_norm)
-        return loss
+        set_rate(self.optimizers["weights"], rate)
+        batch = self._batch(self._weights_crops, self.iteration)
+        return self._step("weights", self._weights_descent, batch)["restoration_loss"]
+
+    def _weights_descent(self, degraded: Tensor, clean: Tensor) -> Losses:
+        loss = self._restoration((degraded, clean), self.supernet.alpha().detach())
+        self._descend(self.optimizers["weights"], self._weights, loss, self.configuration.clip_norm)
+        return {"restoration_loss": loss}
 
     def _has_settled(self, member: Member) -> bool:
         c = member.configuration

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
+from clearer.graphs import Losses, rate_of, set_rate
 from clearer.images import ImageSet
 from clearer.members import Member
 from clearer.networks import Network
@@ -44,7 +45,14 @@ class Training(Run):
         self.architecture = architecture
         self._parameters = list(self.network.parameters())
         self._images = self._crops(images, "train crops")
-        self.optimizers = {"weights": torch.optim.Adam(self._parameters, c.train_learning_rate, fused=True)}
+        self.optimizers = {
+            "weights": torch.optim.Adam(
+                self._parameters,
+                rate_of(c.train_learning_rate, self.device),
+                fused=True,
+                capturable=self.device.type == "cuda",
+            )
+        }
 
     def network_of(self, member: Member) -> Network:
         """A member's network, on its own."""
@@ -58,7 +66,10 @@ class Training(Run):
         rate = cosine(
             self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end
         )
-        self.optimizers["weights"].param_groups[0]["lr"] = rate
-        loss = self._restoration(self._batch(self._images, self.iteration))
-        self._descend(self.optimizers["weights"], self._parameters, loss, c.clip_norm)
+        set_rate(self.optimizers["weights"], rate)
+        return dict(self._step("weights", self._descent, self._batch(self._images, self.iteration)))
+
+    def _descent(self, degraded: Tensor, clean: Tensor) -> Losses:
+        loss = self._restoration((degraded, clean))
+        self._descend(self.optimizers["weights"], self._parameters, loss, self.configuration.clip_norm)
         return {"restoration_loss": loss}

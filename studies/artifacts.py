@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +23,7 @@ _REQUIRED = ("clearer-studies", "torch", "numpy", "mlflow")
 def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Sequence[dict[str, Any]]) -> None:
     """Writes what there is of a trial: `architecture.png`, `alpha.png`, `clean_degraded_restored.png`, `model/`."""
     if row["architecture"]:
-        draw_architecture(row["architecture"]).savefig(folder / "architecture.png", dpi=110)
+        (folder / "architecture.png").write_bytes(_drawn(row["architecture"]))
         if row["alpha"]:
             draw_alpha(pd.DataFrame(curve), row["architecture"]).savefig(folder / "alpha.png", dpi=110)
     example = store.read(f"stages/test/{row['test_key']}/example.png") if row["test_key"] else None
@@ -30,6 +32,14 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
     network = store.read(f"stages/train/{row['train_key']}/network.safetensors") if row["train_key"] else None
     if network is not None:
         _write_model(folder / "model", network, row)
+
+
+@functools.lru_cache(maxsize=256)
+def _drawn(architecture: str) -> bytes:
+    """Its picture: many trials of a study share an architecture, and drawing takes longer than all else that is sent."""
+    picture = io.BytesIO()
+    draw_architecture(architecture).savefig(picture, format="png", dpi=110)
+    return picture.getvalue()
 
 
 def _write_model(folder: Path, network: bytes, row: dict[str, Any]) -> None:

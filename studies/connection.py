@@ -39,9 +39,11 @@ def connect(address: str | None) -> Iterator[None]:
     os.environ |= {
         "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_AIR_NEW_OUTPUT": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+        "TUNE_MAX_PENDING_TRIALS_PG": "200",  # or Tune starts the workers of a queue of ours one after another
     }  # fmt: skip
     if local:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
+        os.environ.setdefault("RAY_preload_python_modules", "torch,ray.tune")  # by workers, while the driver plans
     else:
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "3")
         os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # in a submitted job, what is shipped is ours

@@ -1,41 +1,37 @@
 """A study from its plan to its rows: search what is missing, train what is missing, test, time, write.
 
-Stage by stage rather than trial by trial: all searches that are missing are one phase, then all distinct
-trainings, then the testing times one at a time. Two trials that need the same stage are then one job, no
-trial waits for another while it holds a slot, and nothing runs while time is taken. The price is that
-the first rows are written when the last network is trained. What another study on the same store
-computes at this moment is left to it, and waited for when all else of the phase is done.
+Stage by stage rather than trial by trial: all searches that are missing and all trainings of architectures that are known already
+are one run of the cluster, which the trainings of what was found join as soon as the last search has ended; then the testing times,
+one at a time. Two trials that need the same stage are then one job, no trial waits for another while it holds a slot, and nothing runs
+while time is taken. The price is that the first rows are written when the last network is trained.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from clearer.architecture import Architecture
-from clearer.configuration import Configuration
 from studies import stages
-from studies.claims import POLL_SECONDS, Claims, timing_name
-from studies.jobs import Failure, Job
+from studies.claims import Claims, timing_name
+from studies.jobs import Job
 from studies.learning import load_curve, load_unfinished_curve
-from studies.packs import Packing, packs
-from studies.progress import Progress, duration
+from studies.packs import Packing, training_name
+from studies.phases import Phases, Work
+from studies.progress import Progress
 from studies.rows import curve_table, row_table
-from studies.scheduling import Cluster, Watcher
+from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store, as_parquet
 from studies.study import label
 from studies.tracking import Tracking
-from studies.trial import Trial, mean, trial_row
+from studies.trial import Trial, trial_row
 
 
 class Execution:
     """Runs the trials of a study that have no row yet."""
-
-    claims: Claims
 
     def __init__(
         self,
@@ -54,15 +50,32 @@ class Execution:
 
         `wanted` are all trials that the study wants so far, those that have a row too: packs are planned from them.
         """
-        self._wanted = wanted
-        with Claims(self.store) as self.claims:
-            self._search(trials, cluster)
+        with Claims(self.store) as claims:
+            phases = self._phases(claims, cluster)
+
+            def trainings() -> tuple[str, Work]:
+                self._take_up_searches(trials)
+                found = [trial for trial in trials if _is_open(trial)]
+                return "trainings", (self._trainings(found, phases), self._widths(wanted))
+
+            first = [*self._searches_and_references(trials), *self._trainings(_early(trials), phases)]
+            phases.run("searches, references, trainings", (first, self._widths(wanted)), trials, trainings)
+            name, left = trainings()  # all where nothing was searched, or what other studies had claimed
+            phases.run(name, left, trials)
             self._write_references(trials)
-            self._train(trials, cluster)
-            self._time(trials, cluster)
+            self._time(trials, cluster, claims)
         return trials
 
-    def _search(self, trials: list[Trial], cluster: Cluster) -> None:
+    def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
+        """Runs jobs that belong to no trial; those that fail are named on the way."""
+        with Claims(self.store) as claims:
+            self._phases(claims, cluster).run(name, (jobs, {}), [])
+
+    def _phases(self, claims: Claims, cluster: Cluster) -> Phases:
+        return Phases(self.store, self.place, self.progress, self.tracking, claims, cluster, self._write)
+
+    def _searches_and_references(self, trials: list[Trial]) -> list[Job]:
+        """What is missing of both; architectures that are given are taken up."""
         jobs: dict[str, Job] = {}
         for trial in trials:
             c = trial.configuration
@@ -76,12 +89,56 @@ class Execution:
             trial.search_reused = trial.search_key in jobs or self.store.result("search", trial.search_key) is not None
             if not trial.search_reused:
                 jobs[trial.search_key] = Job("search", trial.search_key, c, trial.data)
-        widths = self.packing.searches(t.configuration for t in self._wanted if t.configuration.kind == "searched")
-        self._phase("searches and references", list(jobs.values()), trials, cluster, widths)
+        return list(jobs.values())
+
+    def _take_up_searches(self, trials: list[Trial]) -> None:
+        """The architectures that finished searches have found."""
         for trial in trials:
             result = self.store.result("search", trial.search_key) if trial.search_key and not trial.failure else None
             if result is not None:
                 trial.architecture = Architecture.parse(result["architecture"])
+
+    def _trainings(self, trials: Sequence[Trial], phases: Phases) -> list[Job]:
+        """The distinct trainings, with their tests, that trials with an architecture need and that are not under way."""
+        jobs: dict[str, Job] = {}
+        for trial in trials:
+            assert trial.architecture is not None
+            c = trial.configuration
+            key = stages.train_key(c, trial.architecture, trial.data)
+            if trial.train_key is None:
+                trial.train_key, trial.test_key = key, stages.test_key(c, key, trial.data)
+                there = key in jobs or key in phases.under_way or self.store.result("train", key) is not None
+                trial.train_reused = there
+                if key in phases.under_way:
+                    phases.share(key, trial)
+            assert trial.test_key is not None
+            if key not in phases.under_way and self.store.result("test", trial.test_key) is None:
+                tests = dict(jobs[key].tests if key in jobs else ()) | {trial.test_key: c}
+                mildest = min(c.train_halving, jobs[key].reduction if key in jobs else c.train_halving)
+                jobs[key] = Job(
+                    "train", key, c, trial.data, str(trial.architecture), tuple(tests.items()), reduction=mildest
+                )
+        return list(jobs.values())
+
+    def _widths(self, wanted: Sequence[Trial]) -> dict[str, int]:
+        """The widths of all packs, by name.
+
+        Trainings of given architectures may begin before searches end, so what searches find does not change their widths.
+        """
+        searched = [t.configuration for t in wanted if t.configuration.kind == "searched"]
+        given = [
+            (c, Architecture.parse(c.architecture)) for c in (t.configuration for t in wanted) if c.kind != "searched"
+        ]
+        found = []
+        for trial in wanted:
+            c = trial.configuration
+            key = stages.search_key(c, trial.data) if c.kind == "searched" else None
+            result = self.store.result("search", key) if key else None
+            if result is not None:
+                found.append((c, Architecture.parse(result["architecture"])))
+        widths = self.packing.searches(searched) | self.packing.trainings(given)
+        others = [(c, architecture) for c, architecture in found if training_name(c, str(architecture)) not in widths]
+        return widths | self.packing.trainings(others)
 
     def _write_references(self, trials: list[Trial]) -> None:
         """One file a protocol beside the rows: what methods without training score on the same pixels."""
@@ -96,140 +153,13 @@ class Execution:
                 table = pa.Table.from_pylist([{**row, **about} for row in result["rows"]])
                 self.store.write(f"studies/{self.study}/references/{key[:12]}.parquet", as_parquet(table))
 
-    def _train(self, trials: list[Trial], cluster: Cluster) -> None:
-        jobs: dict[str, Job] = {}
-        for trial in trials:
-            if trial.architecture is None:
-                continue
-            c = trial.configuration
-            key = trial.train_key = stages.train_key(c, trial.architecture, trial.data)
-            trial.test_key = stages.test_key(c, key, trial.data)
-            trial.train_reused = key in jobs or self.store.result("train", key) is not None
-            if self.store.result("test", trial.test_key) is None:
-                tests = dict(jobs[key].tests if key in jobs else ()) | {trial.test_key: c}
-                mildest = min(c.train_halving, jobs[key].reduction if key in jobs else c.train_halving)
-                jobs[key] = Job(
-                    "train", key, c, trial.data, str(trial.architecture), tuple(tests.items()), reduction=mildest
-                )
-        if jobs:
-            self._phase(
-                "trainings", list(jobs.values()), trials, cluster, self.packing.trainings(self._architectures())
-            )
-
-    def _architectures(self) -> Iterator[tuple[Configuration, Architecture]]:
-        """The architectures of all wanted trials that have one."""
-        for trial in self._wanted:
-            c = trial.configuration
-            if c.kind != "searched":
-                yield c, Architecture.parse(c.architecture)
-                continue
-            result = self.store.result("search", stages.search_key(c, trial.data))
-            if result is not None:
-                yield c, Architecture.parse(result["architecture"])
-
-    def _phase(
-        self, name: str, jobs: list[Job], trials: list[Trial], cluster: Cluster, widths: Mapping[str, int]
-    ) -> None:
-        if not jobs:
-            return
-        users: dict[str, list[Trial]] = {job.key: [] for job in jobs}
-        for trial in trials:
-            for key in {trial.reference_key, trial.search_key, trial.train_key}:
-                if key in users:
-                    users[key].append(trial)
-
-        def text(job: Job) -> str:
-            if job.stage == "reference":
-                return f"references on {job.configuration.test_set or job.configuration.dataset}"
-            if not users[job.key]:
-                return label(job.configuration)
-            first = label(users[job.key][0].configuration)
-            return first if len(users[job.key]) == 1 else f"{first} (and {len(users[job.key]) - 1} more)"
-
-        def progressed(job: Job, progress: dict[str, Any]) -> None:
-            self.progress.progressed(job.key, progress)
-            if self.tracking is not None:
-                self.tracking.progressed(users[job.key], job.stage, job.key, progress["record"])
-
-        def ended(job: Job, failure: Failure | None) -> None:
-            for trial in users[job.key] if job.stage != "reference" else ():
-                trial.failure = failure
-                if failure is not None and failure.permanent:
-                    self._write(trial)
-                    if self.tracking is not None:
-                        self.tracking.trial_failed(trial)
-            if self.tracking is not None and failure is None and job.stage != "reference":
-                self.tracking.stage_ended(users[job.key], job.stage, job.key)
-            self.progress.ended(job.key, failure.reason if failure else self._outcome(job), failure is not None)
-            self.claims.release(_names(job))
-
-        def stopped(job: Job, spent: dict[str, Any]) -> None:
-            for trial in users[job.key]:
-                trial.stopped, trial.test_key = spent, None
-                self._write(trial)
-            self.progress.ended(job.key, f"stopped at iteration {spent['iterations']}, behind the others")
-            self.claims.release(_names(job))
-
-        self.progress.phase(name, len(jobs))
-        watcher = Watcher(lambda job: self.progress.started(job.key, text(job), job.stage), progressed, ended, stopped)
-        for claimed in self._claimed(jobs):
-            missing = [job for job in claimed if not self._is_there(job, users[job.key])]
-            for job in claimed:
-                if job not in missing:
-                    self.progress.ended(job.key, f"{text(job)}  {self._outcome(job)}  by another study")
-                    self.claims.release(_names(job))
-            if missing:
-                cluster.run_phase(packs(missing, widths), self.place, watcher)
-
-    def _claimed(self, jobs: list[Job]) -> Iterator[list[Job]]:
-        """All jobs, each as soon as no other study has claimed it; waits without holding anything of the cluster."""
-        waiting = {job.key: job for job in jobs}
-        said = False
-        while waiting:
-            names = {key: _names(job) for key, job in waiting.items()}
-            won = self.claims.take(names)
-            if won:
-                yield [waiting.pop(key) for key in names if key in won]
-                continue
-            if not said:
-                count = "1 stage is" if len(waiting) == 1 else f"{len(waiting)} stages are"
-                owners = self.claims.owners(set().union(*names.values()))
-                self.progress.say(f"{count} being computed by another study ({owners}): waiting")
-                said = True
-            time.sleep(POLL_SECONDS)
-
-    def _is_there(self, job: Job, users: list[Trial]) -> bool:
-        """Whether another study has finished all of a job since it was planned; what it has finished is reused."""
-        there = [self.store.result(stage, key) is not None for stage, key in job.stages]
-        for trial in users if there[0] else ():
-            if job.stage == "search":
-                trial.search_reused = True
-            elif job.stage == "train":
-                trial.train_reused = True
-        return all(there)
-
-    def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
-        """Runs jobs that belong to no trial; those that fail are named on the way."""
-        with Claims(self.store) as self.claims:
-            self._phase(name, jobs, [], cluster, {})
-
-    def _outcome(self, job: Job) -> str:
-        result = self.store.result(job.stage, job.key) or {}
-        found = f"{result.get('architecture', '')}  {duration(result.get('seconds', 0))}"
-        scores = [self.store.result("test", key) for key, _ in job.tests]
-        return "  ".join([found, *(f"{mean(s['by_image']['psnr_db']):.2f} dB" for s in scores if s)])
-
-    def _time(self, trials: list[Trial], cluster: Cluster) -> None:
-        ready = [
-            t
-            for t in trials
-            if t.failure is t.stopped is None and t.architecture is not None and t.train_key is not None
-        ]
+    def _time(self, trials: list[Trial], cluster: Cluster, claims: Claims) -> None:
+        ready = [t for t in trials if _is_open(t) and t.train_key is not None]
         if not ready:
             return
         self.progress.phase("testing times", len(ready))
         host = cluster.timing_host()
-        with self.claims.alone(
+        with claims.alone(
             timing_name(host),
             lambda owner: self.progress.say(f"another study ({owner}) takes times on {host}: waiting"),
         ):
@@ -261,6 +191,11 @@ class Execution:
         return row
 
 
-def _names(job: Job) -> set[str]:
-    """What a job is claimed by: a training's claim covers its tests, so that studies with other tests of it wait too."""
-    return {f"{stage}/{key}" for stage, key in job.stages}
+def _is_open(trial: Trial) -> bool:
+    """Whether a trial has its architecture and nothing has ended it."""
+    return trial.failure is trial.stopped is None and trial.architecture is not None
+
+
+def _early(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials whose training waits for no search, and competes with none."""
+    return [t for t in trials if _is_open(t) and t.search_key is None and not t.configuration.train_halving]

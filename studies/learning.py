@@ -16,6 +16,7 @@ import torch
 
 from clearer.architecture import Architecture
 from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_state
+from clearer.graphs import how
 from clearer.members import Member
 from clearer.runs import DivergedError, Run
 from clearer.search import Search
@@ -210,7 +211,7 @@ class _Learning:
             files = {"network.safetensors": network}
         first = member.curve[0]
         result = {
-            **found, **self._spent(member), "finished_at": time.time(),
+            **found, **self._spent(member), **how(run.steps, run.device), "finished_at": time.time(),
             "started_at": first["recorded_at"] - first["seconds"] * len(run.members),
         }  # fmt: skip
         curve = as_parquet(curve_table(member.curve))

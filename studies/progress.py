@@ -65,6 +65,11 @@ class Progress:
         self._phase, self._wanted, self._ended, self._failed, self._lines = name, wanted, 0, 0, {}
         self.console.print(f"{name}: {wanted} to do")
 
+    def more(self, name: str, count: int) -> None:
+        """The phase has `count` more jobs."""
+        self._wanted += count
+        self.console.print(f"{name}: {count} more to do")
+
     def say(self, line: str) -> None:
         """One line above the jobs."""
         self.console.print(f"  {line}", highlight=False, soft_wrap=True)

@@ -1,7 +1,6 @@
-"""Where and when stages run. With `studies.halving` the only file that knows Ray Tune; `studies.connection` joins or starts the cluster.
+"""Where and when stages run. With `studies.queueing` and `studies.halving` what knows Ray Tune; `studies.connection` joins or starts the cluster.
 
-A phase (all searches that are missing, then all trainings that are missing with their tests) is one Tune
-run over packs of jobs; Tune places them, limits how many run at once, and starts a pack again when its worker or
+A phase (searches that are missing, and trainings with their tests) is one Tune run over a queue of packs of jobs; Tune places them, limits how many run at once, and starts a pack again when its worker or
 node is lost. What a job computed is in the store, so Tune's own files are disposable: no Tune checkpoint
 is written and nothing is restored from them. Testing time is measured by one task at a time after the
 trials, on one node of which nothing else of the study has a share.
@@ -22,22 +21,9 @@ from clearer.configuration import Configuration
 from studies import halving, stages
 from studies.capacity import Request
 from studies.connection import ClusterError
-from studies.jobs import Failure, Job, Pack, failure_of
+from studies.jobs import Pack, failure_of
+from studies.queueing import MAX_FAILURES, Watcher, callback, queue_of
 from studies.stages import Fingerprints, Place
-
-MAX_FAILURES = 3
-_NO_MEMORY = "running low on memory"
-"""What Ray says of a worker that it killed before the node's memory was gone."""
-
-
-@dataclass
-class Watcher:
-    """What the driver does while a phase runs; every argument is plain data."""
-
-    started: Callable[[Job], None] = lambda job: None
-    progressed: Callable[[Job, dict[str, Any]], None] = lambda job, progress: None
-    ended: Callable[[Job, Failure | None], None] = lambda job, failure: None
-    stopped: Callable[[Job, dict[str, Any]], None] = lambda job, spent: None
 
 
 @dataclass(frozen=True)
@@ -64,9 +50,12 @@ class Cluster:
         held = Request(threads, self.gpus_per_trial).slots(self.nodes())
         return min(held, self.concurrent or held)
 
-    def run_phase(self, packs: Sequence[Pack], place: Place, watcher: Watcher) -> None:
+    def run_phase(
+        self, packs: Sequence[Pack], place: Place, watcher: Watcher, then: Callable[[], Sequence[Pack]] | None = None
+    ) -> None:
         """Runs the jobs of the packs to their ends: one that fails does not touch the others.
 
+        As soon as all searches of `packs` have ended, `then` gives further packs, which the same workers go on with.
         Once for every job `watcher.ended` is called, or `watcher.stopped` where halving has stopped it.
 
         Raises:
@@ -76,15 +65,17 @@ class Cluster:
 
         from studies.worker import PackWorker
 
-        named = {job.key: job for pack in packs for job in pack.jobs}
         ended: set[str] = set()
+        queue = queue_of(packs, then, ended, self.slots(packs[0].configuration.threads), self._warm)
         trainable = tune.with_parameters(PackWorker, place=place)
         trainable.__qualname__ = PackWorker.__qualname__  # what `ps` and Ray's dashboard show
         scratch = _scratch(place)
         tuner = tune.Tuner(
             trainable,
-            param_space={"pack": tune.grid_search(list(packs)), "gpus": self.gpus_per_trial},
+            param_space={"gpus": self.gpus_per_trial},
             tune_config=tune.TuneConfig(
+                search_alg=queue,
+                num_samples=-1,
                 max_concurrent_trials=self.concurrent,
                 reuse_actors=self.gpus_per_trial == 0,
                 scheduler=halving.scheduler(),
@@ -94,7 +85,7 @@ class Cluster:
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
                 verbose=0,
-                callbacks=[_callback(watcher, ended)],
+                callbacks=[callback(watcher, ended)],
             ),
         )
         on_interrupt = signal.getsignal(signal.SIGINT)
@@ -103,7 +94,7 @@ class Cluster:
         finally:
             signal.signal(signal.SIGINT, on_interrupt)  # Tune leaves its own, which swallows the next Ctrl-C
             shutil.rmtree(scratch, ignore_errors=True)
-        if ended != set(named):
+        if not queue.given <= ended or queue.is_left:
             raise KeyboardInterrupt
 
     def time_networks(
@@ -130,6 +121,15 @@ class Cluster:
         """The name of the machine on which `time_networks` measures."""
         return self._timing_node()["NodeManagerHostname"]
 
+    def _warm(self) -> None:
+        """Starts the process that will take times while a slot is idle: it need not be waited for then."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if not self.gpus_per_trial:
+            strategy = NodeAffinitySchedulingStrategy(self._timing_node()["NodeID"], soft=False)
+            ray.remote(_nothing).options(scheduling_strategy=strategy).remote()
+
     def _timing_node(self) -> dict[str, Any]:
         import ray
 
@@ -150,6 +150,10 @@ def _scratch(place: Place) -> Path:
     return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
 
 
+def _nothing() -> None:
+    """What a process runs that is to have imported this module; Ray keeps it for the next task."""
+
+
 def _time_networks(
     requests: list[tuple[Configuration, Architecture, Fingerprints, str]], place: Place
 ) -> Iterator[str]:
@@ -158,53 +162,3 @@ def _time_networks(
             yield stages.run_timing(configuration, architecture, data, train, place)
         except Exception as error:
             yield f"error: {failure_of(error).reason}"
-
-
-def _callback(watcher: Watcher, ended: set[str]) -> Any:
-    from ray import tune
-
-    furthest: dict[str, int] = {}
-
-    class Report(tune.Callback):
-        """Passes Tune's events on to the watcher, job by job; adds to `ended` the keys of jobs that ended."""
-
-        def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            for job in trial.config["pack"].jobs:
-                if job.key not in ended:
-                    watcher.started(job)
-
-        def on_trial_result(
-            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-        ) -> None:
-            if result.get("iteration", 0) > furthest.get(trial.trial_id, 0):
-                furthest[trial.trial_id] = result["iteration"]
-                trial.run_metadata.num_failures = (
-                    0  # losses count in a row: nodes may be taken back any number of times
-                )
-            for job in trial.config["pack"].jobs:
-                if job.key in result.get("records", ()):
-                    about = {name: result[name] for name in ("iteration", "iterations", "seconds")}
-                    watcher.progressed(job, {**about, "record": result["records"][job.key]})
-                    if result.get("done") and job.key not in ended:  # so says the scheduler, never the job
-                        ended.add(job.key)
-                        watcher.stopped(job, result["spent"][job.key])
-                elif job.key in result.get("ended", ()):
-                    self._end(job, result["ended"][job.key])
-
-        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            if _NO_MEMORY in (trial.get_error() or ""):
-                lost = Failure("its worker was killed: the node's memory was full")
-            else:
-                lost = Failure("its worker was lost again and again without getting further", permanent=False)
-            for job in trial.config["pack"].jobs:
-                self._end(job, lost)
-
-        def __reduce__(self) -> Any:
-            return object, ()  # Tune pickles its options for a restore that is never made
-
-        def _end(self, job: Job, failure: Failure | None) -> None:
-            if job.key not in ended:
-                ended.add(job.key)
-                watcher.ended(job, failure)
-
-    return Report()

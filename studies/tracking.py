@@ -29,9 +29,9 @@ class Tracking:
         self._todo: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._unsaved: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
         self._opened: dict[str, str] = {}
+        self._is_open = False
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
-        self._todo.put(self._open)
 
     def progressed(self, trials: Sequence[Trial], stage: str, key: str, record: dict[str, Any]) -> None:
         """Takes a record of the curve of a stage that `trials` share, to send it when a checkpoint holds it."""
@@ -62,6 +62,8 @@ class Tracking:
         while (call := self._todo.get()) is not None:
             if self.error is None or call == self._synchronise:
                 try:
+                    if not self._is_open and call != self._synchronise:
+                        self._open()  # not before there is something to send: the start of a study is slow enough
                     call()
                     self.error = None
                 except Exception as error:  # MLflow's client and its databases raise many kinds
@@ -71,6 +73,7 @@ class Tracking:
         self._study_id = read_study(self.store, self.study)["study_id"]
         self._server = Server(self.uri, self.study, self._study_id)
         self._parent = self._server.open(study_content(self.store, self.study))
+        self._is_open = True
 
     def _send_saved(self, trials: Sequence[Trial], stage: str, key: str, record: dict[str, Any]) -> None:
         waiting = self._unsaved.setdefault((stage, key), {})

@@ -1,0 +1,161 @@
+"""How long whole iterations take on a GPU: replayed graphs against eager steps, packs against one after another and against streams.
+
+    python -m benchmarks.device_steps [--device cuda] [--scale paper] [--precision fp32,bf16] [--pack 16] [--repeats 9] [--out FILE]
+
+Wall time, synchronised, of blocks of iterations that alternate within one run, each with its own batches; milliseconds an iteration: median, smallest,
+largest. An iteration of a search is an α step and a weights step, one of a training is a step of the all-fusion network with every other column parallel.
+
+    search, training               this project's, as graphs where capturing works (else the reason is printed), and eager
+    K in a pack                    K searches at the proxy preset's size as one network, grouped convolutions
+    K one after another, eager     the same K, each eager
+    K streams                      the same K, each a graph of its own on a stream of its own
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measuring import about, write
+from benchmarks.search_step import SCALES, configured
+from clearer import graphs
+from clearer.configuration import Configuration
+from clearer.images import load_split
+from clearer.runs import Run
+from clearer.search import Search
+from clearer.training import Training
+from studies.probe import half_fusion
+
+BLOCK = 10
+Block = Callable[[], None]
+
+
+def started(kind: str, members: Sequence[Configuration], device: str) -> Run:
+    """A run of some configurations on the embedded images."""
+    c = members[0]
+    weights, alpha = (
+        load_split(c.dataset, split, c.image_channels, None) for split in (c.weights_split, c.alpha_split)
+    )
+    if kind == "search":
+        return Search(members, weights, alpha, device)
+    return Training(members, half_fusion(c), weights, alpha, device)
+
+
+def iterate(run: Run) -> None:
+    """One iteration, as `Run.advance` takes it, without the reports."""
+    run._iterate()
+    run.iteration += 1
+
+
+def block(runs: Sequence[Run], streams: Sequence[Any] = ()) -> Block:
+    """Some iterations of each run, in turn; on the streams where there are any."""
+
+    def iterations() -> None:
+        for _ in range(BLOCK):
+            for place, run in enumerate(runs):
+                with torch.cuda.stream(streams[place]) if streams else contextlib.nullcontext():
+                    iterate(run)
+
+    return iterations
+
+
+def captured(run: Run) -> Run:
+    """A run whose steps are graphs, where capturing works; else it says why not."""
+    for _ in range(graphs.WARM_UP + 2):
+        iterate(run)
+    for name, reason in graphs.how(run.steps, run.device).get("not_captured", {}).items():
+        print(f"{run.stage}, {name} step not captured: {reason}")
+    return run
+
+
+def eager(run: Run) -> Run:
+    """A run whose steps are never captured."""
+    iterate(run)
+    for step in run.steps.values():
+        step.problem = "not asked for"
+    return run
+
+
+def candidates(scale: str, precisions: Sequence[str], width: int, device: str) -> Iterator[tuple[str, int, Block]]:
+    """What is measured: its name, how many runs its iterations are of, and a block of them."""
+    for precision in precisions:
+        c = configured(scale, precision).with_values(search_iterations=10**6, train_iterations=10**6)
+        for kind in ("search", "training"):
+            yield f"{kind}, {scale}, {precision}", 1, block([captured(started(kind, [c], device))])
+            yield f"{kind}, {scale}, {precision}, eager", 1, block([eager(started(kind, [c], device))])
+        small = configured("proxy", precision).with_values(search_iterations=10**6)
+        members = [small.with_values(seed=seed) for seed in range(width)]
+        about = f"search, proxy, {precision}, K = {width}"
+        yield f"{about} in a pack", width, block([captured(started("search", members, device))])
+        yield (
+            f"{about} one after another, eager",
+            width,
+            block([eager(started("search", [m], device)) for m in members]),
+        )
+        runs = [captured(started("search", [member], device)) for member in members]
+        yield f"{about} one after another", width, block(runs)
+        if device == "cuda":
+            yield f"{about} streams", width, block(runs, [torch.cuda.Stream() for _ in members])
+
+
+def measure(blocks: Mapping[str, tuple[int, Block]], repeats: int, device: str) -> list[dict[str, Any]]:
+    """Milliseconds an iteration of each candidate, all members together; a first round is not counted."""
+    found: dict[str, list[float]] = {name: [] for name in blocks}
+    for repeat in range(repeats + 1):
+        for name, (_, run) in blocks.items():
+            _synchronise(device)
+            began = time.perf_counter()
+            run()
+            _synchronise(device)
+            if repeat:
+                found[name].append(1e3 * (time.perf_counter() - began) / BLOCK)
+    return [
+        {
+            "candidate": name,
+            "members": blocks[name][0],
+            "ms": statistics.median(ms),
+            "ms_min": min(ms),
+            "ms_max": max(ms),
+        }
+        for name, ms in found.items()
+    ]
+
+
+def _synchronise(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--scale", choices=SCALES, default="paper")
+    parser.add_argument("--precision", default="fp32,bf16")
+    parser.add_argument("--pack", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch sees no GPU here; --device cpu measures the same steps on this processor")
+    torch.set_num_threads(1)
+    wanted = candidates(options.scale, options.precision.split(","), options.pack, options.device)
+    rows = measure({name: (members, run) for name, members, run in wanted}, options.repeats, options.device)
+    print("| candidate | ms an iteration | min … max | a member |\n| --- | --- | --- | --- |")
+    for row in rows:
+        print(
+            f"| {row['candidate']} | {row['ms']:.3g} | {row['ms_min']:.3g} … {row['ms_max']:.3g} | {row['ms'] / row['members']:.3g} |"
+        )
+    print(f"wall time; {about(options.repeats, options.device)}")
+    write(options.out, vars(options), rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""What share of the slots' time is not spent in steps, and on what: real searches on a real Ray, by the study's own machinery.
+
+    python -m benchmarks.orchestration [--seconds 60] [--trials 8] [--pack 1] [--out FILE]
+
+Searches at the proxy preset's size (C = 8, 8 crops of 32×32) whose number of iterations makes each take about `--seconds`, on as many slots as
+the machine has cores, with checkpoints, curves, results and MLflow as in any study. Nothing is extrapolated: with `--seconds 15` each takes that, and
+costs weigh four times as much. Slot time is the number of slots times the wall time from the call that starts the searches, on a Ray that runs, to its return:
+
+    start          until a slot's first pack has begun: its process, its imports, Tune
+    steps          α steps and weights steps, with their batches
+    reports        a row of the curve: the error on watched crops, and what Tune is told
+    data, network  images held against those planned, the network built
+    checkpoints    looked for, and saved
+    results        weights, curve and result written to the store
+    between        from the end of a slot's pack to the beginning of its next
+    rest           of a pack
+    idle           after a slot's last pack
+
+Beside it, the CPU time of the driver (Tune, progress, MLflow), which takes cores away from steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import json
+import os
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from benchmarks.measuring import hardware, write
+from benchmarks.search_step import project
+from clearer import runs
+from clearer.configuration import PROXY, Configuration
+from studies import learning, phases, scheduling, stages
+from studies.claims import Claims
+from studies.connection import connect
+from studies.jobs import Job, Pack
+from studies.packs import Packing
+from studies.progress import Progress
+from studies.provenance import write_study
+from studies.scheduling import Cluster
+from studies.stages import Place
+from studies.store import Store
+from studies.sync import default_uri
+from studies.tracking import Tracking
+from studies.trial import prepare
+
+STUDY = "orchestration"
+PARTS = ("start", "steps", "reports", "data, network", "checkpoints", "results", "between", "rest", "idle")
+_TIMED: dict[str, list[tuple[Any, str]]] = {
+    "steps": [(learning.Search, "_iterate")], "reports": [(runs.Run, "_report")],
+    "data, network": [(learning._Learning, "__init__")], "checkpoints": [(learning._Learning, "_resume"), (learning._Learning, "_save")],
+    "results": [(learning._Learning, "_finish")],
+}  # fmt: skip
+_spent: dict[str, float] = defaultdict(float)
+
+
+class MeasuredPack(Pack):
+    """A pack that is measured where it runs: unpickled there, it puts clocks around the parts of its work."""
+
+    def __reduce__(self) -> Any:
+        return _unpickled, (self.jobs, self.width)
+
+
+def _unpickled(jobs: tuple[Job, ...], width: int) -> MeasuredPack:
+    _put_clocks()
+    return MeasuredPack(jobs, width)
+
+
+@functools.cache
+def _put_clocks() -> None:
+    for part, places in _TIMED.items():
+        for owner, name in places:
+            setattr(owner, name, _clocked(part, getattr(owner, name)))
+    scheduling.run_pack = _recorded(scheduling.run_pack)  # type: ignore[assignment]
+
+
+def _clocked(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(*arguments: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return call(*arguments, **named)
+        finally:
+            _spent[part] += time.perf_counter() - started
+
+    return timed
+
+
+def _recorded(run: Callable[[Pack, Place], Iterator[Any]]) -> Callable[[Pack, Place], Iterator[Any]]:
+    """Of each pack a line in a file of the process; while it waits for Tune to take an event it is in `reports`."""
+
+    def recorded(pack: Pack, place: Place) -> Iterator[Any]:
+        _spent.clear()
+        began = time.time()
+        for event in run(pack, place):
+            told = time.perf_counter()
+            yield event
+            _spent["reports"] += time.perf_counter() - told
+        line = {"began": began, "ended": time.time(), "spent": dict(_spent)}
+        with Path(place.storage, f"clock-{os.getpid()}").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    return recorded
+
+
+def configurations(seconds: float, trials: int, width: int) -> list[Configuration]:
+    """Searches that take about so long each, by a few steps tried here."""
+    c = Configuration(**{**PROXY, "dataset": "embedded", "warmup_iterations": 0})
+    torch.set_num_threads(c.threads)
+    steps = project(c, width)
+    for step in steps.values():
+        step()
+    started = time.perf_counter()
+    for _ in range(4):
+        for step in steps.values():
+            step()
+    iterations = max(1, round(4 * seconds / (time.perf_counter() - started)))
+    return [c.with_values(search_iterations=iterations, seed=seed) for seed in range(trials * width)]
+
+
+def searched(wanted: list[Configuration], width: int, storage: str) -> tuple[float, float, float, int]:
+    """Runs the searches as a study does: when they began, when they ended, the driver's CPU seconds, and the number of slots."""
+    store, place = Store(storage), Place(storage, None)
+    trials = prepare(wanted, None)
+    write_study(store, STUDY, "proxy", wanted, STUDY)
+    jobs = []
+    for trial in trials:
+        trial.search_key = stages.search_key(trial.configuration, trial.data)
+        jobs.append(Job("search", trial.search_key, trial.configuration, trial.data))
+    plain = phases.packs
+    phases.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]  # type: ignore[assignment]
+    with connect(None), Claims(store) as claims, Progress(Console(file=io.StringIO())) as progress:
+        cluster = Cluster()
+        tracking = Tracking(str(default_uri(store)), STUDY, store)
+        run = phases.Phases(store, place, progress, tracking, claims, cluster, lambda trial: None)
+        widths = Packing(width).searches(wanted)
+        began, cpu = time.time(), time.process_time()
+        run.run("searches", (jobs, widths), trials)
+        ended, cpu = time.time(), time.process_time() - cpu
+        tracking.close()
+        return began, ended, cpu, cluster.slots(1)
+
+
+def shares(storage: str, began: float, ended: float, slots: int) -> dict[str, float]:
+    """Slot seconds by part."""
+    found = dict.fromkeys(PARTS, 0.0)
+    for file in Path(storage).glob("clock-*"):
+        free = began
+        for number, line in enumerate(map(json.loads, file.read_text().splitlines())):
+            found["between" if number else "start"] += line["began"] - free
+            free = line["ended"]
+            for part, seconds in line["spent"].items():
+                found[part] += seconds
+            found["rest"] += free - line["began"] - sum(line["spent"].values())
+        found["idle"] += ended - free
+        slots -= 1
+    found["idle"] += slots * (ended - began)
+    return found
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of a search, or of a pack of them")
+    parser.add_argument("--trials", type=int, default=8, help="how many, or packs of them")
+    parser.add_argument("--pack", type=int, default=1, help="searches computed as one network")
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    options = parser.parse_args()
+    wanted = configurations(options.seconds, options.trials, options.pack)
+    with tempfile.TemporaryDirectory() as storage:
+        began, ended, cpu, slots = searched(wanted, options.pack, storage)
+        found = shares(storage, began, ended, slots)
+    whole = slots * (ended - began)
+    print("| part | slot seconds | share |\n| --- | --- | --- |")
+    for part, seconds in found.items():
+        print(f"| {part} | {seconds:.2f} | {seconds / whole:.2%} |")
+    outside = whole - found["steps"]
+    later = outside - found["start"]
+    print(
+        f"not in steps: {outside / whole:.2%} of the slots' time, {later / (whole - found['start']):.2%} after the start of workers"
+    )
+    print(
+        f"reports: {found['reports'] / found['steps']:.2%} of the steps' time; the driver's CPU time: {cpu / found['steps']:.2%}"
+    )
+    print(f"{options.trials} searches of {wanted[0].search_iterations} iterations on {slots} slots; load {os.getloadavg()[1]:.1f}; {hardware()['hardware']}")  # fmt: skip
+    write(options.out, vars(options), [{"slots": slots, "slot_seconds": whole, "driver_cpu_seconds": cpu, **found}])
+
+
+if __name__ == "__main__":
+    main()
