@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def test_the_volume_and_the_study_of_the_ray_job_are_there(parts: dict[str, dict
     python, script, *arguments = job["spec"]["entrypoint"].split()
     options = _parser(STUDY, None).parse_args(arguments)
     assert (python, options.address) == ("python", "auto")
-    assert (ROOT / script).is_file()
+    workdir = re.findall(r"^WORKDIR (.*)", (CLUSTER / "Containerfile").read_text(), re.MULTILINE)[-1]
+    assert (ROOT / Path(script).relative_to(workdir)).is_file()
     claim = parts["PersistentVolumeClaim"]["metadata"]["name"]
     for pod in pods(job)[1:]:
         (volume,) = pod["spec"]["volumes"]
