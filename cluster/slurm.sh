@@ -31,6 +31,7 @@ source cluster/environment.sh
 RAY_AUTH_TOKEN=$(python3 -c 'import secrets; print(secrets.token_hex(32))') # of this job alone; srun hands it to every node
 export RAY_AUTH_TOKEN
 export RAY_TMPDIR=/tmp/clearer-$SLURM_JOB_ID # /tmp/ray may be another user's
+export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # nodes end when the study has; Slurm kills what takes longer
 
 # The head is the first node, which is the one that runs this script. Its address, as another node resolves it: on many
 # machines the own name is an address of loopback.

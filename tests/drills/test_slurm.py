@@ -45,10 +45,10 @@ SLURM = {"SLURM_CONF": str(SHARED / "slurm.conf")}
 DAEMONS = ("slurmctld", "slurmd", "munged", "sbatch")
 LONG = (
     *(t for t in TINY if "iterations" not in t),
-    "search_iterations=20000",
+    "search_iterations=3000",
     "warmup_iterations=2",
     "train_iterations=4",
-    "report_iterations=100",
+    "report_iterations=50",
 )
 
 
