@@ -6,6 +6,7 @@ needs one. 1: no head answers.
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 import time
@@ -22,7 +23,7 @@ def main(address: str, wanted: int, seconds: float) -> int:
         time.sleep(1)
     import ray
 
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     while (there := sum(node["Alive"] for node in ray.nodes())) < wanted and time.monotonic() < end:
         time.sleep(1)
     short = f"; {wanted - there} are missing and may still join" if there < wanted else ""
