@@ -13,7 +13,13 @@ if [ -z "${RAY_AUTH_TOKEN:-}" ] && [ ! -s "$token_file" ]; then
     echo "no token: copy $token_file from the head to here (chmod 600), or set RAY_AUTH_TOKEN" >&2
     exit 2
 fi
-trap 'trap - TERM INT; if [ -n "${node:-}" ]; then kill -TERM "$node" 2>/dev/null; wait "$node"; fi; exit 130' TERM INT
+node=
+leave() {
+    trap - TERM INT
+    if [ -n "$node" ] && kill -TERM "$node" 2>/dev/null; then wait "$node" || true; fi
+    exit 130
+}
+trap leave TERM INT
 until (exec 3<> "/dev/tcp/${head%:*}/${head##*:}") 2>/dev/null; do
     echo "no head answers at $head yet"
     sleep 5 & wait $!
@@ -21,6 +27,7 @@ done
 while true; do
     ray start --block --address="$head" "${node_ports[@]}" "$@" & node=$!
     wait "$node" || true
+    node=
     echo "this node has left the cluster at $(date '+%F %T'); joining again"
     sleep 5 & wait $!
 done

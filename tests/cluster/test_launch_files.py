@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -45,7 +47,7 @@ def test_token_authentication_is_on(path: Path) -> None:
     elif path.name in {"environment.sh", "Containerfile"}:
         assert "RAY_AUTH_MODE=token" in text
     else:
-        starts = [match.start() for match in re.finditer("ray (start|symmetric-run)", text)]
+        starts = [match.start() for match in re.finditer(r"ray start|head\.sh|worker\.sh", text)]
         assert starts
         if path.suffix == ".sh":
             assert 0 < text.index("/environment.sh") < min(starts)
@@ -59,7 +61,7 @@ def test_token_authentication_is_on(path: Path) -> None:
 def test_a_head_s_dashboard_is_on_loopback(path: Path) -> None:
     """But in a pod, whose dashboard the operator and the submitter reach through a service inside of the cluster."""
     hosts = re.findall(r"dashboard-host[=:] ?(\S+)", commands(path.read_text()))
-    heads = len(re.findall(r"ray (?:start --head|symmetric-run)", commands(path.read_text())))
+    heads = commands(path.read_text()).count("ray start --head")
     if path.name == "kuberay.yaml":
         assert hosts == ["0.0.0.0"]
     else:
@@ -134,3 +136,14 @@ def test_a_mistake_is_one_line(script: str, arguments: tuple[str, ...], problem:
     assert problem in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_waiting_for_a_head_that_is_not_there_ends() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # it does not listen
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, str(CLUSTER / "nodes.py"), address, "2", "0"], capture_output=True, text=True, check=False
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"no head answers at {address} after 0 s\n"

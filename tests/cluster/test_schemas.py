@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import jsonschema
 import pytest
 import yaml
+from botocore.validate import ParamValidator
 from ray.autoscaler._private.util import prepare_config, validate_config
 from running import ROOT
 
@@ -95,7 +98,8 @@ def test_the_volume_and_the_study_of_the_ray_job_are_there(parts: dict[str, dict
     python, script, *arguments = job["spec"]["entrypoint"].split()
     options = _parser(STUDY, None).parse_args(arguments)
     assert (python, options.address) == ("python", "auto")
-    assert (ROOT / script).is_file()
+    workdir = re.findall(r"^WORKDIR (.*)", (CLUSTER / "Containerfile").read_text(), re.MULTILINE)[-1]
+    assert (ROOT / Path(script).relative_to(workdir)).is_file()
     claim = parts["PersistentVolumeClaim"]["metadata"]["name"]
     for pod in pods(job)[1:]:
         (volume,) = pod["spec"]["volumes"]
@@ -123,3 +127,12 @@ def test_ray_makes_no_security_group_of_its_own() -> None:
     assert _configure_security_group(config) == before
     nodes = [kind["node_config"] for kind in config["available_node_types"].values()]
     assert all(node["SecurityGroupIds"] and node["MetadataOptions"]["HttpTokens"] == "required" for node in nodes)
+
+
+@pytest.mark.parametrize("mistake", [{}, {"InstanceTyp": "m6i.large"}, {"SecurityGroupIds": "sg-0"}])
+def test_ec2_knows_what_its_nodes_ask_for(mistake: dict[str, Any]) -> None:
+    """Ray's schema lets everything pass inside of `node_config`; this is what botocore checks before it asks EC2."""
+    asked = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
+    for kind in yaml.safe_load((CLUSTER / "aws.yaml").read_text())["available_node_types"].values():
+        request = {**kind["node_config"], **mistake, "MinCount": 1, "MaxCount": 1}
+        assert ParamValidator().validate(request, asked).has_errors() == bool(mistake)

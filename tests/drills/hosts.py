@@ -22,7 +22,7 @@ from running import MEASURED, ROOT
 SHARED = Path("/mnt")
 TOOLS = ("ip", "unshare", "nsenter", "mount")
 PYTHON = Path(sys.executable).absolute()
-WHERE = ("host", "search_reused", "train_reused")
+WHERE = ("host", "commit", "search_reused", "train_reused")
 CHECKOUTS = {ROOT, *(folder for folder in Path(sys.prefix).parents[:1] if (folder / "studies").is_dir())}
 """This one and, where the environment lies in another, that."""
 
@@ -180,7 +180,7 @@ def wait_for_text(log: Path, text: str, seconds: float = 180, count: int = 1) ->
 def differing(mine: pd.DataFrame, theirs: pd.DataFrame) -> int:
     """How many trials have no row in one of the two, several, or other numbers to the bit.
 
-    Not compared: what a clock measured, where a thing was computed, and whether a run found it in the store.
+    Not compared: what a clock measured, where and from which commit a thing was computed, whether it was in the store.
     """
     frames = [frame.drop(columns=[*MEASURED, *WHERE]) for frame in (mine, theirs)]
     count = 0
