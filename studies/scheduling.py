@@ -60,6 +60,7 @@ class Cluster:
 
         Raises:
             KeyboardInterrupt: the phase was stopped before all jobs had ended.
+            OSError: so was it because the disk is full.
         """
         from ray import tune
 
@@ -91,6 +92,12 @@ class Cluster:
         on_interrupt = signal.getsignal(signal.SIGINT)
         try:
             tuner.fit()
+        except (OSError, EOFError, tune.TuneError) as error:  # of Tune's own files, where the disk is full
+            cause = error.__cause__ if isinstance(error, tune.TuneError) else error
+            if not isinstance(cause, OSError | EOFError):
+                raise
+            if ended != set(named):
+                raise OSError(f"Ray Tune can't use {scratch} ({str(cause) or 'a file is cut off'})") from None
         finally:
             signal.signal(signal.SIGINT, on_interrupt)  # Tune leaves its own, which swallows the next Ctrl-C
             shutil.rmtree(scratch, ignore_errors=True)

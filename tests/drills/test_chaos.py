@@ -23,7 +23,7 @@ import tracking_servers
 from disturbing import RayNodes, kill_session, numbers, ray_nodes, send
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from running import command, run_study, wait_for
+from running import command, wait_for
 from tracking_servers import free_port
 
 from studies import collect
@@ -42,7 +42,7 @@ FLAGS = ("--random", "0", "--checkpoint-seconds", "1")
 KINDS = {"worker": 12, "node": 7, "driver": 6, "tracking server": 5}
 HARD, SOFT = signal.SIGKILL, signal.SIGTERM
 PAUSE = 0.5, 6.0
-PATIENCE = 300.0
+PATIENCE = 1200.0
 """Seconds to wait for a worker to kill, and for the tracking server."""
 
 
@@ -201,8 +201,9 @@ def test_thirty_kills_change_nothing(storm: Storm, tmp_path: Path) -> None:
     seconds = time.monotonic() - started
 
     undisturbed = tmp_path / "undisturbed"
-    done = run_study(undisturbed, "--tracking-uri", "none", *FLAGS, settings=SETTINGS)
-    assert done.returncode == 0, done.stdout + done.stderr
+    subprocess.run(
+        command(undisturbed, "--tracking-uri", "none", *FLAGS, settings=SETTINGS), stdout=subprocess.DEVNULL, cwd=tmp_path, check=True
+    )  # fmt: skip
     expected = numbers(undisturbed)
     tracking_servers.wait_until_up(storm.port, PATIENCE)
     print(*table(kills), sep="\n")

@@ -16,18 +16,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from disturbing import assert_equal
-from running import command, run_study
+from running import TINY, command
 
 from studies.store import Store
 
 pytestmark = pytest.mark.drill
 
-SETTINGS = (
-    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=100", "warmup_iterations=20", "train_iterations=40",
-    "report_iterations=10", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0", "seed=0",
-)  # fmt: skip
 FLAGS = ("--random", "0", "--checkpoint-seconds", "0")
 FILLS = 3
+PATIENCE = 1200.0
 
 
 @pytest.fixture
@@ -59,6 +56,14 @@ def fill(path: Path) -> None:
                     file.write(bytes(size))
 
 
+def run(storage: Path) -> None:
+    """Runs the study to its end."""
+    done = subprocess.run(
+        command(storage, *FLAGS, settings=TINY), capture_output=True, text=True, timeout=PATIENCE, cwd=storage.parent, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def assert_whole(storage: Path) -> None:
     """Nothing half-written is there: no temporary file, and what is there can be read."""
     assert not [path for name in ("*.partial", "probe-*") for path in storage.rglob(name)]
@@ -75,34 +80,35 @@ def test_a_disk_that_fills_up_at_any_time(disk: Path, tmp_path: Path) -> None:
     generator = random.Random(seed)
     print(f"\nDISK_SEED={seed}")
     started = time.monotonic()
-    done = run_study(tmp_path / "undisturbed", *FLAGS, settings=SETTINGS)
+    run(tmp_path / "undisturbed")
     takes = time.monotonic() - started
-    assert done.returncode == 0, done.stdout + done.stderr
 
     for number in range(FILLS):
         storage, ballast = disk / f"runs{number}", disk / "ballast"
         at = generator.uniform(0.1, 1) * takes
         driver = subprocess.Popen(
-            command(storage, *FLAGS, settings=SETTINGS), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            command(storage, *FLAGS, settings=TINY), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=tmp_path, env=os.environ | {"COLUMNS": "200"},
         )  # fmt: skip
         with contextlib.suppress(subprocess.TimeoutExpired):
             driver.wait(at)
         fill(ballast)
-        output, errors = driver.communicate(timeout=300)
+        output, errors = driver.communicate(timeout=PATIENCE)
         kinds = [
             stage
             for stage in ("search", "train", "test", "time")
             if list(storage.glob(f"stages/{stage}/*/result.json"))
         ]
         said = [line for line in (output + errors).splitlines() if "No space left" in line or "disk is full" in line]
-        print(f"full after {at:.0f} s of {takes:.0f}: status {driver.returncode}, finished {kinds}, said {said[-1:]}")
+        print(
+            f"full after {at:.0f} s of {takes:.0f}: status {driver.returncode}, finished {kinds}, said {said[-1:]}",
+            flush=True,
+        )
         assert "Traceback" not in output + errors, output + errors
         if driver.returncode:
             assert driver.returncode in (1, 2), output + errors
             assert said, output + errors
         assert_whole(storage)
         ballast.unlink()
-        again = run_study(storage, *FLAGS, settings=SETTINGS)
-        assert again.returncode == 0, again.stdout + again.stderr
+        run(storage)
         assert_equal(storage, tmp_path / "undisturbed")

@@ -140,7 +140,7 @@ def test_a_driver_elsewhere_is_dead_when_its_heartbeat_stops(store: Store, monke
 def test_a_full_disk_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(tmp_path))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with Claims(Store(str(tmp_path))) as other, Claims(store) as mine:
