@@ -54,7 +54,10 @@ if python cluster/nodes.py "$address:$gcs_port" "$SLURM_JOB_NUM_NODES" 300; then
     study=$!
     wait "$study"
     status=$?
-    while kill -0 "$study" 2>/dev/null; do wait "$study"; status=$?; done # the trap ends `wait`, not the study
+    if [ -n "$stopped" ]; then # the trap ended `wait`, not the study
+        wait "$study"
+        status=$?
+    fi
 else
     status=70
 fi
@@ -63,7 +66,7 @@ kill -TERM "$nodes" 2>/dev/null
 wait "$nodes"
 # shellcheck disable=SC2016
 "${everywhere[@]}" bash -c 'rm -rf "$RAY_TMPDIR"'
-if [ -n "$stopped" ]; then
+if [ -n "$stopped" ] && [ "$status" = 130 ]; then
     echo "the time limit is near: queued again"
     scontrol requeue "$SLURM_JOB_ID"
 fi
