@@ -43,7 +43,6 @@ def connect(address: str | None) -> Iterator[None]:
     }  # fmt: skip
     if local:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
-        os.environ.setdefault("RAY_preload_python_modules", "torch,ray.tune")  # by workers, while the driver plans
     else:
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "3")
         os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # in a submitted job, what is shipped is ours
