@@ -96,7 +96,7 @@ class Cluster:
             cause = error.__cause__ if isinstance(error, tune.TuneError) else error
             if not isinstance(cause, OSError | EOFError):
                 raise
-            if ended != set(named):
+            if not queue.given <= ended or queue.is_left:
                 raise OSError(f"Ray Tune can't use {scratch} ({str(cause) or 'a file is cut off'})") from None
         finally:
             signal.signal(signal.SIGINT, on_interrupt)  # Tune leaves its own, which swallows the next Ctrl-C
