@@ -85,6 +85,7 @@ class Cluster:
                 name=packs[0].jobs[0].stage,
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # one that fails costs the process
                 verbose=0,
                 callbacks=[callback(watcher, ended)],
             ),
