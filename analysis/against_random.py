@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparable import by_seed, comparable_rows
+from analysis.comparable import by_seed, comparable_rows, narrowed
 from analysis.paired import t_interval
 from analysis.permutation import holm, sign_flip_test
 
@@ -61,11 +61,13 @@ def search_against_random(
         KeyError: a column that `rows` lacks.
         ValueError: rows differ in tested pixels, protocol, space or training; two rows of one configuration and seed.
     """
-    used = comparable_rows(rows[rows["kind"].isin(["searched", "random"])], metric)
+    read = narrowed(rows, metric, *configuration)
+    used = comparable_rows(read[read["kind"].isin(["searched", "random"])], metric)
     random = used[used["kind"] == "random"].drop_duplicates(["seed", "architecture"])
     searched = used[used["kind"] == "searched"]
     groups = searched.groupby(list(configuration), dropna=False, sort=False)
-    table = [_compared(group, random, metric, generator, draws, level) for _, group in groups]
+    rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
+    table = [_compared(group, random, rivals, metric, generator, draws, level) for _, group in groups]
     frame = pd.DataFrame(table).reindex(columns=list(SEARCH_AGAINST_RANDOM))
     numbers = [name for name in SEARCH_AGAINST_RANDOM if name not in _TEXT]
     frame[numbers] = frame[numbers].astype(float)
@@ -90,10 +92,15 @@ def expected_best(values: Sequence[float] | np.ndarray, count: int) -> float:
 
 
 def _compared(
-    group: pd.DataFrame, random: pd.DataFrame, metric: str, generator: np.random.Generator, draws: int, level: float
+    group: pd.DataFrame,
+    random: pd.DataFrame,
+    rivals: dict[Any, pd.Series],
+    metric: str,
+    generator: np.random.Generator,
+    draws: int,
+    level: float,
 ) -> dict[str, Any]:
     own = by_seed(group, "one search configuration", ["seed"])[metric].sort_index()
-    rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
     seeds = [seed for seed in own.index if seed in rivals]
     first = group.iloc[0]
     row: dict[str, Any] = {name: first.get(name) for name in ("replicate_id", "lambda1", "lambda2")}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
-from analysis.comparable import by_seed, comparable_rows
+from analysis.comparable import by_seed, comparable_rows, narrowed
 from analysis.permutation import holm, label_permutation_test, rank_sum_p, sign_flip_test, signed_rank_p
 
 COMPARISONS = (
@@ -129,6 +129,7 @@ def comparisons(
     Raises:
         KeyError, ValueError: as `paired_difference`.
     """
+    rows = narrowed(rows, axis, metric, *within)
     values = sorted(rows[axis].dropna().unique().tolist())
     made = list(itertools.combinations(values, 2) if pairs is None else pairs)
     table = []
