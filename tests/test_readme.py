@@ -23,17 +23,15 @@ def test_the_files_and_flags_that_are_named_exist() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
     for name in set(re.findall(r"`((?:clearer|studies|analysis|tests|docs)/[\w./]*)`", text)):
         assert (ROOT / name).exists(), name
-    sources = (
-        "studies/command_line.py",
-        "studies/retime.py",
-        "clearer/__main__.py",
-        "clearer/references.py",
-        "benchmarks/patch_artefact.py",
-        "benchmarks/search_step.py",
-        "benchmarks/data_path.py",
-    )
-    help_source = "".join((ROOT / source).read_text() for source in sources)
-    for flag in set(re.findall(r"(--[a-z][a-z-]+)", text)) - {"--head", "--backend-store-uri", "--help"}:
+    folders = ("studies", "clearer", "analysis", "benchmarks", "cluster")
+    help_source = "".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).glob("*.py")))
+    for flag in set(re.findall(r"(--[a-z][a-z-]+)", text)) - {
+        "--head",
+        "--block",
+        "--signal",
+        "--backend-store-uri",
+        "--help",
+    }:
         assert f'"{flag}"' in help_source, flag
 
 
