@@ -33,7 +33,7 @@ def test_the_quick_study_ends_and_its_networks_restore(tmp_path: Path) -> None:
     rows = analysis.load(tmp_path / "runs")
     assert (rows["status"] == "finished").all()
     assert rows["kind"].value_counts().to_dict() == {"searched": 12, "random": 6, "given": 4}
-    assert (rows.loc[rows["kind"] == "searched", "search_pack"] == 8).all()
+    assert set(rows.loc[rows["kind"] == "searched", "search_pack"]) == {4, 8}
     gain = rows["psnr_db"] - rows["degraded_psnr_db"]
     print(f"gain over the noisy input: mean {gain.mean():.2f} dB, smallest {gain.min():.2f} dB")
     assert gain.mean() >= 4
