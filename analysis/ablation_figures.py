@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparable import comparable_rows
+from analysis.configurations import MARKS, short_text
 from analysis.style import COLOURS, GRAY, MARKERS, quantity
 
 MOST = 60
 """More rows than this are not drawn, and the caption says which are."""
-_NAMES = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S", "sigma": "σ"}
 _ROW, _WIDTH = 0.26, 7.2
 """Inches: the height of a row, the width of a page."""
 
@@ -41,7 +41,7 @@ def draw_differences(table: pd.DataFrame, caption: str, level: float = 0.95) -> 
         caption = f"{caption}\nthe {MOST} largest of {len(table)} differences"
     figure, (axes,) = _rows(len(shown), 1, caption)
     labels = [
-        f"{_NAMES.get(axis, axis)}: {_text(a)} − {_text(b)}"
+        f"{MARKS.get(axis, axis)}: {short_text(a)} − {short_text(b)}"
         for axis, a, b in zip(shown["axis"], shown["value_a"], shown["value_b"], strict=True)
     ]
     _label_rows(axes, labels, [_said(*pair) for pair in zip(shown["seeds"], shown["p_permutation_holm"], strict=True)])
@@ -78,7 +78,7 @@ def draw_effects(table: pd.DataFrame, caption: str, metric: str = "psnr_db") -> 
 
 
 def _source(name: str) -> str:
-    return " × ".join(_NAMES.get(part, part) for part in name.split(" × "))
+    return " × ".join(MARKS.get(part, part) for part in name.split(" × "))
 
 
 def against_random_points(rows: pd.DataFrame, metric: str = "psnr_db") -> pd.DataFrame:
@@ -144,7 +144,7 @@ def draw_against_random(
 
 def _configurations(gains: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     found = [
-        names.get(key, f"λ1 = {_text(lambda1)}, λ2 = {_text(lambda2)}")
+        names.get(key, f"λ1 = {short_text(lambda1)}, λ2 = {short_text(lambda2)}")
         for key, lambda1, lambda2 in zip(gains["replicate_id"], gains["lambda1"], gains["lambda2"], strict=True)
     ]
     repeated = {text for text in found if found.count(text) > 1}
@@ -201,9 +201,3 @@ def _said(seeds: int, p: float) -> str:
 
 def _p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def _text(value: object) -> str:
-    if value is None or value is pd.NA or value != value:
-        return "none"
-    return f"{value:g}" if isinstance(value, float | int | np.number) and not isinstance(value, bool) else str(value)

@@ -55,7 +55,7 @@ def conclusions(
         ("Is the search better than luck?", lambda: _luck(scored, axes, generator)),
         ("What decides PSNR?", lambda: _effects(scored, axes)),
         ("What does α say?", lambda: _alpha(scored, curves)),
-        ("Do seeds find the same architecture?", lambda: _agreement(scored, axes, generator)),
+        ("Do seeds find the same architecture?", lambda: _agreement(scored, generator)),
         ("What does the search choose from its space?", lambda: _space(scored)),
         ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
     ]
@@ -173,7 +173,7 @@ def _some(series: pd.Series) -> pd.Series:
     return series.iloc[np.unique(np.linspace(0, len(series) - 1, min(5, len(series))).round().astype(int))]
 
 
-def _agreement(rows: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator) -> Iterator[str]:
+def _agreement(rows: pd.DataFrame, generator: np.random.Generator) -> Iterator[str]:
     searched = rows[rows["kind"] == "searched"]
     if not len(searched) or searched["seed"].nunique() < 2:
         return

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.comparable import TRAINED
 
-MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S"}
+MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S", "sigma": "σ"}
 """How fields are written in texts."""
 
 
@@ -62,7 +62,10 @@ def configurations(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def short_text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float | int | np.number) else str(value)
+    """A field's value as short as it can be written; `none` where it has none."""
+    if value is None or value is pd.NA or value != value:
+        return "none"
+    return f"{value:g}" if isinstance(value, float | int | np.number) and not isinstance(value, bool) else str(value)
 
 
 def percent(share: float) -> str:

@@ -18,7 +18,7 @@ from analysis.configurations import alike, block, named, varied_axes
 from analysis.effects import effects
 from analysis.figures import draw_pareto
 from analysis.front_figures import draw_attainment, draw_probability_front
-from analysis.groups import by_device, caption
+from analysis.groups import by_device, timed_caption
 from analysis.paired import comparisons
 from analysis.panels import draw_panels, panel_pictures
 from analysis.polarisation_figures import draw_final_alpha, draw_gaps, draw_trajectories
@@ -48,8 +48,8 @@ class Drawing:
 
 def drawings(results: Results) -> Iterator[Drawing]:
     """Every figure that the rows of a study give, protocol by protocol."""
-    for number, (text, group) in enumerate(results.groups, start=1):
-        suffix = f"_{number}" if len(results.groups) > 1 else ""
+    for number, (text, group) in enumerate(results.groups):
+        suffix = results.suffix(number)
         yield from _pareto(results, group, text, suffix)
         for title, name, draw in _asked(results, group, text):
             yield _attempted(f"figure_{name}{suffix}", title, draw)
@@ -70,7 +70,7 @@ def _pareto(results: Results, group: pd.DataFrame, text: str, suffix: str) -> It
     timed = list(by_device(group, results.timings))
     for place, (device, rows) in enumerate(timed, start=1):
         end = suffix + (f"_device_{place}" if len(timed) > 1 else "")
-        about = f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+        about = timed_caption(rows, device)
         model = None if whole is None else time_model(rows)
         costs = None
         if whole is not None and model is not None and model.error is not None:

@@ -61,6 +61,11 @@ def same_pixels(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.Data
     return references[same].drop_duplicates("method")
 
 
+def timed_caption(rows: pd.DataFrame, device: str) -> str:
+    """As `caption`, of rows that were timed on one device."""
+    return f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+
+
 def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows with their times on each device: those they were written with, and those taken `later` (`load_timings`)."""
     if len(later):

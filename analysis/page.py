@@ -22,7 +22,7 @@ from analysis.conclusions import conclusions
 from analysis.configurations import named
 from analysis.costs import cost_lines
 from analysis.fidelity import fidelity_lines
-from analysis.groups import by_device, caption
+from analysis.groups import by_device, timed_caption
 from analysis.interactive import details, pareto_plot
 from analysis.results import finished
 from analysis.spread import spread_lines
@@ -101,8 +101,7 @@ def _plots(results: Results) -> Iterator[tuple[str, tuple[int, str, dict[str, An
     for number, (text, group) in enumerate(results.groups):
         yield f"plot-{number}-parameters", (number, text, pareto_plot(group, "parameters"))
         for device, (name, rows) in enumerate(by_device(group, results.timings)):
-            about = f"{caption(rows)}; timed on {name}, {rows.iloc[0]['test_time_size']} pixels"
-            yield f"plot-{number}-time-{device}", (number, about, pareto_plot(rows, "test_time_ms"))
+            yield f"plot-{number}-time-{device}", (number, timed_caption(rows, name), pareto_plot(rows, "test_time_ms"))
 
 
 def _groups(results: Results, plots: Mapping[str, tuple[int, str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:

@@ -55,14 +55,10 @@ def write_report(results: Results, folder: str | Path | None = None) -> list[str
 
 def report_tables(results: Results) -> Iterator[Table]:
     """The trials of each protocol, row by row, and the paper's tables in the study's numbers."""
-    for number, (text, group) in enumerate(results.groups, start=1):
+    for number, (text, group) in enumerate(results.groups):
         frame = results_table(group, results.references, results.swept)
-        yield Table(f"results{_suffix(results, number)}", text, frame, named_columns(frame.columns))
+        yield Table(f"results{results.suffix(number)}", text, frame, named_columns(frame.columns))
     yield from tables(results.frame, results.references, results.timings)
-
-
-def _suffix(results: Results, number: int) -> str:
-    return f"_{number}" if len(results.groups) > 1 else ""
 
 
 def main(arguments: list[str] | None = None) -> int:

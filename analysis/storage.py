@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from pathlib import Path
@@ -41,8 +42,8 @@ def redacted(text: str) -> str:
     return _SECRETS.sub(r"\1***", _USERINFO.sub(r"\1***@", text))
 
 
-def write_whole(filesystem: pafs.FileSystem, path: str, data: bytes) -> None:
-    """Puts `data` at `path`; a reader sees all of it or what was there before."""
+def write_whole(filesystem: pafs.FileSystem, path: str, data: bytes, is_durable: bool = False) -> None:
+    """Puts `data` at `path`; a reader sees all of it or what was there before, if `is_durable` also after a power cut."""
     if not isinstance(filesystem, pafs.LocalFileSystem):
         with filesystem.open_output_stream(path) as stream:  # appears when it is closed
             stream.write(data)
@@ -52,11 +53,22 @@ def write_whole(filesystem: pafs.FileSystem, path: str, data: bytes) -> None:
     try:
         with filesystem.open_output_stream(partial) as stream:
             stream.write(data)
+        if is_durable:
+            _flush(partial)
         filesystem.move(partial, path)
     except BaseException:
         if filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
             filesystem.delete_file(partial)
         raise
+
+
+def _flush(path: str) -> None:
+    """Brings a file to the disk itself: the name may get there before what was written."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def join(*parts: str) -> str:

@@ -100,6 +100,10 @@ class Results:
         """Those of `axes` that neither every table of trials has nor a protocol is made of."""
         return [name for name in self.axes if name not in {*PROTOCOL, *TABLE}]
 
+    def suffix(self, group: int) -> str:
+        """What tells the files of a protocol, counted from 0, from those of others: nothing where there is one."""
+        return f"_{group + 1}" if len(self.groups) > 1 else ""
+
     def front(
         self, minimise: Sequence[str] = ("parameters",), maximise: Sequence[str] = ("psnr_db",), group: int = 0
     ) -> pd.DataFrame:

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.storage import join, open_storage
+from analysis.storage import join, open_storage, write_whole
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,8 @@ class Table:
         """
         filesystem, root = open_storage(storage)
         path = self.name if name is None else name
-        filesystem.create_dir(join(root, path).rpartition("/")[0], recursive=True)
         for ending, data in self.files().items():
-            with filesystem.open_output_stream(join(root, f"{path}.{ending}")) as stream:
-                stream.write(data)
+            write_whole(filesystem, join(root, f"{path}.{ending}"), data)
         return [f"{path}.{ending}" for ending in self.files()]
 
     def sections(self) -> Iterator[tuple[str, list[tuple[list[str], list[int]]]]]:

@@ -27,7 +27,7 @@ from analysis.storage import StorageError, redacted
 from clearer.__main__ import OneLineParser
 from clearer.datasets import dataset_folder
 from clearer.reading import ImageError
-from studies import space
+from studies import disk_space
 from studies.capacity import Request, this_machine
 from studies.connection import ClusterError, connect
 from studies.data_source import data_place, is_remote, sizes
@@ -82,9 +82,9 @@ def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
 def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem]:
     """Whether the storage lacks space for what is missing of the trials."""
     free = free_bytes(place.storage)
-    if not trials or free is None or space.bytes_at_most(trials, slots) <= free:
+    if not trials or free is None or disk_space.bytes_at_most(trials, slots) <= free:
         return []
-    needed = space.needed_bytes(trials, place, slots)
+    needed = disk_space.needed_bytes(trials, place, slots)
     if needed <= free:
         return []
     text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB; make room, or give another storage"

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import sys
 import uuid
@@ -29,7 +28,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from analysis.compacted import compacted, read_files
-from analysis.storage import StorageError, join, names, open_storage, redacted
+from analysis.storage import StorageError, join, names, open_storage, redacted, write_whole
 
 CURVES_BYTES = 2**26
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
@@ -66,23 +65,7 @@ class Store:
 
     def write(self, name: str, data: bytes, is_durable: bool = True) -> None:
         """Puts `data` under `name`; a reader sees all of it or what was there before, if `is_durable` also after a power cut."""
-        path = self.path(name)
-        if self.is_local:
-            self.filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
-            partial = f"{path}.{uuid.uuid4().hex}.partial"
-            try:
-                with self.filesystem.open_output_stream(partial) as stream:
-                    stream.write(data)
-                if is_durable:
-                    _flush(partial)
-                self.filesystem.move(partial, path)
-            except BaseException:
-                if self.filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
-                    self.filesystem.delete_file(partial)
-                raise
-        else:
-            with self.filesystem.open_output_stream(path) as stream:
-                stream.write(data)
+        write_whole(self.filesystem, self.path(name), data, is_durable)
 
     def read(self, name: str) -> bytes | None:
         """What is under `name`, or None."""
@@ -207,15 +190,6 @@ class Store:
                 table = compacted(self.filesystem, self.path("studies", study), kind, most)
                 if table is not None:
                     self.write(f"studies/{study}/{kind}.parquet", as_parquet(table))
-
-
-def _flush(path: str) -> None:
-    """Brings a file to the disk itself: the name may get there before what was written."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _iteration(checkpoint: str) -> int:
