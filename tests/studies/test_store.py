@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,25 +68,21 @@ def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
     assert store.trial_ids("s") == set()
 
 
-def test_what_was_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_cut_short_leaves_nothing(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     store.write("kept", b"old")
-
-    class Full:
-        """A disk that fills up between the write and the rename."""
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(real, name)
-
-        def move(self, *_: str) -> None:
-            raise OSError(28, "No space left on device")
-
-    real = store.filesystem
-    monkeypatch.setattr(store, "filesystem", Full())
-    with pytest.raises(OSError, match="No space"):
-        store.write("kept", b"new")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, usual[1]))  # the disk takes no more than this of a file
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.write("kept", bytes(2**18))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert (tmp_path / "kept").read_bytes() == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"):  # written, and the rename refused
+        store.write("folder", b"new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "kept"]
 
 
 def test_a_storage_of_no_known_kind_is_named_without_its_secrets() -> None:
