@@ -39,7 +39,8 @@ from rich.console import Console
 from benchmarks.measuring import hardware, write
 from benchmarks.search_step import project
 from clearer import runs
-from clearer.configuration import PROXY, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import PROXY
 from studies import learning, phases, scheduling, stages
 from studies.claims import Claims
 from studies.connection import connect

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 
 from benchmarks.measuring import hardware, write
-from clearer.configuration import QUICK, Configuration, parse_value
+from clearer.configuration import Configuration, parse_value
+from clearer.presets import QUICK
 from clearer.runs import learning_images
 from clearer.search import Search
 

@@ -21,8 +21,9 @@ from torch import nn
 
 from clearer.__main__ import OneLineParser
 from clearer.architecture import Architecture
-from clearer.configuration import PROXY, Configuration
+from clearer.configuration import Configuration
 from clearer.images import ImageSet, as_tensor, load_split
+from clearer.presets import PROXY
 from clearer.protocols import scored_area
 from clearer.references import available, outputs, tuned
 from clearer.runs import learning_images

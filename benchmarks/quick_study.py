@@ -40,8 +40,9 @@ from benchmarks.plain import PlainTraining, SingleCrops, restore
 from benchmarks.search_step import baseline, endless
 from clearer import references
 from clearer.architecture import Architecture
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
 from clearer.networks import Network
+from clearer.presets import QUICK
 from clearer.runs import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import pass_seconds, testing_time

@@ -25,9 +25,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, summary, write
 from benchmarks.plain import Batch, PlainSearch, SingleCrops
-from clearer.configuration import PROXY, Configuration
+from clearer.configuration import Configuration
 from clearer.images import load_split
 from clearer.networks import Supernet
+from clearer.presets import PROXY
 from clearer.search import Search
 
 SCALES: Mapping[str, Mapping[str, Any]] = {

@@ -302,33 +302,3 @@ def parse_value(name: str, text: str) -> Any:
     if name not in types:
         raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(types)}")
     return parse_text(name, text, types[name])
-
-
-PROXY: Mapping[str, Any] = {
-    "channels": 8, "batch_size": 8, "patch_size": 32,
-    # α moves by learning rate × steps: 2.7 logits in the paper's 9,000 steps, and the same here.
-    "search_iterations": 1_000, "warmup_iterations": 100, "search_epoch_iterations": 10, "alpha_learning_rate": 3e-3,
-    "train_iterations": 4_000, "train_epoch_iterations": 20, "report_iterations": 50, "self_ensemble": 1,
-    "time_images": 1, "time_series": 6, "time_calls": 6, "time_attempts": 5, "time_spread_limit": 0.1,
-}  # fmt: skip
-QUICK: Mapping[str, Any] = {
-    **PROXY, "dataset": "embedded", "channels": 4, "reference_images": 4,
-    "search_iterations": 160, "warmup_iterations": 60, "search_epoch_iterations": 2, "alpha_learning_rate": 0.027,
-    "train_iterations": 300, "train_epoch_iterations": 3, "report_iterations": 20,
-    "time_series": 4, "time_calls": 3, "time_attempts": 2, "time_spread_limit": 0.25,
-}  # fmt: skip
-PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
-DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}
-"""What a preset needs to be about deraining; section 4.3."""
-QUICK_DERAIN: Mapping[str, Any] = {
-    **DERAIN,
-    # Without a skip from input to output, three colours need more channels than gray, and what a network learns last are the
-    # colours of an image: weights that start larger move sooner. With fewer iterations or channels it does worse than nothing.
-    "channels": 8, "batch_size": 16, "initial_std": 0.05, "train_iterations": 2_000, "train_epoch_iterations": 20,
-}  # fmt: skip
-
-
-def preset_values(preset: str, task: str = "denoise") -> dict[str, Any]:
-    """The values that a preset gives to fields, for a task; all other fields are the paper's."""
-    of_task = {} if task == "denoise" else QUICK_DERAIN if preset == "quick" else DERAIN
-    return {**PRESETS[preset], **of_task}

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from analysis.storage import StorageError, redacted
 from clearer.__main__ import OneLineParser
-from clearer.configuration import PRESETS, Configuration, parse_value
+from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.images import ImageError
+from clearer.presets import PRESETS
 from studies import dry_run, summary
 from studies.connection import ClusterError, reachable
 from studies.data_source import data_place

@@ -193,6 +193,7 @@ def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints,
     """Times a trained network for what was scored, unless this device has; the key of the result."""
     store = Store(place.storage)
     _prepare(c)
+    started = time.perf_counter()
     device = device_name(place.device)
     key = time_key(c, architecture, data, device)
     if store.result("time", key) is None:
@@ -206,7 +207,8 @@ def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints,
             "test_time_ms": found.median_ms, "test_time_iqr_ms": found.iqr_ms, "test_time_spread": found.spread,
             "test_time_images": len(inputs), "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
             "test_set_seconds": seconds,
-            "device": device, "attempts": found.attempts, "precision": "fp32", "torch": torch.__version__, "finished_at": time.time(),
+            "device": device, "attempts": found.attempts, "precision": "fp32", "torch": torch.__version__,
+            "finished_at": time.time(), "seconds": time.perf_counter() - started,
         }  # fmt: skip
         store.finish("time", key, result, {})
     return key

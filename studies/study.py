@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clearer.architecture import Architecture
-from clearer.configuration import PRESETS, SEARCH_ONLY, Configuration, field_types, preset_values
+from clearer.configuration import SEARCH_ONLY, Configuration, field_types
 from clearer.fields import ConfigurationError, as_text
 from clearer.losses import polarisation_threshold
+from clearer.presets import PRESETS, preset_values
 from clearer.references import all_fusion, all_parallel
 from clearer.streams import stream
 

@@ -17,6 +17,11 @@ settings.load_profile("clearer")
 STARTED = time.monotonic()
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two, but none for drills, which print tables and are disturbed by company."""
+    return 0 if config.getoption("markexpr") == "drill" else 2
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Starts no drill after DRILL_SECONDS, where that is set: as many run as fit."""
     allowed = os.environ.get("DRILL_SECONDS")

@@ -91,10 +91,18 @@ class RayNodes:
             "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "20",  # a node that is sent SIGTERM tells its workers
         }  # fmt: skip
+        self._bring_up(nodes)
+
+    def _bring_up(self, nodes: int) -> None:
+        before = self._starts()
         self.head = self._start(
-            "--head", f"--port={self.port}", f"--temp-dir={folder}/ray", "--include-dashboard=false", "--num-cpus=1"
+            "--head",
+            f"--port={self.port}",
+            f"--temp-dir={self.folder}/ray",
+            "--include-dashboard=false",
+            "--num-cpus=1",
         )
-        self._wait(self.head)
+        self._wait(self.head, before)
         self.nodes = [self.start_node() for _ in range(nodes)]
 
     @property
@@ -116,6 +124,11 @@ class RayNodes:
             kill_session(node.pid)
             node.wait()
 
+    def start_again(self) -> None:
+        """Kills what is left of the nodes, and brings the cluster up at the same address."""
+        self.stop()
+        self._bring_up(len(self.nodes))
+
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments]
         with (self.folder / "log").open("ab") as log:
@@ -123,9 +136,13 @@ class RayNodes:
                 command, stdout=log, stderr=log, env=os.environ | self.environment, start_new_session=True
             )
 
-    def _wait(self, node: subprocess.Popen[bytes]) -> None:
+    def _starts(self) -> int:
+        log = self.folder / "log"
+        return log.read_text().count("runtime started") if log.exists() else 0
+
+    def _wait(self, node: subprocess.Popen[bytes], before: int) -> None:
         end = time.monotonic() + 180
-        while "runtime started" not in (self.folder / "log").read_text():
+        while self._starts() == before:
             assert node.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < end, "the head of the cluster does not start"
             time.sleep(0.2)

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from clearer.architecture import Architecture
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
 from clearer.images import ImageSet
+from clearer.presets import QUICK
 from clearer.search import Search
 from clearer.training import Training
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearer.configuration import DERAIN, PRESETS, SEARCH_ONLY, Configuration, field_types, parse_value
+from clearer.configuration import SEARCH_ONLY, Configuration, field_types, parse_value
 from clearer.fields import ConfigurationError, as_text
+from clearer.presets import DERAIN, PRESETS
 from clearer.streams import stream
 
 PAPER = {

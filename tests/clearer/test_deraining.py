@@ -8,8 +8,8 @@ import torch
 from pictures import picture, rain, save, side_by_side
 from torch import nn
 
-from clearer.configuration import DERAIN
 from clearer.overlap import check_splits
+from clearer.presets import DERAIN
 from clearer.runs import learning_images, scored_images
 from clearer.scores import psnr_db
 from clearer.search import Search

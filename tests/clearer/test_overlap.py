@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from pictures import picture, save, side_by_side
 
-from clearer.configuration import DERAIN, Configuration
+from clearer.configuration import Configuration
 from clearer.datasets import SPLITS, scored_files, split_files, stored_sets
 from clearer.overlap import OverlapError, by_sets, check_splits, configured_files, find_overlaps, scenes_of
+from clearer.presets import DERAIN
 from clearer.reading import ImageError, ImageFile, bt601, read_image
 from clearer.runs import scored_images
 from clearer.scores import psnr_db

@@ -39,7 +39,8 @@ SETTINGS = (
     "report_iterations=10", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
 )  # fmt: skip
 FLAGS = ("--random", "0", "--checkpoint-seconds", "1")
-KINDS = {"worker": 12, "node": 7, "driver": 6, "tracking server": 5}
+KINDS = {"worker": 12, "node": 6, "head": 2, "driver": 6, "tracking server": 4}
+"""A node is any but the head; what is left of a cluster that lost its head is killed, too, and brought up again."""
 HARD, SOFT = signal.SIGKILL, signal.SIGTERM
 PAUSE = 0.5, 6.0
 PATIENCE = 1200.0
@@ -67,7 +68,11 @@ def drawn(seed: int, count: int) -> list[Kill]:
     )
     generator.shuffle(chosen)
     return [
-        Kill(kind, HARD if kind == "tracking server" else generator.choice((HARD, SOFT)), generator.uniform(*PAUSE))
+        Kill(
+            kind,
+            HARD if kind in ("tracking server", "head") else generator.choice((HARD, SOFT)),
+            generator.uniform(*PAUSE),
+        )
         for kind in chosen
     ]
 
@@ -133,6 +138,10 @@ class Storm:
             kill_session(node.pid)
             node.wait()
             self.cluster.nodes[place] = self.cluster.start_node()
+        elif kill.kind == "head":
+            kill_session(self.cluster.head.pid)
+            self.driver.wait(300)
+            self.cluster.start_again()
         elif kill.kind == "driver":
             self.driver.send_signal(kill.signal)
             self.driver.wait(120)

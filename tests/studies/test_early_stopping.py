@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
 from studies import halving, stages, stopping
 from studies.jobs import Job, Pack
 from studies.learning import load_curve, run_pack

@@ -17,7 +17,8 @@ from running import TINY, run_study
 import analysis
 from analysis.groups import comparable
 from analysis.trial_table import results_table
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
 from studies import halving, retime, stages
 from studies.jobs import Job, Pack
 from studies.learning import load_curve, load_unfinished_curve, run_pack

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
 from studies.module_times import with_module_times
 from studies.store import Store
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from clearer.architecture import Architecture
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
 from clearer.runs import learning_images, scored_images
 from clearer.testing import score
 from studies import oneshot, stages

@@ -14,8 +14,9 @@ from running import MEASURED, TINY, run_study
 
 import analysis
 from clearer.architecture import Architecture
-from clearer.configuration import PROXY, QUICK, Configuration
+from clearer.configuration import Configuration
 from clearer.packing import full_width
+from clearer.presets import PROXY, QUICK
 from clearer.search import Search
 from studies import learning, stages
 from studies.jobs import Failure, Job, Pack

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 from running import command
 
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
 from studies import oneshot, stages, supernet_fidelity
 from studies.claims import Claims
 from studies.jobs import Job

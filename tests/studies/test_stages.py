@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from clearer.architecture import Architecture
-from clearer.configuration import QUICK, Configuration, field_types
+from clearer.configuration import Configuration, field_types
+from clearer.presets import QUICK
 from studies import stages
 from studies.jobs import Failure, Job, Pack
 from studies.learning import run_pack

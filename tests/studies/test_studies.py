@@ -13,9 +13,10 @@ import pytest
 from running import UNSWEPT, run_study
 
 import analysis
-from clearer.configuration import PRESETS, Configuration
+from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
 from clearer.losses import polarisation_threshold
+from clearer.presets import PRESETS
 from studies.command_line import parse_assignments
 from studies.study import Multiple, Study
 from studies.tasks import retrained

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from clearer.configuration import PRESETS
 from clearer.fields import ConfigurationError
+from clearer.presets import PRESETS
 from studies.lambda_pareto import STUDY
 from studies.study import label, random_architectures
 
