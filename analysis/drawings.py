@@ -22,8 +22,8 @@ from analysis.groups import by_device, timed_caption
 from analysis.paired import comparisons
 from analysis.panels import draw_panels, panel_pictures
 from analysis.polarisation_figures import draw_final_alpha, draw_gaps, draw_trajectories
-from analysis.space import cost_distribution, space_counts
-from analysis.space_figures import draw_space
+from analysis.space import space_of
+from analysis.space_figures import draw_space, strip_costs
 from analysis.study_results import Results
 from analysis.testing_time import time_model
 from analysis.uncertainty import front_probability
@@ -64,28 +64,18 @@ def _attempted(name: str, title: str, draw: Callable[[], Figure]) -> Drawing:
 
 def _pareto(results: Results, group: pd.DataFrame, text: str, suffix: str) -> Iterator[Drawing]:
     """PSNR against parameters and against the time on each device, with the costs of the whole space below where it is one."""
-    title, whole = "PSNR against parameters", _space(group)
-    costs = None if whole is None else cost_distribution(whole, "parameters")
+    title, whole = "PSNR against parameters", space_of(group)
+    costs = strip_costs(group, "parameters")
     yield Drawing(f"pareto_parameters{suffix}", title, draw_pareto(group, "parameters", text, costs), on_page=False)
     timed = list(by_device(group, results.timings))
     for place, (device, rows) in enumerate(timed, start=1):
         end = suffix + (f"_device_{place}" if len(timed) > 1 else "")
-        about = timed_caption(rows, device)
-        model = None if whole is None else time_model(rows)
-        costs = None
-        if whole is not None and model is not None and model.error is not None:
-            predicted = whole.assign(predicted_time_ms=model.predict(whole))
-            costs = cost_distribution(predicted, "predicted_time_ms")
+        about, costs = timed_caption(rows, device), strip_costs(rows, "test_time_ms")
+        if whole is not None and costs is not None:
             title = "The whole space: parameters and predicted testing time of every architecture"
-            yield Drawing(f"figure_space{end}", title, draw_space(rows, whole, model, about))
+            yield Drawing(f"figure_space{end}", title, draw_space(rows, whole, time_model(rows), about))
         title = f"PSNR against testing time on {device}"
         yield Drawing(f"pareto_test_time{end}", title, draw_pareto(rows, "test_time_ms", about, costs), on_page=False)
-
-
-def _space(group: pd.DataFrame) -> pd.DataFrame | None:
-    """The costs of the whole space of a group's rows; None where they are of several."""
-    kinds = group[["columns", "channels", "image_channels"]].drop_duplicates()
-    return space_counts(*kinds.iloc[0]) if len(kinds) == 1 else None
 
 
 def _asked(results: Results, group: pd.DataFrame, text: str) -> Iterator[tuple[str, str, Callable[[], Figure]]]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.configurations import named
 from analysis.figures import AXES, pareto_table, with_looks
+from analysis.space_figures import PALE, strip_costs, strip_table
 from analysis.style import GRAY
 
 SYMBOLS = {
@@ -22,6 +23,7 @@ SYMBOLS = {
     "p": "pentagon",
 }
 _MOST_NAMES, _PIXELS_A_POINT = 15, 1.3
+_GRID = {"gridcolor": "#e5e5e5"}
 _FONT = {"family": "system-ui, sans-serif", "size": 13}
 
 
@@ -29,7 +31,8 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
     """PSNR against a cost (a key of `analysis.figures.AXES`), as a `data` and a `layout` for plotly.js.
 
     `rows` are of one protocol and, for a time, of one device. The numbers are those of `pareto_table`; every point carries its
-    `replicate_id`, under which `details` describes it. A bar spans the smallest and the largest PSNR over seeds.
+    `replicate_id`, under which `details` describes it. A bar spans the smallest and the largest PSNR over seeds. A strip below
+    shows what all architectures of the space cost, where the rows are of one space.
     """
     table, (title, unit) = pareto_table(rows, cost), AXES[cost]
     front = table[table["on_front"]].sort_values("cost")
@@ -38,12 +41,39 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
         "line": {"color": "#000000", "width": 1.2, "shape": "hv"}, "hoverinfo": "skip",
     }]  # fmt: skip
     traces += [_points(name, points, unit) for name, points in _named(with_looks(table))]
+    costs = strip_costs(rows, cost)
+    below = (
+        {}
+        if costs is None
+        else {
+            "yaxis2": {
+                "title": {"text": "% of all", "font": {"size": 11}},
+                "domain": [0.0, 0.17],
+                "anchor": "x",
+                "nticks": 3,
+                **_GRID,
+            }
+        }
+    )
+    if costs is not None:
+        traces.append(_strip(costs, unit))
     layout = {
-        "xaxis": {"automargin": True, "title": {"text": title, "standoff": 8}, "gridcolor": "#e5e5e5", "zeroline": False}, "yaxis": {"title": {"text": "PSNR (dB)"}, "gridcolor": "#e5e5e5", "zeroline": False},
+        "xaxis": {"automargin": True, "title": {"text": title, "standoff": 8}, "zeroline": False, "anchor": "y2" if below else "y", **_GRID},
+        "yaxis": {"title": {"text": "PSNR (dB)"}, "domain": [0.26 if below else 0.0, 1.0], **_GRID}, **below,
         "hovermode": "closest", "font": _FONT, "margin": {"l": 60, "r": 15, "t": 15, "b": 55}, "plot_bgcolor": "#ffffff", "paper_bgcolor": "#ffffff",
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}, "height": 500,
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}, "height": 600 if below else 500,
     }  # fmt: skip
     return {"data": traces, "layout": layout}
+
+
+def _strip(costs: pd.DataFrame, unit: float) -> dict[str, Any]:
+    bars, how = strip_table(costs), " (predicted)" if costs["predicted"].any() else ""
+    low, high = unit * bars["low"], unit * bars["high"]
+    return {
+        "type": "bar", "name": f"all architectures of the space{how}", "x": ((low + high) / 2).tolist(), "width": (high - low).tolist(),
+        "y": bars["percent"].tolist(), "yaxis": "y2", "marker": {"color": PALE},
+        "hovertemplate": f"%{{y:.2g}} % of all architectures{how}<br>at %{{x:.4g}}<extra></extra>",
+    }  # fmt: skip
 
 
 def _named(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

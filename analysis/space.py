@@ -143,6 +143,12 @@ def mid_rank(values: np.ndarray, costs: np.ndarray, weights: np.ndarray) -> np.n
     return np.where(np.isnan(values), np.nan, 50 * (less + upto))
 
 
+def space_of(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """The `space_counts` of the space that rows are of; None where they are of several."""
+    kinds = rows[["columns", "channels", "image_channels"]].drop_duplicates()
+    return space_counts(*kinds.iloc[0]) if len(kinds) == 1 else None
+
+
 def cost_distribution(whole: pd.DataFrame, cost: str) -> pd.DataFrame:
     """Columns `cost`, `share` (of all architectures that cost so much) and `predicted`: one row for each cost there is.
 

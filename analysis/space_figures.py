@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.space import standing
+from analysis.space import cost_distribution, space_of, standing
 from analysis.style import COLOURS, GRAY
-from analysis.testing_time import TimeModel
+from analysis.testing_time import TimeModel, time_model
 
 PALE = "#BBBBBB"
 BINS = 40
@@ -76,13 +77,30 @@ def error_text(model: TimeModel) -> str:
     )
 
 
+def strip_costs(rows: pd.DataFrame, cost: str) -> pd.DataFrame | None:
+    """The `cost_distribution` of the space that rows are of, of `parameters` or, predicted, of `test_time_ms`.
+
+    None where rows are of several spaces, or too few of them are timed for a prediction.
+    """
+    whole = space_of(rows)
+    if whole is None or cost == "parameters":
+        return None if whole is None else cost_distribution(whole, cost)
+    model = time_model(rows)
+    if model.error is None:
+        return None
+    return cost_distribution(whole.assign(predicted_time_ms=model.predict(whole)), "predicted_time_ms")
+
+
+def strip_table(costs: pd.DataFrame) -> pd.DataFrame:
+    """The bars of a strip: from cost `low` to `high` lie so many `percent` of all architectures; of `cost_distribution`."""
+    percent, edges = np.histogram(costs["cost"], bins=min(BINS, max(1, len(costs))), weights=100 * costs["share"])
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "percent": percent})
+
+
 def draw_strip(axes: Axes, costs: pd.DataFrame, unit: float) -> None:
     """All architectures as a strip of bars below a figure with the same x axis; `costs` is of `cost_distribution`."""
-    low, high = costs["cost"].min(), costs["cost"].max()
-    bins = min(BINS, max(1, len(costs)))
-    axes.hist(
-        unit * costs["cost"], bins=bins, range=(unit * low, unit * high), weights=100 * costs["share"], color=PALE
-    )
+    bars = strip_table(costs)
+    axes.bar(unit * bars["low"], bars["percent"], unit * (bars["high"] - bars["low"]), align="edge", color=PALE)
     axes.set(ylabel="% of all\narchitectures" + ("\n(predicted)" if costs["predicted"].any() else ""))
     axes.yaxis.label.set_fontsize(8)
     axes.grid(alpha=0.25)

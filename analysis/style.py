@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterator
 
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
@@ -39,14 +41,28 @@ def quantity(column: str) -> tuple[str, float]:
 
 def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:
     """A figure as `name.svg` and `name.png`: the same figure is the same bytes."""
+    _lay_out(figure)
+    picture = io.BytesIO()
+    with rc_context({"svg.hashsalt": name}):
+        FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None})
+    yield f"{name}.svg", picture.getvalue()
+    yield f"{name}.png", as_png(figure, dpi=150)
+
+
+def as_png(figure: Figure, dpi: int) -> bytes:
+    """A figure as a PNG of so many dots per inch."""
+    _lay_out(figure)
+    figure.set_dpi(dpi)
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(picture)
+    return picture.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lays a figure out once and for all files; `Figure.savefig` draws all of it once more for each, only to lay it out."""
     engine = figure.get_layout_engine()
+    figure.set_dpi(72)  # the SVG's own, at which texts are widest
     if engine is not None:
-        figure.set_dpi(72)  # the SVG's own, at which texts are widest
         for _ in range(2):  # labels at both sides need a second pass
             engine.execute(figure)
-        figure.set_layout_engine("none")  # laid out once, not for each file
-    for kind in ("svg", "png"):
-        buffer = io.BytesIO()
-        with rc_context({"svg.hashsalt": name}):
-            figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
-        yield f"{name}.{kind}", buffer.getvalue()
+        figure.set_layout_engine("none")

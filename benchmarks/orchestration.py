@@ -22,29 +22,25 @@ Beside it, the CPU time of the driver (Tune, progress, MLflow), which takes core
 from __future__ import annotations
 
 import argparse
-import functools
 import io
 import json
 import os
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
+from benchmarks.clocks import MeasuredPack
 from benchmarks.measuring import hardware, write
 from benchmarks.search_step import project
-from clearer import runs
 from clearer.configuration import Configuration
 from clearer.presets import PROXY
-from studies import learning, phases, scheduling, stages
+from studies import phases, stages
 from studies.claims import Claims
 from studies.connection import connect
-from studies.jobs import Job, Pack
+from studies.jobs import Job
 from studies.packs import Packing
 from studies.progress import Progress
 from studies.provenance import write_study
@@ -57,60 +53,6 @@ from studies.trial import prepare
 
 STUDY = "orchestration"
 PARTS = ("start", "steps", "reports", "data, network", "checkpoints", "results", "between", "rest", "idle")
-_TIMED: dict[str, list[tuple[Any, str]]] = {
-    "steps": [(learning.Search, "_iterate")], "reports": [(runs.Run, "_report")],
-    "data, network": [(learning._Learning, "__init__")], "checkpoints": [(learning._Learning, "_resume"), (learning._Learning, "_save")],
-    "results": [(learning._Learning, "_finish")],
-}  # fmt: skip
-_spent: dict[str, float] = defaultdict(float)
-
-
-class MeasuredPack(Pack):
-    """A pack that is measured where it runs: unpickled there, it puts clocks around the parts of its work."""
-
-    def __reduce__(self) -> Any:
-        return _unpickled, (self.jobs, self.width)
-
-
-def _unpickled(jobs: tuple[Job, ...], width: int) -> MeasuredPack:
-    _put_clocks()
-    return MeasuredPack(jobs, width)
-
-
-@functools.cache
-def _put_clocks() -> None:
-    for part, places in _TIMED.items():
-        for owner, name in places:
-            setattr(owner, name, _clocked(part, getattr(owner, name)))
-    scheduling.run_pack = _recorded(scheduling.run_pack)  # type: ignore[assignment]
-
-
-def _clocked(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def timed(*arguments: Any, **named: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return call(*arguments, **named)
-        finally:
-            _spent[part] += time.perf_counter() - started
-
-    return timed
-
-
-def _recorded(run: Callable[[Pack, Place], Iterator[Any]]) -> Callable[[Pack, Place], Iterator[Any]]:
-    """Of each pack a line in a file of the process; while it waits for Tune to take an event it is in `reports`."""
-
-    def recorded(pack: Pack, place: Place) -> Iterator[Any]:
-        _spent.clear()
-        began = time.time()
-        for event in run(pack, place):
-            told = time.perf_counter()
-            yield event
-            _spent["reports"] += time.perf_counter() - told
-        line = {"began": began, "ended": time.time(), "spent": dict(_spent)}
-        with Path(place.storage, f"clock-{os.getpid()}").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-    return recorded
 
 
 def configurations(seconds: float, trials: int, width: int) -> list[Configuration]:
@@ -148,6 +90,8 @@ def searched(wanted: list[Configuration], width: int, storage: str) -> tuple[flo
         run.run("searches", (jobs, widths), trials)
         ended, cpu = time.time(), time.process_time() - cpu
         tracking.close()
+        problems = {trial.failure.reason for trial in trials if trial.failure}
+        assert not problems, problems
         return began, ended, cpu, cluster.slots(1)
 
 

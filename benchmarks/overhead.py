@@ -32,7 +32,8 @@ import torch
 
 import analysis
 from benchmarks.measuring import hardware, write
-from clearer.configuration import QUICK, Configuration
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
 from clearer.runs import Run, learning_images
 from clearer.search import Search
 from clearer.training import Training

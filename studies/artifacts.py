@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +13,11 @@ import pandas as pd
 
 from analysis.architecture_drawing import draw_architecture
 from analysis.figures import draw_alpha
+from analysis.style import as_png
 from studies.store import Store
 
 _CODE = Path(__file__).with_name("served.py")
+_DPI = 110
 _REQUIRED = ("clearer-studies", "torch", "numpy", "mlflow")
 
 
@@ -25,7 +26,8 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
     if row["architecture"]:
         (folder / "architecture.png").write_bytes(_drawn(row["architecture"]))
         if row["alpha"]:
-            draw_alpha(pd.DataFrame(curve), row["architecture"]).savefig(folder / "alpha.png", dpi=110)
+            figure = draw_alpha(pd.DataFrame(curve), row["architecture"])
+            (folder / "alpha.png").write_bytes(as_png(figure, _DPI))
     example = store.read(f"stages/test/{row['test_key']}/example.png") if row["test_key"] else None
     if example is not None:
         (folder / "clean_degraded_restored.png").write_bytes(example)
@@ -37,9 +39,7 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
 @functools.lru_cache(maxsize=256)
 def _drawn(architecture: str) -> bytes:
     """Its picture: many trials of a study share an architecture, and drawing takes longer than all else that is sent."""
-    picture = io.BytesIO()
-    draw_architecture(architecture).savefig(picture, format="png", dpi=110)
-    return picture.getvalue()
+    return as_png(draw_architecture(architecture), _DPI)
 
 
 def _write_model(folder: Path, network: bytes, row: dict[str, Any]) -> None:

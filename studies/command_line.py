@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import math
 import textwrap
 from dataclasses import replace
@@ -35,6 +37,7 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
     0: every trial finished. 1: some failed. 2: a mistake in the request, nothing was computed. 3: `--budget` is spent
     and trials are left. 130: stopped.
     """
+    atexit.register(gc.freeze)  # or Python looks for garbage among all of torch's objects before it ends
     parser = _parser(study, doc)
     study = replace(study, question=" ".join((doc or "").partition("\n\n")[0].split()))
     options = parser.parse_args(arguments)

@@ -17,6 +17,8 @@ from typing import Any
 
 _ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
 _CONNECT_SECONDS = 3
+_FOR_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
+"""What the processes of trials read from their environment; a Ray on this machine inherits it from this process."""
 _PACKAGES = ("clearer", "studies", "analysis")
 _SOURCES = ("*.py", "*.sha256")
 
@@ -34,12 +36,12 @@ def connect(address: str | None) -> Iterator[None]:
     """
     local = address in (None, "local")
     target = "local" if local else str(address)
-    if not local:
-        reachable(target)
+    head = None if local else reachable(target)
     os.environ |= {
-        "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_AIR_NEW_OUTPUT": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
         "TUNE_MAX_PENDING_TRIALS_PG": "200",  # or Tune starts the workers of a queue of ours one after another
+        **_FOR_WORKERS,
     }  # fmt: skip
     if local:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
@@ -63,9 +65,41 @@ def connect(address: str | None) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        yield
+        with contextlib.nullcontext() if head is None else watched(head):
+            yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def watched(head: str, every: float = 5.0) -> Iterator[None]:
+    """Says so, once, when the cluster's head has not answered twice in a row, asked every so many seconds.
+
+    Ray waits for it for a while (`RAY_gcs_rpc_server_reconnect_timeout_s`), and then ends this process with a line of its own.
+    """
+    left = threading.Event()
+
+    def watch() -> None:
+        silent = 0
+        while silent < 2 and not left.wait(every):
+            try:
+                reachable(head)
+                silent = 0
+            except ClusterError:
+                silent += 1
+        if silent == 2:
+            print(
+                f"--address {head}: the cluster's head does not answer any more. If it stays away, this ends soon: start the cluster again, then run the same command to go on",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watcher.join()
 
 
 @contextlib.contextmanager
@@ -101,7 +135,7 @@ def _shipped_code() -> Iterator[dict[str, Any]]:
             copy = Path(folder, name)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-        yield {"runtime_env": {"working_dir": folder}}
+        yield {"runtime_env": {"working_dir": folder, "env_vars": _FOR_WORKERS}}
 
 
 def reachable(address: str) -> str:

@@ -63,9 +63,14 @@ class Cluster:
             OSError: so was it because the disk is full.
         """
         from ray import tune
+        from ray.tune.execution import class_cache
 
         from studies.worker import PackWorker
 
+        # Tune would give trials a runtime environment, for which processes that have started already do not serve, and put
+        # AWS's keys in it, which Ray then logs. A node's processes have that node's own, and what `connection` ships.
+        class_cache.ENV_VARS_TO_PROPAGATE.clear()
+        class_cache.DEFAULT_ENV_VARS.clear()
         ended: set[str] = set()
         queue = queue_of(packs, then, ended, self.slots(packs[0].configuration.threads), self._warm)
         trainable = tune.with_parameters(PackWorker, place=place)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.figures import draw_pareto
+from analysis.interactive import pareto_plot
 from analysis.space import SpaceError, cost_distribution, mid_rank, space, space_counts, standing
 from analysis.space_figures import draw_space, space_table
 from analysis.testing_time import TimeModel, time_model
@@ -207,3 +208,29 @@ def test_a_pareto_figure_has_the_costs_of_all_architectures_below() -> None:
     assert (left, right) == pytest.approx((1e-6 * whole["parameters"].min(), 1e-6 * whole["parameters"].max()))
     assert all(left - 1e-9 <= x <= right + 1e-9 for x in itertools.chain(*(line.get_xdata() for line in above.lines)))
     assert "predicted" not in below.get_ylabel()
+
+
+def test_the_interactive_figure_has_the_same_strip() -> None:
+    whole = space("2-3", 4)
+    rows = timed(EVERY[::3], noise=0.5)
+    rows = rows.assign(
+        replicate_id=rows["architecture"],
+        lambda1=0.0,
+        lambda2=0.0,
+        psnr_db=range(len(rows)),
+        channels=4,
+        image_channels=1,
+    )
+    for cost, unit in (("parameters", 1e-6), ("test_time_ms", 1.0)):
+        *points, strip = pareto_plot(rows, cost)["data"]
+        assert {trace["type"] for trace in points} == {"scatter"}
+        assert (strip["type"], strip["yaxis"]) == ("bar", "y2")
+        assert sum(strip["y"]) == pytest.approx(100), "every architecture is in one bar"
+        assert ("predicted" in strip["name"]) == (cost == "test_time_ms")
+        if cost == "parameters":
+            ends = strip["x"][0] - strip["width"][0] / 2, strip["x"][-1] + strip["width"][-1] / 2
+            assert ends == pytest.approx((unit * whole["parameters"].min(), unit * whole["parameters"].max()))
+    few = rows[:3]
+    assert {trace["type"] for trace in pareto_plot(few, "test_time_ms")["data"]} == {"scatter"}, "no prediction"
+    other = pd.concat([rows, rows.assign(columns="4")])
+    assert {trace["type"] for trace in pareto_plot(other, "parameters")["data"]} == {"scatter"}, "two spaces"

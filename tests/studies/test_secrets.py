@@ -1,4 +1,4 @@
-"""Passwords and keys in the URIs of the storage and of tracking are in nothing that a study writes or says."""
+"""Passwords and keys, in the URIs of the storage and of tracking or in the environment, are in nothing that a study writes or says."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from studies.store import Store
 pytestmark = pytest.mark.drill
 
 KEY, SECRET, PASSWORD = "AKIAWHOEVER", "correct-horse", "hunter2-battery"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "AKIASOMEBODY",
+    "AWS_SECRET_ACCESS_KEY": "staple-of-mine",
+    "AWS_SESSION_TOKEN": "token-of-mine",
+}
 
 
 def held(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -43,7 +48,7 @@ def test_no_secret_is_stored_or_shown(s3: str, scratch: Path, tmp_path: Path, is
         arguments[arguments.index("--storage") + 1] = storage
         done = subprocess.run(
             arguments, capture_output=True, text=True, timeout=900, cwd=tmp_path, check=False,
-            env=os.environ | {"TMPDIR": str(scratch), "COLUMNS": "200"},
+            env=os.environ | ENVIRONMENT | {"TMPDIR": str(scratch), "COLUMNS": "200"},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         assert len(runs(uri)) == (5 if is_reachable else 0)
@@ -53,4 +58,5 @@ def test_no_secret_is_stored_or_shown(s3: str, scratch: Path, tmp_path: Path, is
     written = [*held(scratch), *held(tmp_path)]
     assert any("raylet" in name for name, _ in written), "Ray's own files are seen"
     kept += [("output", (done.stdout + done.stderr).encode()), *written]
-    assert [name for name, data in kept for secret in (KEY, SECRET, PASSWORD) if secret.encode() in data] == []
+    secrets = KEY, SECRET, PASSWORD, *ENVIRONMENT.values()
+    assert [(name, secret) for name, data in kept for secret in secrets if secret.encode() in data] == []
