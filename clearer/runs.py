@@ -100,9 +100,11 @@ class Run:
         while not self.ended:
             started = time.perf_counter()
             for name, values in self._iterate().items():
-                self._sums[name] = self._sums.get(name, 0) + torch.stack(
-                    [values.detach().double(), torch.ones_like(values, dtype=torch.double)]
-                )  # type: ignore[assignment]
+                if name not in self._sums:
+                    self._sums[name] = torch.zeros(2, self.width, dtype=torch.double, device=self.device)
+                total, count = self._sums[name]
+                total += values
+                count += 1
             self.iteration += 1
             under_way = [member for member in self.members if not member.has_ended]
             if self.iteration == self.iterations or self.iteration % report == 0:
@@ -181,10 +183,10 @@ class Run:
         return mean_square_error(restored, clean, self.width)
 
     def _step(self, name: str, body: Callable[[Tensor, Tensor], Losses], batch: tuple[Tensor, Tensor]) -> Losses:
-        """One step of `body`, which is always the same for a name, on a batch."""
+        """One step of `body`, which is always the same for a name, on a batch; its losses have no history."""
         if name not in self.steps:
             self.steps[name] = StaticStep(body, self.device)
-        return self.steps[name](*batch)
+        return {name: losses.detach() for name, losses in self.steps[name](*batch).items()}
 
     def _descend(
         self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], losses: Tensor, clip: float | None

@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+NEEDED = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_TMPDIR", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
+"""What a study on the nodes has to find in its environment."""
 NODE_BYTES = 100_000_000
 """The object store of a node: what trials share are configurations and rows."""
 
@@ -71,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.study:
             return _study(options.study, cluster.address)
         print(f"{options.nodes} nodes of {options.cpus} CPUs. In another terminal:", flush=True)
-        print(f"  export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={os.environ['RAY_AUTH_TOKEN_PATH']}")
+        print("  export " + " ".join(f"{name}={os.environ[name]}" for name in NEEDED))
         print(f"  python studies/lambda_pareto.py --address {cluster.address}")
         print("Ctrl-C ends them.", flush=True)
         signal.pause()
