@@ -49,12 +49,14 @@ def nodes(count: int) -> Iterator[tuple[str, dict[str, str]]]:
     """Nodes of one CPU each; their address, and the environment that a study on them needs."""
     command = [sys.executable, str(ROOT / "cluster/local.py"), "--nodes", str(count)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = "".join(iter(process.stdout.readline, "Ctrl-C ends them.\n"))
-        address = re.search(r"--address (\S+)", told)
-        assert address, told
-        yield address[1], dict(re.findall(r"(RAY_\w+)=(\S+)", told))
-        process.send_signal(signal.SIGINT)
+        try:
+            assert process.stdout is not None
+            told = "".join(iter(process.stdout.readline, "Ctrl-C ends them.\n"))
+            address = re.search(r"--address (\S+)", told)
+            assert address, told
+            yield address[1], dict(re.findall(r"(RAY_\w+)=(\S+)", told))
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def seconds_of(run: Run, iterations: int = 6) -> float:

@@ -82,6 +82,25 @@ def test_two_nodes_give_the_rows_of_one_machine(folder: Path, study_storage: Pat
     )
 
 
+def test_a_study_in_another_terminal_finds_the_nodes_by_what_is_printed(folder: Path, tmp_path: Path) -> None:
+    nodes = [sys.executable, str(ROOT / "cluster/local.py"), "--nodes", "2"]
+    with subprocess.Popen(
+        nodes, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(folder)}
+    ) as process:
+        assert process.stdout is not None
+        exports, study = [
+            line.strip() for line in iter(process.stdout.readline, "Ctrl-C ends them.\n") if line.startswith("  ")
+        ]
+        flags = f"--storage {tmp_path}/runs --dry-run --set {' '.join(TINY)}"
+        line = f"cd {ROOT} && {exports} && {sys.executable} {study.removeprefix('python ')} {flags}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=300, check=False)
+        process.send_signal(signal.SIGINT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 trials" in done.stdout
+    assert process.returncode == 130
+    assert not processes_with(str(folder))
+
+
 def test_ctrl_c_stops_the_study_cleanly_and_ends_the_nodes(folder: Path, tmp_path: Path) -> None:
     storage = tmp_path / "runs"
     longer = tuple(t for t in TINY if not t.startswith(("search_iterations", "report")))
