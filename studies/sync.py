@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -57,6 +58,23 @@ def one_line(error: Exception) -> str:
     return redacted(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")[:300]
 
 
+def _make_database(uri: str) -> None:
+    """Makes the file of a `sqlite:` URI whole or not at all: MLflow can't go on with tables whose making was cut short."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        MlflowClient(tracking_uri=f"sqlite:///{partial}").search_experiments(max_results=1)
+        if not path.exists():  # another driver's may have come first
+            partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)
+
+
 class Server:
     """A study's runs at the tracking server at `uri`."""
 
@@ -67,6 +85,7 @@ class Server:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        _make_database(uri)
         self.client = MlflowClient(tracking_uri=uri)
         self._experiment = self._find_experiment(uri, study)
         self._runs: dict[str | None, list[Any]] = {}

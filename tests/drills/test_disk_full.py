@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     try:
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)],
+            ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)],
             capture_output=True,
             text=True,
             check=False,
@@ -112,3 +113,4 @@ def test_a_disk_that_fills_up_at_any_time(disk: Path, tmp_path: Path) -> None:
         ballast.unlink()
         run(storage)
         assert_equal(storage, tmp_path / "undisturbed")
+        shutil.rmtree(storage)

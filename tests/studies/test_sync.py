@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,20 @@ def test_infinity_arrives_once(tracked: tuple[Path, str]) -> None:
         server.log_points(run.info.run_id, [point])
     (held,) = server.client.get_metric_history(run.info.run_id, "train/psnr_db")
     assert (held.key, held.step, held.timestamp, held.value) == point
+
+
+def test_a_database_whose_making_was_cut_short_is_made_again(study_storage: Path, tmp_path: Path) -> None:
+    store, uri = Store(str(study_storage)), f"sqlite:///{tmp_path}/mlflow.db"
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**17, usual[1]))  # the disk takes no more than this of a file
+    try:
+        with pytest.raises(Exception, match="disk"):
+            sync.sync_study(store, "lambda_pareto", uri)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert not list(tmp_path.iterdir())
+    assert sync.sync_study(store, "lambda_pareto", uri) == {"created": 8}
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 def test_mistakes_are_one_line(study_storage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
