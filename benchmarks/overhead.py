@@ -18,7 +18,6 @@ import itertools
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -56,7 +55,7 @@ def nodes(count: int) -> Iterator[tuple[str, dict[str, str]]]:
             assert address, told
             yield address[1], dict(re.findall(r"(RAY_\w+)=(\S+)", told))
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 def seconds_of(run: Run, iterations: int = 6) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ settings.load_profile("clearer")
 
 
 STARTED = time.monotonic()
+# A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start and stop would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
