@@ -235,12 +235,12 @@ def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = analysis.load(tmp_path / "runs")
     searched = rows[rows["kind"] == "searched"]
-    assert searched["search_pack"].value_counts().to_dict() == {8: 8, 2: 2}
+    assert searched["search_pack"].value_counts().to_dict() == {4: 8, 2: 2}
     assert rows.loc[rows["kind"] != "searched", "search_pack"].isna().all()
     replicates = rows.drop_duplicates(["architecture", "seed"]).groupby("architecture")["seed"].nunique()
     assert rows["train_pack"].tolist() == list(rows["architecture"].map(replicates))
     again = run_study(
-        tmp_path / "one", "--tracking-uri", "none", "--pack", "8", "--random", "0",
+        tmp_path / "one", "--tracking-uri", "none", "--pack", "4", "--random", "0",
         settings=("channels=4", *TINY[1:-3], "lambda1=0.1", "lambda2=0", "seed=1"),
     )  # fmt: skip
     assert again.returncode == 0, again.stdout + again.stderr
