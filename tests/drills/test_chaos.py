@@ -32,7 +32,7 @@ from studies.store import Store
 from studies.sync import sync_study
 from studies.tracked import STUDY_TAG, TRIAL_TAG
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=8)
 
 SETTINGS = (
     "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=200", "warmup_iterations=20", "train_iterations=80",

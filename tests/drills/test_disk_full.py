@@ -21,7 +21,7 @@ from running import TINY, command
 
 from studies.store import Store
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=2.5)
 
 FLAGS = ("--random", "0", "--checkpoint-seconds", "0")
 FILLS = 3

@@ -98,6 +98,7 @@ def test_rows_equal_those_of_one_machine_bit_for_bit(
     )
 
 
+@pytest.mark.drill(minutes=8)
 def test_a_node_that_is_cut_off_for_two_minutes_costs_time_only(hosts: Hosts, tmp_path: Path) -> None:
     storage = hosts.shared / "cut"
     log = tmp_path / "log"

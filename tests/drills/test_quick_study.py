@@ -13,7 +13,7 @@ from running import ROOT
 
 import analysis
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=5)
 
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:

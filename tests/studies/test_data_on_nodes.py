@@ -17,7 +17,7 @@ from running import MEASURED, TINY, run_study
 import analysis
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_images_on_s3_give_the_rows_of_a_folder(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, settings = tmp_path / "data", (*TINY, "dataset=mine")
     port = s3.split("127.0.0.1:")[1].split("&")[0]

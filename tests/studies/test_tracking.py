@@ -17,7 +17,7 @@ from studies.store import Store
 from studies.tracking import Tracking
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_a_server_that_dies_under_a_study_is_completed_from_the_store(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
