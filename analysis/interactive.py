@@ -42,21 +42,11 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
     }]  # fmt: skip
     traces += [_points(name, points, unit) for name, points in _named(with_looks(table))]
     costs = strip_costs(rows, cost)
-    below = (
-        {}
-        if costs is None
-        else {
-            "yaxis2": {
-                "title": {"text": "% of all", "font": {"size": 11}},
-                "domain": [0.0, 0.17],
-                "anchor": "x",
-                "nticks": 3,
-                **_GRID,
-            }
-        }
-    )
+    below: dict[str, Any] = {}
     if costs is not None:
         traces.append(_strip(costs, unit))
+        title_below = {"text": "% of all", "font": {"size": 11}}
+        below["yaxis2"] = {"title": title_below, "domain": [0.0, 0.17], "anchor": "x", "nticks": 3, **_GRID}
     layout = {
         "xaxis": {"automargin": True, "title": {"text": title, "standoff": 8}, "zeroline": False, "anchor": "y2" if below else "y", **_GRID},
         "yaxis": {"title": {"text": "PSNR (dB)"}, "domain": [0.26 if below else 0.0, 1.0], **_GRID}, **below,

@@ -7,8 +7,8 @@ if [ -d "$project/.venv/bin" ]; then PATH=$project/.venv/bin:$PATH; fi
 # Without the token nobody runs anything; it is no encryption, so the ports below stay closed to all but the nodes.
 export RAY_AUTH_MODE=token
 export RAY_USAGE_STATS_ENABLED=0
-# A node that is silent counts as lost after about half a minute (Ray's own: up to a minute and a half). Its trials go
-# on elsewhere from their last checkpoint. A node that is cut off gives up after as long, and may come back.
+# A node that is silent counts as lost after five checks in a row, 3 s apart, each of which waits 5 s: about 40 s (Ray's own: up to a minute and a
+# half), longer where the head is busy. Its trials go on elsewhere from their last checkpoint. A node that is cut off gives up after 30 s, and may come back.
 export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=5000 RAY_health_check_failure_threshold=5
 export RAY_gcs_rpc_server_reconnect_timeout_s=30
 

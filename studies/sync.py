@@ -63,7 +63,7 @@ def _make_database(uri: str) -> None:
     from mlflow import MlflowClient
 
     path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or path.exists():
+    if not uri.startswith("sqlite:///") or "?" in uri or path.exists():
         return
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
