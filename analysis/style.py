@@ -42,6 +42,7 @@ def quantity(column: str) -> tuple[str, float]:
 def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:
     """A figure as `name.svg` and `name.png`: the same figure is the same bytes."""
     _lay_out(figure)
+    figure.set_dpi(150)  # of pictures in the SVG
     picture = io.BytesIO()
     with rc_context({"svg.hashsalt": name}):
         FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None})

@@ -3,8 +3,8 @@
     python -m benchmarks.overhead [--trials 50] [--seconds 60] [--nodes 2] [--out FILE]
 
 `cluster/local.py` brings up nodes of one CPU on this machine; `studies/lambda_pareto.py` runs on them with five λ1, as many seeds as `--trials` ask for, and
-searches of the quick preset that are so long that a trial takes about `--seconds` by itself: four fifths for the search, one for the training. Each trial is a job of its own
-(`--pack 1`), with checkpoints, tests, testing times, references, MLflow and report as in any study.
+searches of the quick preset that are so long that such a trial takes about `--seconds` by itself: four fifths for the search, one for the training. With each seed the two
+ends of the space are trained, too. Each trial is a job of its own (`--pack 1`), with checkpoints, tests, testing times, references, MLflow and report as in any study.
 
 The overhead is the wall time of the command, from its start to its end, over the compute of its stages divided by the slots. Compute is what the
 stages' results say that they took where they ran; two trials that found the same architecture with the same seed share its training.
@@ -50,7 +50,7 @@ def nodes(count: int) -> Iterator[tuple[str, dict[str, str]]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            told = "".join(iter(process.stdout.readline, "Ctrl-C ends them.\n"))
+            told = "".join(itertools.takewhile(lambda line: line != "Ctrl-C ends them.\n", process.stdout))
             address = re.search(r"--address (\S+)", told)
             assert address, told
             yield address[1], dict(re.findall(r"(RAY_\w+)=(\S+)", told))
@@ -107,11 +107,10 @@ def main() -> None:
         wall = time.monotonic() - began
         rows, compute = analysis.load(storage), stage_seconds(storage)
     share = compute.total() / options.nodes
-    print(f"{len(rows)} trials, {rows['train_key'].nunique()} trainings: {' '.join(values)}")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in rows["kind"].value_counts().items())
+    print(f"{kinds}, {rows['train_key'].nunique()} trainings: {' '.join(values)}")
     print("compute: " + ", ".join(f"{kind} {seconds:.0f} s" for kind, seconds in compute.most_common()))
-    print(
-        f"a trial's {compute.total() / len(rows):.1f} s; wall {wall:.0f} s; compute over {options.nodes} slots {share:.0f} s"
-    )
+    print(f"wall {wall:.0f} s; compute over {options.nodes} slots {share:.0f} s")
     print(f"overhead: {wall / share:.3f}")
     print(f"1 run; load {os.getloadavg()[1]:.1f}; {hardware()['hardware']}")
     found: dict[str, Any] = {"wall_seconds": wall, "compute_seconds": dict(compute), "overhead": wall / share}

@@ -166,10 +166,10 @@ def reachable(address: str) -> str:
 
 def _speaks_http2(host: str, port: int) -> bool:
     """Whether a server greets as Ray's do (gRPC over HTTP/2, RFC 9113 section 3.4); Ray itself would wait for minutes."""
-    if os.environ.get("RAY_USE_TLS") == "1":
-        return True  # the greeting is encrypted
     settings = 4
     with socket.create_connection((host, port), timeout=_CONNECT_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS") == "1":
+            return True  # the greeting is encrypted
         connection.settimeout(_CONNECT_SECONDS)
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, settings, 0, 0, 0, 0, 0]))
         header = connection.recv(9)

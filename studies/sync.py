@@ -7,6 +7,7 @@ takes nothing back: it is deleted, and sent anew.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -68,8 +69,8 @@ def _make_database(uri: str) -> None:
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         MlflowClient(tracking_uri=f"sqlite:///{partial}").search_experiments(max_results=1)
-        if not path.exists():  # another driver's may have come first
-            partial.rename(path)
+        with contextlib.suppress(FileExistsError):  # another driver's came first
+            os.link(partial, path)
     finally:
         partial.unlink(missing_ok=True)
         partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)

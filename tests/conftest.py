@@ -15,18 +15,19 @@ settings.register_profile("clearer", deadline=None, max_examples=25, derandomize
 settings.load_profile("clearer")
 
 
-STARTED = time.monotonic()
+STARTED, BEGUN = time.monotonic(), set[Path]()
 # A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start and stop would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two, but none for drills, which print tables and are disturbed by company."""
-    return 0 if config.getoption("markexpr") == "drill" else 2
+    wanted = config.getoption("markexpr")
+    return 0 if "drill" in wanted and "not drill" not in wanted else 2
 
 
 def _minutes(item: pytest.Item) -> float:
-    """What a drill takes on two cores, by its marker; 0 for other tests."""
+    """What the drills of an item's module take on two cores together, by its marker; 0 for other tests."""
     marker = item.get_closest_marker("drill")
     return marker.kwargs.get("minutes", 1) if marker else 0
 
@@ -37,10 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Starts no drill that would not end within DRILL_SECONDS, where that is set."""
+    """Begins no module of drills that would not end within DRILL_SECONDS, where that is set."""
     allowed = os.environ.get("DRILL_SECONDS")
-    if allowed and time.monotonic() - STARTED + 60 * _minutes(item) > float(allowed):
+    if allowed and item.path not in BEGUN and time.monotonic() - STARTED + 60 * _minutes(item) > float(allowed):
         pytest.skip(f"of DRILL_SECONDS={allowed} too few are left")
+    BEGUN.add(item.path)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis.figures import alpha_table, draw_alpha, draw_pareto, pareto_table
+from analysis.style import rendered
 
 ROWS = pd.DataFrame(
     [
@@ -80,3 +88,14 @@ def test_alpha_is_drawn_for_every_column_and_reported_iteration_of_the_search() 
 
 def test_a_trial_without_a_search_has_no_alpha() -> None:
     assert alpha_table(pd.DataFrame({"stage": ["train"], "iteration": [1], "alpha": [None]})).empty
+
+
+def test_a_picture_in_a_figure_has_150_dots_per_inch_in_both_files() -> None:
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    figure.add_subplot().imshow(np.zeros((600, 600)))
+    files = dict(rendered(figure, "one"))
+    (picture,) = re.findall(rb"data:image/png;base64,\s*([^\"]+)", files["one.svg"])
+    assert Image.open(io.BytesIO(files["one.png"])).size == (600, 600)
+    assert 400 < Image.open(io.BytesIO(base64.b64decode(picture))).width < 600, (
+        "the axes are the figure less its margins"
+    )

@@ -13,7 +13,7 @@ from running import CONTRACT, UNSWEPT, command, run_study
 
 import analysis
 
-pytestmark = pytest.mark.drill(minutes=17)  # all of them, which share a store
+pytestmark = pytest.mark.drill(minutes=17)
 STUDIES = (
     "random_baseline", "table5", "adaptive_pareto", "seeds", "settings", "supernet_fidelity", "tasks", "cells", "columns",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from running import ROOT, TINY, command, wait_for
 
 import analysis
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=8)
 HEAD, WORKERS = "head", ("w1", "w2")
 PORT = 6379
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -98,7 +98,6 @@ def test_rows_equal_those_of_one_machine_bit_for_bit(
     )
 
 
-@pytest.mark.drill(minutes=8)
 def test_a_node_that_is_cut_off_for_two_minutes_costs_time_only(hosts: Hosts, tmp_path: Path) -> None:
     storage = hosts.shared / "cut"
     log = tmp_path / "log"

@@ -6,6 +6,7 @@ python -m pytest -m drill -s tests/drills/test_local_cluster.py
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from running import ROOT, TINY, command, wait_for
 
 import analysis
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=1.5)
 
 
 @contextlib.contextmanager
@@ -88,9 +89,8 @@ def test_a_study_in_another_terminal_finds_the_nodes_by_what_is_printed(folder: 
         nodes, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(folder)}
     ) as process:
         assert process.stdout is not None
-        exports, study = [
-            line.strip() for line in iter(process.stdout.readline, "Ctrl-C ends them.\n") if line.startswith("  ")
-        ]
+        told = itertools.takewhile(lambda line: line != "Ctrl-C ends them.\n", process.stdout)
+        exports, study = [line.strip() for line in told if line.startswith("  ")]
         flags = f"--storage {tmp_path}/runs --dry-run --set {' '.join(TINY)}"
         line = f"cd {ROOT} && {exports} && {sys.executable} {study.removeprefix('python ')} {flags}"
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=300, check=False)

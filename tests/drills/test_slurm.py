@@ -18,7 +18,7 @@ from running import ROOT, TINY, command, wait_for
 
 import analysis
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=6)
 NODES = ("n1", "n2")
 CONFIGURATION = """
 ClusterName=drill
@@ -105,7 +105,6 @@ def processes_of_ray(hosts: Hosts) -> list[str]:
     return [line for lines in found for line in lines if "raylet" in line or "gcs_server" in line or "ray::" in line]
 
 
-@pytest.mark.drill(minutes=1.5)
 def test_a_job_runs_a_study_and_ends_as_it_does(hosts: Hosts, study_storage: Path) -> None:
     settings = ("--set", *TINY)
     job = submit(hosts, f"{SHARED}/runs", *settings)
@@ -126,7 +125,6 @@ def test_a_job_runs_a_study_and_ends_as_it_does(hosts: Hosts, study_storage: Pat
          rows_missing_or_different=differ, processes_left=len(left))  # fmt: skip
 
 
-@pytest.mark.drill(minutes=5)
 def test_a_cancelled_job_and_one_out_of_time_go_on(hosts: Hosts, tmp_path: Path) -> None:
     storage = hosts.shared / "cancelled"
     settings = ("--tracking-uri", "none", "--set", *LONG)

@@ -184,7 +184,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return storage, [output for output, _ in printed]
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_two_studies_at_the_same_time_compute_every_stage_once(two: tuple[Path, list[str]]) -> None:
     storage, printed = two
     lines = [line for output in printed for line in re.findall(r"^ +done \d+/\d+ .*", output, re.MULTILINE)]
@@ -202,7 +202,7 @@ def test_two_studies_at_the_same_time_compute_every_stage_once(two: tuple[Path, 
     assert not list(storage.glob("stages/*/*/checkpoint-*"))
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_their_rows_are_those_of_a_study_alone(two: tuple[Path, list[str]], study_storage: Path) -> None:
     differ = [*MEASURED, "study", "search_reused", "train_reused"]
     alone = analysis.load(study_storage).drop(columns=differ).sort_values("trial_id", ignore_index=True)
@@ -213,7 +213,7 @@ def test_their_rows_are_those_of_a_study_alone(two: tuple[Path, list[str]], stud
         pd.testing.assert_frame_equal(rows, expected, check_exact=True)
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_ctrl_c_stops_a_study_that_waits(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "runs"))
     with Claims(store) as mine:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from running import wait_for
 
-from studies.connection import watched
+from studies.connection import ClusterError, reachable, watched
 
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """The frame that a server of HTTP/2 begins with."""
@@ -62,3 +62,11 @@ def test_a_head_that_is_silent_for_a_moment_is_not(capfd: pytest.CaptureFixture[
         with head(port):
             time.sleep(2.0)
     assert capfd.readouterr().err == ""
+
+
+def test_a_head_behind_tls_has_to_accept_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    with head() as port:
+        assert reachable(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
+    with pytest.raises(ClusterError, match="no Ray cluster answers"):
+        reachable(f"127.0.0.1:{port}")

@@ -129,7 +129,7 @@ def halved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
     )
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_a_stopped_training_is_a_row_without_scores(halved: tuple[Path, Any]) -> None:
     storage, done = halved
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -152,7 +152,7 @@ def test_a_stopped_training_is_a_row_without_scores(halved: tuple[Path, Any]) ->
         assert not (folder / "result.json").exists()
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_a_stopped_row_stands_in_the_table_and_on_no_front(halved: tuple[Path, Any]) -> None:
     storage, done = halved
     rows = analysis.load(storage)
@@ -171,7 +171,7 @@ def test_a_stopped_row_stands_in_the_table_and_on_no_front(halved: tuple[Path, A
     assert said.splitlines()[0].removeprefix("* ") in done.stdout
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_a_stopped_training_is_not_timed_again(halved: tuple[Path, Any], capsys: pytest.CaptureFixture[str]) -> None:
     storage, _ = halved
     assert retime.main([str(storage), "lambda_pareto"]) == 0
@@ -180,7 +180,7 @@ def test_a_stopped_training_is_not_timed_again(halved: tuple[Path, Any], capsys:
     assert [name in shown for name in rows["trial_id"]] == rows["train_stopped_at"].isna().tolist()
 
 
-@pytest.mark.drill
+@pytest.mark.drill(minutes=1.5)
 def test_without_halving_the_same_study_goes_on_from_the_checkpoints_bit_for_bit(
     halved: tuple[Path, Any], tmp_path: Path
 ) -> None:

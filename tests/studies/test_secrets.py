@@ -14,7 +14,7 @@ from tracking_servers import free_port, runs, server
 
 from studies.store import Store
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.drill(minutes=1.5)
 
 KEY, SECRET, PASSWORD = "AKIAWHOEVER", "correct-horse", "hunter2-battery"
 ENVIRONMENT = {
