@@ -47,8 +47,8 @@ from studies.provenance import write_study
 from studies.scheduling import Cluster
 from studies.stages import Place
 from studies.store import Store
-from studies.sync import default_uri
 from studies.tracking import Tracking
+from studies.tracking_server import default_uri
 from studies.trial import prepare
 
 STUDY = "orchestration"

@@ -38,8 +38,8 @@ from studies.scheduling import Cluster
 from studies.stages import Fingerprints, Place
 from studies.store import Store
 from studies.study import Study, unique
-from studies.sync import default_uri
 from studies.tracking import Tracking
+from studies.tracking_server import default_uri
 from studies.trial import Trial, fingerprints_of, prepare
 
 

@@ -15,8 +15,9 @@ from analysis.storage import redacted
 from studies.learning import load_curve
 from studies.provenance import read_study
 from studies.store import Store
-from studies.sync import Server, one_line, sync_study
+from studies.sync import sync_study
 from studies.tracked import curve_points, running_content, study_content, trial_content
+from studies.tracking_server import Server, one_line
 from studies.trial import Trial
 
 

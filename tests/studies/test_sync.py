@@ -13,7 +13,7 @@ import torch
 from tracking_servers import contents, free_port, runs, synced
 
 from clearer.checkpoint import read_network
-from studies import sync
+from studies import sync, tracking_server
 from studies.rows import row_table
 from studies.store import Store, as_parquet
 from studies.tracked import SENT_TAG, curve_points
@@ -113,7 +113,7 @@ def test_the_model_restores_what_the_network_does(tracked: tuple[Path, str], mon
 def test_infinity_arrives_once(tracked: tuple[Path, str]) -> None:
     record = {"stage": "train", "iteration": 2, "recorded_at": 1.5, "psnr_db": float("inf"), "alpha_loss": float("nan")}
     (point,) = curve_points([record])
-    server = sync.Server(tracked[1], "another study", "0")
+    server = tracking_server.Server(tracked[1], "another study", "0")
     run = server.client.create_run("0")
     for _ in range(2):
         server.log_points(run.info.run_id, [point])
