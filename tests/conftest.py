@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The storage of a finished tiny λ study; its standard output is in `output.txt` beside it."""
+def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The storage of a finished tiny λ study, which tests leave as it is; its standard output is in `output.txt` beside it."""
     storage = tmp_path_factory.mktemp("study") / "runs"
     done = run_study(storage)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     (storage.parent / "output.txt").write_text(done.stdout)
-    return storage
+    files = {path: path.stat().st_mtime_ns for path in storage.rglob("*.*")}
+    yield storage
+    after = {path: path.stat().st_mtime_ns for path in storage.rglob("*.*")}
+    assert after == files, "a test has changed what others use"

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from running import ROOT
 
@@ -15,7 +16,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "space_and_alpha.
 @pytest.mark.parametrize(
     ("example", "said", "figures"),
     [
-        (EXAMPLES[0], "3 architectures are timed|architectures=", {"pareto_in_space.png"}),
+        (EXAMPLES[0], "architectures=", {"pareto_in_space.png", "space.png"}),
         (EXAMPLES[1], "decided_by", {"gaps.png", "final_alpha.png", "trajectories.png"}),
     ],
     ids=["space", "alpha"],
@@ -25,6 +26,9 @@ def test_the_example_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     shutil.copytree(study_storage / "studies", tmp_path / "runs" / "studies")
+    for file in (tmp_path / "runs").rglob("trials/*.parquet"):
+        row = pd.read_parquet(file)  # times that add up, whatever the machine was busy with
+        row.assign(test_time_ms=row["parameters"] / 1e3).to_parquet(file)
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "docs/space_and_alpha.md", "exec"), {})
     assert re.search(said, capsys.readouterr().out)
