@@ -156,9 +156,7 @@ def test_the_output_says_where_everything_is(study_storage: Path) -> None:
     assert "next" in output
 
 
-def test_the_same_command_computes_nothing_and_more_trials_only_themselves(
-    study_storage: Path, tmp_path: Path
-) -> None:
+def test_the_same_command_computes_nothing_and_more_trials_only_themselves(study_storage: Path, tmp_path: Path) -> None:
     storage = tmp_path / "runs"
     shutil.copytree(study_storage, storage, ignore=shutil.ignore_patterns("ml*"))  # MLflow knows its artifacts' folder
     before, rows = stage_files(storage), analysis.load(storage)
