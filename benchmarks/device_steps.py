@@ -45,7 +45,7 @@ def started(kind: str, members: Sequence[Configuration], device: str) -> Run:
     )
     if kind == "search":
         return Search(members, weights, alpha, device)
-    return Training(members, half_fusion(c), weights, alpha, device)
+    return Training(members, half_fusion(c.columns_by_cell), weights, alpha, device)
 
 
 def iterate(run: Run) -> None:

@@ -70,7 +70,7 @@ def settings(seconds: float, trials: int) -> list[str]:
     torch.set_num_threads(c.threads)
     sets = [learning_images(c, split, None) for split in (c.weights_split, c.alpha_split)]
     search = SEARCH_SHARE * seconds / seconds_of(Search([c], *sets))
-    training = (1 - SEARCH_SHARE) * seconds / seconds_of(Training([c], half_fusion(c), *sets))
+    training = (1 - SEARCH_SHARE) * seconds / seconds_of(Training([c], half_fusion(c.columns_by_cell), *sets))
     seeds = ",".join(map(str, range(trials // len(LAMBDA1))))
     return [
         f"lambda1={','.join(map(str, LAMBDA1))}", "lambda2=0", f"seed={seeds}",

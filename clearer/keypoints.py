@@ -8,7 +8,7 @@ change flips few of them. Turned, mirrored or rescaled copies have other hashes 
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 VERSION = 1
 RADIUS, MARGIN, MOST = 12, 16, 1500
@@ -22,9 +22,9 @@ _OFFSETS = np.stack(np.meshgrid(_STEPS, _STEPS, indexing="ij")).reshape(2, -1)
 
 def keypoints(gray: np.ndarray) -> np.ndarray:
     """Keypoints of a uint8 image (height, width): uint64, (keypoints, 3): y, x, hash. A flat image has none."""
-    blurred = ndimage.gaussian_filter(gray.astype(np.float32), 2, truncate=3)
-    response = np.abs(blurred - ndimage.uniform_filter(blurred, 13))
-    strongest = (response == ndimage.maximum_filter(response, 2 * RADIUS + 1)) & (response > SMALLEST_RESPONSE)
+    blurred = scipy.ndimage.gaussian_filter(gray.astype(np.float32), 2, truncate=3)
+    response = np.abs(blurred - scipy.ndimage.uniform_filter(blurred, 13))
+    strongest = (response == scipy.ndimage.maximum_filter(response, 2 * RADIUS + 1)) & (response > SMALLEST_RESPONSE)
     inner = strongest[MARGIN:-MARGIN, MARGIN:-MARGIN]
     y, x = (places + MARGIN for places in np.nonzero(inner))
     if len(y) > MOST:

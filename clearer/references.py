@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
+from skimage import restoration
 
 from clearer.__main__ import OneLineParser
 from clearer.architecture import FUSION, PARALLEL, Architecture
@@ -52,13 +52,14 @@ class Method:
 
 def total_variation(degraded: np.ndarray, sigma: float, strength: float) -> np.ndarray:
     """Chambolle 2004, each channel alone; the weight of total variation is `strength` × σ."""
-    return denoise_tv_chambolle(degraded, weight=strength * sigma, channel_axis=-1)
+    return restoration.denoise_tv_chambolle(degraded, weight=strength * sigma, channel_axis=-1)
 
 
 def nonlocal_means(degraded: np.ndarray, sigma: float, strength: float, patch_size: int) -> np.ndarray:
     """Buades et al. 2005 in the fast form of Darbon et al. 2008; patches differ by h = `strength` × σ, 13 × 13 of them are searched."""
     options = {"patch_size": patch_size, "patch_distance": 6, "h": strength * sigma, "sigma": sigma, "fast_mode": True}
-    return denoise_nl_means(degraded, **options, channel_axis=-1).reshape(degraded.shape)  # it drops a single channel
+    restored = restoration.denoise_nl_means(degraded, **options, channel_axis=-1)
+    return restored.reshape(degraded.shape)  # it drops a single channel
 
 
 def bayes_wavelets(degraded: np.ndarray, sigma: float, wavelet: str, strength: float) -> np.ndarray:
@@ -72,7 +73,7 @@ def visu_wavelets(degraded: np.ndarray, sigma: float, wavelet: str, strength: fl
 
 
 def _wavelets(degraded: np.ndarray, sigma: float, wavelet: str, method: str) -> np.ndarray:
-    return denoise_wavelet(
+    return restoration.denoise_wavelet(
         degraded, sigma, wavelet, mode="soft", method=method, rescale_sigma=False, channel_axis=-1
     )  # fmt: skip
 

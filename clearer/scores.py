@@ -16,8 +16,7 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
-from skimage.filters import gaussian
-from skimage.metrics import structural_similarity
+from skimage import filters, metrics
 
 PATCH = 64
 Score = Callable[[np.ndarray, np.ndarray], float]
@@ -59,7 +58,7 @@ def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
     Wang et al. 2004 as scikit-image computes it; the mean over the area that the window covers, and over channels.
     """
     return float(
-        structural_similarity(
+        metrics.structural_similarity(
             restored.astype(np.float64), clean.astype(np.float64), data_range=1.0, channel_axis=2,
             gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
         )
@@ -103,4 +102,4 @@ def ssim_y(restored: np.ndarray, clean: np.ndarray) -> float:
 
 def _blurred(image: np.ndarray) -> np.ndarray:
     """The mean under a normalised 11 × 11 Gaussian window of σ = 1.5 at every pixel; zeros around the image."""
-    return gaussian(image, sigma=1.5, mode="constant", truncate=3.5, preserve_range=True, channel_axis=2)
+    return filters.gaussian(image, sigma=1.5, mode="constant", truncate=3.5, preserve_range=True, channel_axis=2)

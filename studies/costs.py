@@ -163,7 +163,7 @@ def _weights(stage: str, c: Configuration) -> int:
     """How many weights a stage keeps; a training's, at half fusion."""
     if stage == "search":
         return supernet_parameters(c.columns_by_cell, c.channels, c.image_channels)
-    return half_fusion(c).parameters(c.channels, c.image_channels) if stage == "train" else 0
+    return half_fusion(c.columns_by_cell).parameters(c.channels, c.image_channels) if stage == "train" else 0
 
 
 def _passes(stage: str, search: int, warmup: int, train: int) -> int:

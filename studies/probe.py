@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import torch
@@ -15,10 +16,10 @@ PROBE_STEPS = 3
 _PROBE_FLOPS = 2e10
 
 
-def half_fusion(c: Configuration) -> Architecture:
+def half_fusion(columns_by_cell: tuple[int, ...]) -> Architecture:
     """An architecture with every other column a fusion."""
-    letters = ("PF" * sum(c.columns_by_cell))[: sum(c.columns_by_cell)]
-    return Architecture.from_letters(letters, c.columns_by_cell)
+    letters = ("PF" * sum(columns_by_cell))[: sum(columns_by_cell)]
+    return Architecture.from_letters(letters, columns_by_cell)
 
 
 def step_seconds(stage: str, c: Configuration, device: str) -> float:
@@ -28,7 +29,7 @@ def step_seconds(stage: str, c: Configuration, device: str) -> float:
     if stage == "search":
         network: torch.nn.Module = Supernet(c.columns_by_cell, *shape, c.mixing)
     else:
-        network = Network(half_fusion(c), *shape)
+        network = Network(half_fusion(c.columns_by_cell), *shape)
     parallel = Architecture.from_letters(PARALLEL * sum(c.columns_by_cell), c.columns_by_cell)
     flops = parallel.flops_per_pixel(*shape) * c.patch_size**2
     batch = max(1, min(c.batch_size, int(_PROBE_FLOPS / flops)))
@@ -38,27 +39,33 @@ def step_seconds(stage: str, c: Configuration, device: str) -> float:
 
 
 def step_bytes(stage: str, c: Configuration) -> int:
-    """Bytes that a step of one search, or of one training at half fusion, keeps for its backward pass, fp32.
+    """Bytes that a step of one search, or of one training at half fusion, keeps for its backward pass, fp32."""
+    weights, a_pixel = _kept_bytes(stage, c.columns_by_cell, c.channels, c.image_channels, c.mixing)
+    return weights + round(a_pixel * c.batch_size * c.patch_size**2)
 
-    Counted on torch's meta device: nothing is computed.
-    """
-    shape = c.channels, c.image_channels
-    sizes: dict[int, int] = {}
 
-    def count(tensor: torch.Tensor) -> torch.Tensor:
-        sizes[tensor.untyped_storage()._cdata] = tensor.numel() * tensor.element_size()
-        kept.append(tensor)  # or its storage would be another's
+@functools.cache
+def _kept_bytes(
+    stage: str, columns_by_cell: tuple[int, ...], channels: int, image_channels: int, mixing: str
+) -> tuple[int, float]:
+    """Bytes that do not depend on the image, and bytes a pixel: counted over a small one."""
+    if stage == "search":
+        network: torch.nn.Module = Supernet(columns_by_cell, channels, image_channels, mixing)
+    else:
+        network = Network(half_fusion(columns_by_cell), channels, image_channels)
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor  # its memory is not another's meanwhile
         return tensor
 
-    kept: list[torch.Tensor] = []
-    with torch.device("meta"):
-        network: torch.nn.Module = (
-            Supernet(c.columns_by_cell, *shape, c.mixing) if stage == "search" else Network(half_fusion(c), *shape)
-        )
-        image = torch.empty(c.batch_size, c.image_channels, c.patch_size, c.patch_size)
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            network(image)
-    return sum(sizes.values())
+    image = torch.zeros(2, image_channels, *[2 ** len(columns_by_cell)] * 2)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = network(image)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    sizes = {own: tensor.numel() * tensor.element_size() for own, tensor in kept.items()}
+    fixed = sum(size for own, size in sizes.items() if own in weights or kept[own].dim() < 4)
+    return fixed, (sum(sizes.values()) - fixed) / (output.numel() / image_channels)
 
 
 def _fastest(network: torch.nn.Module, image: torch.Tensor) -> float:
