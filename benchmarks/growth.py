@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measuring import BASELINE, about, cpu_seconds, summary, write
+from benchmarks.measuring import BASELINE, about, cpu_seconds, operations, summary, write
 from benchmarks.search_step import Steps, configured, project
 
 CASES: dict[str, dict[str, Any]] = {
@@ -42,9 +41,8 @@ def measure(cases: dict[str, dict[str, Any]], repeats: int) -> list[dict[str, An
     made = {name: steps_of(case) for name, case in cases.items()}
     flop = {}
     for name, case in cases.items():
-        with FlopCounterMode(display=False) as counter:
-            _iterate(steps_of({k: v for k, v in case.items() if k != "pack"})[0])
-        flop[name] = counter.get_total_flops()
+        alone = steps_of({k: v for k, v in case.items() if k != "pack"})[0]
+        flop[name] = operations(lambda alone=alone: _iterate(alone))  # type: ignore[misc]
         _iterate(made[name][0])
     seconds: dict[str, list[float]] = {name: [] for name in made}
     for _ in range(repeats):

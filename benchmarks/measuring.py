@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from clearer.timing import device_name
 
@@ -23,6 +24,13 @@ def cpu_seconds(run: Callable[[], Any]) -> float:
     started = time.process_time()
     run()
     return time.process_time() - started
+
+
+def operations(run: Callable[[], Any]) -> int:
+    """The floating-point operations of a call's convolutions; a multiplication and an addition each count."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
 
 
 def summary(base: Sequence[float], own: Sequence[float]) -> dict[str, float]:

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, summary, write
+from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, operations, summary, write
 from benchmarks.plain import Batch, PlainSearch, SingleCrops
 from clearer.configuration import Configuration
 from clearer.images import load_split
@@ -89,12 +88,12 @@ def endless(crops: SingleCrops) -> Iterator[Batch]:
 def measure(scale: str, precisions: Sequence[str], repeats: int, packs: Sequence[int] = (1,)) -> list[dict[str, Any]]:
     """A row for each step of each candidate: operations, CPU seconds, and ratios to the baseline of the same repeat; of one search."""
     candidates = {BASELINE: baseline(configured(scale, "fp32"))}
-    widths, counts = {BASELINE: 1}, {BASELINE: _with_iteration(candidates[BASELINE], _flop)}
+    widths, counts = {BASELINE: 1}, {BASELINE: _with_iteration(candidates[BASELINE], operations)}
     for precision, width in itertools.product(precisions, packs):
         name = precision if width == 1 else f"{precision}, K = {width}"
         candidates[name], widths[name] = project(configured(scale, precision), width), width
         # Of the search alone: the counter does not know that convolutions of a pack are in groups.
-        counts[name] = _with_iteration(project(configured(scale, precision), 1), _flop)
+        counts[name] = _with_iteration(project(configured(scale, precision), 1), operations)
         _with_iteration(candidates[name], cpu_seconds)
     seconds: dict[str, list[dict[str, float]]] = {name: [] for name in candidates}
     for _ in range(repeats):
@@ -117,12 +116,6 @@ def measure(scale: str, precisions: Sequence[str], repeats: int, packs: Sequence
 def _with_iteration(steps: Steps, figure: Callable[[Callable[[], Any]], float]) -> dict[str, float]:
     found = {name: figure(step) for name, step in steps.items()}
     return {**found, "iteration": sum(found.values())}
-
-
-def _flop(run: Callable[[], Any]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
