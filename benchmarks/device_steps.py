@@ -16,14 +16,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.measuring import about, write
+from benchmarks.measuring import about, check_device, device_seconds, repeated, write
 from benchmarks.search_step import SCALES, configured
 from clearer import graphs
 from clearer.configuration import Configuration
@@ -107,15 +106,9 @@ def candidates(scale: str, precisions: Sequence[str], width: int, device: str) -
 
 def measure(blocks: Mapping[str, tuple[int, Block]], repeats: int, device: str) -> list[dict[str, Any]]:
     """Milliseconds an iteration of each candidate, all members together; a first round is not counted."""
-    found: dict[str, list[float]] = {name: [] for name in blocks}
-    for repeat in range(repeats + 1):
-        for name, (_, run) in blocks.items():
-            _synchronise(device)
-            began = time.perf_counter()
-            run()
-            _synchronise(device)
-            if repeat:
-                found[name].append(1e3 * (time.perf_counter() - began) / BLOCK)
+    runs = {name: run for name, (_, run) in blocks.items()}
+    seconds = repeated(runs, repeats, lambda run: device_seconds(run, device))
+    found = {name: [1e3 * took / BLOCK for took in own] for name, own in seconds.items()}
     return [
         {
             "candidate": name,
@@ -128,11 +121,6 @@ def measure(blocks: Mapping[str, tuple[int, Block]], repeats: int, device: str) 
     ]
 
 
-def _synchronise(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,8 +131,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: torch sees no GPU here; --device cpu measures the same steps on this processor")
+    check_device(parser, options.device)
     torch.set_num_threads(1)
     wanted = candidates(options.scale, options.precision.split(","), options.pack, options.device)
     rows = measure({name: (members, run) for name, members, run in wanted}, options.repeats, options.device)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,11 @@ from typing import Any
 import torch
 
 from benchmarks.device_steps import captured, iterate, started
-from benchmarks.measuring import about, operations, write
+from benchmarks.measuring import about, check_device, cpu_seconds, device_seconds, operations, repeated, write
 from benchmarks.search_step import SCALES, configured
 from studies.probe import step_bytes
 
 SIDE = 4096
-Timed = Callable[[Callable[[], Any]], float]
 
 
 def machine(dtype: torch.dtype, kept: int, device: str) -> dict[str, tuple[float, Callable[[], Any]]]:
@@ -55,14 +53,9 @@ def measured(scale: str, kind: str, precision: str, width: int, repeats: int, de
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     stage, steps = ("search", 2) if kind == "search" else ("train", 1)
     kept = step_bytes(stage, c) * torch.finfo(dtype).bits // 32
-    rates, timed = machine(dtype, width * kept, device), _timed(device)
+    rates = machine(dtype, width * kept, device)
     calls = {"iteration": lambda: iterate(run), **{name: call for name, (_, call) in rates.items()}}
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(repeats + 1):
-        for name, call in calls.items():
-            seconds = timed(call)
-            if repeat:
-                found[name].append(seconds)
+    found = repeated(calls, repeats, cpu_seconds if device == "cpu" else lambda call: device_seconds(call, device))
     found["iteration"] = [seconds / width for seconds in found["iteration"]]
     medians = {name: statistics.median(seconds) for name, seconds in found.items()}
     by_operations = flop * medians["operations"] / rates["operations"][0]
@@ -72,24 +65,6 @@ def measured(scale: str, kind: str, precision: str, width: int, repeats: int, de
         "iteration": f"{kind}, {precision}" + (f", K = {width}" if width > 1 else ""), "flop": flop, "bytes": steps * kept, "flop_seconds": by_operations, "bytes_seconds": by_bytes,
         "seconds": medians["iteration"], "seconds_min": min(found["iteration"]), "seconds_max": max(found["iteration"]), "over_floor": medians["iteration"] / floor,
     }  # fmt: skip
-
-
-def _timed(device: str) -> Timed:
-    clock = time.process_time if device == "cpu" else time.perf_counter
-
-    def seconds(call: Callable[[], Any]) -> float:
-        _synchronise(device)
-        began = clock()
-        call()
-        _synchronise(device)
-        return clock() - began
-
-    return seconds
-
-
-def _synchronise(device: str) -> None:
-    if device != "cpu":
-        torch.accelerator.synchronize()
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -113,8 +88,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: torch sees no GPU here; --device cpu measures the same steps on this processor")
+    check_device(parser, options.device)
     torch.set_num_threads(1)
     rows = [
         measured(options.scale, kind, precision, width, options.repeats, options.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -46,14 +47,42 @@ def summary(base: Sequence[float], own: Sequence[float]) -> dict[str, float]:
     }
 
 
-def alternated(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> list[dict[str, Any]]:
-    """A row for each candidate, one of which is the `BASELINE`; a first round is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+def device_seconds(run: Callable[[], Any], device: str) -> float:
+    """Wall seconds of a call, until the device has done what it was told."""
+    _synchronise(device)
+    started = time.perf_counter()
+    run()
+    _synchronise(device)
+    return time.perf_counter() - started
+
+
+def _synchronise(device: str) -> None:
+    if device != "cpu":
+        torch.accelerator.synchronize()
+
+
+def check_device(parser: argparse.ArgumentParser, device: str) -> None:
+    """Ends the command where `device` is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch sees no GPU here; --device cpu measures the same steps on this processor")
+
+
+def repeated(
+    candidates: Mapping[str, Callable[[], Any]], repeats: int, seconds: Callable[[Callable[[], Any]], float]
+) -> dict[str, list[float]]:
+    """The `seconds` of each candidate in every repeat; all take turns, and a first round is not counted."""
+    found: dict[str, list[float]] = {name: [] for name in candidates}
     for repeat in range(repeats + 1):
         for name, run in candidates.items():
-            found = cpu_seconds(run)
+            took = seconds(run)
             if repeat:
-                seconds[name].append(found)
+                found[name].append(took)
+    return found
+
+
+def alternated(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> list[dict[str, Any]]:
+    """A row for each candidate, one of which is the `BASELINE`."""
+    seconds = repeated(candidates, repeats, cpu_seconds)
     return [{"candidate": name, **summary(seconds[BASELINE], own)} for name, own in seconds.items()]
 
 
