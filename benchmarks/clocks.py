@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from clearer import runs
-from studies import learning, worker
-from studies.jobs import Job, Pack
-from studies.stages import Place
+from studies.nodes import worker
+from studies.work import learning
+from studies.work.jobs import Job, Pack
+from studies.work.stages import Place
 
 _TIMED: dict[str, list[tuple[Any, str]]] = {
     "steps": [(learning.Search, "_iterate")], "reports": [(runs.Run, "_report")],

@@ -25,7 +25,7 @@ from benchmarks.measuring import about, write
 from benchmarks.plain import SingleCrops
 from clearer.configuration import Configuration
 from clearer.crops import Crops
-from clearer.images import load_split
+from clearer.images.sets import load_split
 
 BASELINES = ("rebuilt", "kept")
 

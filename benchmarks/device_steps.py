@@ -26,11 +26,11 @@ from benchmarks.measuring import about, check_device, device_seconds, repeated, 
 from benchmarks.search_step import SCALES, configured
 from clearer import graphs
 from clearer.configuration import Configuration
-from clearer.images import load_split
+from clearer.images.sets import load_split
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.training import Training
-from studies.probe import half_fusion
+from studies.planning.probe import half_fusion
 
 BLOCK = 10
 Block = Callable[[], None]

@@ -37,19 +37,20 @@ from benchmarks.measuring import hardware, write
 from benchmarks.search_step import project
 from clearer.configuration import Configuration
 from clearer.presets import PROXY
-from studies import phases, stages
-from studies.claims import Claims
-from studies.connection import connect
-from studies.jobs import Job
-from studies.packs import Packing
-from studies.progress import Progress
-from studies.provenance import write_study
-from studies.scheduling import Cluster
-from studies.stages import Place
-from studies.store import Store
-from studies.tracking import Tracking
-from studies.tracking_server import default_uri
-from studies.trial import prepare
+from studies.driver import phases
+from studies.driver.progress import Progress
+from studies.nodes.connection import connect
+from studies.nodes.scheduling import Cluster
+from studies.planning.packs import Packing
+from studies.store.claims import Claims
+from studies.store.store import Store
+from studies.store.study_file import write_study
+from studies.tracking.live import Tracking
+from studies.tracking.server import default_uri
+from studies.work import stages
+from studies.work.jobs import Job
+from studies.work.stages import Place
+from studies.work.trials import prepare
 
 STUDY = "orchestration"
 PARTS = ("start", "steps", "reports", "data, network", "checkpoints", "results", "between", "rest", "idle")

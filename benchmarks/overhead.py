@@ -33,10 +33,11 @@ import analysis
 from benchmarks.measuring import hardware, write
 from clearer.configuration import Configuration
 from clearer.presets import QUICK
-from clearer.runs import Run, learning_images
+from clearer.runs import Run
 from clearer.search import Search
+from clearer.splits import learning_images
 from clearer.training import Training
-from studies.probe import half_fusion
+from studies.planning.probe import half_fusion
 
 ROOT = Path(__file__).resolve().parent.parent
 LAMBDA1 = (0.0, 0.001, 0.01, 0.05, 0.1)

@@ -23,8 +23,8 @@ import torch
 from benchmarks.measuring import hardware, write
 from clearer.configuration import Configuration, parse_value
 from clearer.presets import QUICK
-from clearer.runs import learning_images
 from clearer.search import Search
+from clearer.splits import learning_images
 
 Alphas = list[list[float]]
 

@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from clearer.__main__ import OneLineParser
 from clearer.architecture import Architecture
+from clearer.command import OneLineParser
 from clearer.configuration import Configuration
-from clearer.images import ImageSet, as_tensor, load_split
+from clearer.images.sets import ImageSet, as_tensor, load_split
 from clearer.presets import PROXY
 from clearer.protocols import scored_area
 from clearer.references import available, outputs, tuned
-from clearer.runs import learning_images
 from clearer.scores import PATCH, patch_mean, psnr_db, psnr_patch_db, ssim_zero_padded
+from clearer.splits import learning_images
 from clearer.testing import degraded_inputs, on_device, restore
 from clearer.timing import device_name
 from clearer.training import Training

@@ -43,7 +43,7 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.networks import Network
 from clearer.presets import QUICK
-from clearer.runs import learning_images, scored_images
+from clearer.splits import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import pass_seconds, testing_time
 
@@ -108,7 +108,7 @@ def other_seconds(rows: pd.DataFrame, c: Configuration) -> Iterator[tuple[str, p
 
 
 def timed(network: nn.Module, degraded: list[Tensor], c: Configuration) -> None:
-    """A testing time and a pass over the test set, as `studies.stages.run_timing` takes them."""
+    """A testing time and a pass over the test set, as `studies.work.stages.run_timing` takes them."""
     testing_time(network, degraded[: c.time_images], c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
     pass_seconds(network, degraded, c.self_ensemble)
 

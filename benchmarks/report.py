@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import analysis
-from analysis.space import space
+from analysis.predictions.space import space
 
 LAMBDA1 = (0.0, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 LAMBDA2 = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3)
@@ -83,7 +83,7 @@ def main() -> None:
         store = Path(folder) / "report"
         multiplied(options.storage, options.study, store, options.trials)
         started, used = time.perf_counter(), os.times()
-        subprocess.run([sys.executable, "-m", "analysis.report", store, options.study], check=True)
+        subprocess.run([sys.executable, "-m", "analysis.report.report", store, options.study], check=True)
         ended = os.times()
         size = (store / "studies" / options.study / "report" / "index.html").stat().st_size
         processor = ended.children_user + ended.children_system - used.children_user - used.children_system
@@ -114,7 +114,7 @@ def _rows(source: Path, study: str, store: Path, count: int) -> None:
 
 def compacted(study: Path) -> None:
     """Writes the compacted copy as the end of a study does."""
-    from studies.store import Store
+    from studies.store.store import Store
 
     Store(str(study.parent.parent)).compact(study.name)
 

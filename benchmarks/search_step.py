@@ -25,7 +25,7 @@ import torch
 from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, operations, summary, write
 from benchmarks.plain import Batch, PlainSearch, SingleCrops
 from clearer.configuration import Configuration
-from clearer.images import load_split
+from clearer.images.sets import load_split
 from clearer.networks import Supernet
 from clearer.presets import PROXY
 from clearer.search import Search

@@ -6,17 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from clearer.architecture import Architecture
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line and exit status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Prints `message` and how to get help."""
-        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+from clearer.command import OneLineParser
 
 
 def describe(text: str, channels: int = 32, image_channels: int = 1) -> dict[str, object]:
@@ -80,7 +73,7 @@ def _add_restore(commands: Any) -> None:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from clearer.restoring import restore_files  # PyTorch takes a second to import
+    from clearer.using.restoring import restore_files  # PyTorch takes a second to import
 
     o = options
     return restore_files(o.network, o.images, o.out, o.tile, o.self_ensemble, o.device, o.threads, o.overwrite)
@@ -94,7 +87,7 @@ def _add_export(commands: Any) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from clearer.export import export_file
+    from clearer.using.export import export_file
 
     difference = export_file(options.network, options.onnx)
     print(f"{options.onnx}: ONNX Runtime's results equal PyTorch's within {difference:.1e}")
@@ -112,7 +105,7 @@ def _add_data(commands: Any) -> None:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from clearer import data_command  # here, so that describing does not wait for it
+    from clearer.images import command as data_command  # here, so that describing does not wait for it
 
     data_command.run(options.data, options.check_overlap, options.words, options.url)
     return 0

@@ -198,3 +198,13 @@ def supernet_parameters(columns: Sequence[int], channels: int = 32, image_channe
         for convolution in module_convolutions(letter, cell, channels) * n
     ]
     return sum(c.parameters for c in [*fixed_convolutions(len(columns), channels, image_channels), *both])
+
+
+def all_parallel(columns: Sequence[int]) -> Architecture:
+    """The largest architecture of the space with `columns` columns in each cell: no exchange between branches in the cells."""
+    return Architecture.from_letters(PARALLEL * sum(columns), columns)
+
+
+def all_fusion(columns: Sequence[int]) -> Architecture:
+    """The smallest architecture of the space with `columns` columns in each cell."""
+    return Architecture.from_letters(FUSION * sum(columns), columns)

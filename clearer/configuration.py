@@ -1,7 +1,7 @@
 """The configuration of a trial: every constant of the method, with its source, as one flat dataclass.
 
 The defaults are the paper's settings (preset `paper`). A field's `stages` say which stages it determines;
-`studies.stages` keys a stage's result by exactly those fields. All values are plain JSON values, so a
+`studies.work.stages` keys a stage's result by exactly those fields. All values are plain JSON values, so a
 configuration has one canonical text, and `trial_id` is a hash of it.
 """
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from clearer.architecture import Architecture
-from clearer.datasets import DATASETS, PAIRINGS, misuse
 from clearer.fields import (
     FRACTION,
     NOT_NEGATIVE,
@@ -29,6 +28,7 @@ from clearer.fields import (
     setting,
     typed,
 )
+from clearer.images.datasets import DATASETS, PAIRINGS, misuse
 
 KINDS = ("searched", "random", "given")
 _PRINTABLE: Check = (lambda v: v.isprintable(), "must be one line")
@@ -39,7 +39,7 @@ _FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', 
 class Configuration:
     """One trial, end to end. `columns` is N_i of every cell, or a single number that holds for all cells.
 
-    `dataset` and `test_set` are as `clearer.datasets` reads them. `sigma` and `protocol` make noise, which deraining
+    `dataset` and `test_set` are as `clearer.images.datasets` reads them. `sigma` and `protocol` make noise, which deraining
     has none of; `pairing` is for deraining alone, `grayscale` for gray networks alone.
     """
 

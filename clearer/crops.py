@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from clearer.configuration import Configuration
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 from clearer.protocols import Image, noisy
 from clearer.streams import stream
 

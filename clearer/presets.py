@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clearer.configuration import SEARCH_ONLY, Configuration, field_types
+from clearer.fields import as_text
+
 PROXY: Mapping[str, Any] = {
     "channels": 8, "batch_size": 8, "patch_size": 32,
     # α moves by learning rate × steps: 2.7 logits in the paper's 9,000 steps, and the same here.
@@ -33,3 +36,32 @@ def preset_values(preset: str, task: str = "denoise") -> dict[str, Any]:
     """The values that a preset gives to fields, for a task; all other fields are the paper's."""
     of_task = {} if task == "denoise" else QUICK_DERAIN if preset == "quick" else DERAIN
     return {**PRESETS[preset], **of_task}
+
+
+_SAID = {"kind", "architecture", "task", "sigma", "cells", "columns", "lambda1", "lambda2", "seed", "dataset"}
+
+
+_MORE_SAID = 4
+
+
+def label(configuration: Configuration) -> str:
+    """A trial in a few words, for people: what it is about, and the fields that differ from the nearest preset's."""
+    c = configuration
+    about = f"σ={c.sigma:g}" if c.task == "denoise" else c.task
+    if c.kind == "searched":
+        about += f" N={as_text(c.columns_by_cell)} λ1={c.lambda1:g} λ2={c.lambda2:g}"
+    else:
+        about += f" {c.kind} {c.architecture}"
+    differing = min((_differing(c, preset) for preset in PRESETS), key=len)
+    more = [f"{name}={as_text(getattr(c, name))}" for name in differing[:_MORE_SAID]]
+    dots = ["…"] if len(differing) > _MORE_SAID else []
+    return " ".join([about, *more, *dots, f"seed {c.seed}"])
+
+
+def _differing(c: Configuration, preset: str) -> list[str]:
+    usual = {**_DEFAULTS, **preset_values(preset, c.task)}
+    unread = _SAID if c.kind == "searched" else _SAID | SEARCH_ONLY
+    return [name for name, value in usual.items() if name not in unread and getattr(c, name) != value]
+
+
+_DEFAULTS = {name: getattr(Configuration(), name) for name in field_types()}

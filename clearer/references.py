@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from skimage import restoration
 
-from clearer.__main__ import OneLineParser
-from clearer.architecture import FUSION, PARALLEL, Architecture
+from clearer.command import OneLineParser
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
-from clearer.images import ImageError, ImageSet, load_split
+from clearer.images.reading import ImageError
+from clearer.images.sets import ImageSet, load_split
 from clearer.protocols import scored_area
 from clearer.scores import psnr_db
 from clearer.testing import TestScores, degraded_inputs
@@ -128,16 +128,6 @@ def noisy_input(configuration: Configuration, images: ImageSet) -> TestScores:
     for clean8, degraded in zip(images.clean, degraded_inputs(configuration, images), strict=True):
         scores.add(scored_area(clean8, configuration.test_border).astype(np.float32) / 255, degraded, degraded)
     return scores
-
-
-def all_parallel(columns: Sequence[int]) -> Architecture:
-    """The largest architecture of the space with `columns` columns in each cell: no exchange between branches in the cells."""
-    return Architecture.from_letters(PARALLEL * sum(columns), columns)
-
-
-def all_fusion(columns: Sequence[int]) -> Architecture:
-    """The smallest architecture of the space with `columns` columns in each cell."""
-    return Architecture.from_letters(FUSION * sum(columns), columns)
 
 
 def rows(configuration: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[dict[str, Any]]:

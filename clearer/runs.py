@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,9 +20,8 @@ from torch import Tensor, nn
 from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.graphs import Losses, StaticStep
-from clearer.images import ImageSet, load_images
+from clearer.images.sets import ImageSet
 from clearer.members import Member, shape
-from clearer.overlap import configured_files
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part
 from clearer.streams import torch_generator
 
@@ -37,18 +35,6 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
     epochs = max(1, iterations // epoch_iterations)
     epoch = min(iteration // epoch_iterations, epochs)
     return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
-
-
-def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
-    """The split that a search or a training learns from; every image holds at least one patch."""
-    c = configuration
-    return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, smallest=c.patch_size)
-
-
-def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
-    """The images that a configuration is tested on: the first `test_limit` by name, or all."""
-    c = configuration
-    return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)
 
 
 class Run:

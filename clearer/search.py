@@ -17,7 +17,7 @@ from clearer.architecture import Architecture
 from clearer.complexity import module_costs
 from clearer.configuration import Configuration
 from clearer.graphs import Losses, rate_of, set_rate
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
 from clearer.members import Member
 from clearer.modules import folded

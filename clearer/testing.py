@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clearer.configuration import Configuration
-from clearer.images import ImageSet, as_tensor
+from clearer.images.sets import ImageSet, as_tensor
 from clearer.modules import folded
 from clearer.protocols import scored_area, test_input
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db, ssim, ssim_y, ssim_zero_padded

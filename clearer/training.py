@@ -10,7 +10,7 @@ from torch import Tensor
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.graphs import Losses, rate_of, set_rate
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 from clearer.members import Member
 from clearer.networks import Network
 from clearer.runs import Run, cosine

@@ -21,10 +21,10 @@ import sys
 import pandas as pd
 
 from clearer.configuration import Configuration
-from studies.adaptive import Adaptive, check_assigned
-from studies.command_line import main, whole_number
-from studies.rounds import Findings
-from studies.study import Study
+from studies.driver.command_line import main, whole_number
+from studies.driver.proposals import Adaptive, check_assigned
+from studies.driver.rounds import Findings
+from studies.driver.study import Study
 
 TRIALS = {"quick": 6, "proxy": 30, "paper": 20}
 

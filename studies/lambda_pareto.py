@@ -13,8 +13,8 @@ Usually   --set lambda1=0,0.01,0.1   --set sigma=50   --seeds 3
 
 import sys
 
-from studies.command_line import main
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.study import Study
 
 STUDY = Study(
     name="lambda_pareto",

@@ -13,8 +13,8 @@ Usually   --random 50   --set sigma=50
 
 import sys
 
-from studies.command_line import main
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.study import Study
 
 STUDY = Study(
     name="random_baseline",

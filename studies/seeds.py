@@ -15,11 +15,11 @@ import sys
 
 import pandas as pd
 
-from analysis.spread import spread_lines
+from analysis.statistics.spread import spread_lines
 from clearer.configuration import Configuration
-from studies.command_line import main
-from studies.rounds import Findings
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.rounds import Findings
+from studies.driver.study import Study
 
 
 def retrained(findings: Findings) -> list[Configuration]:

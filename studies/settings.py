@@ -12,8 +12,8 @@ Usually   --set alpha_learning_rate=0.003,0.03   --set complexity=parameters,flo
 
 import sys
 
-from studies.command_line import main
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.study import Study
 
 DOUBTS = {"mixing": ["parallel", "sequential"], "alpha_statistics": ["running", "batch"]}
 

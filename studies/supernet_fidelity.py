@@ -15,14 +15,14 @@ import sys
 
 import pandas as pd
 
-from analysis.fidelity import fidelity_lines
-from analysis.results import load_oneshot
+from analysis.rows.load import load_oneshot
+from analysis.statistics.fidelity import fidelity_lines
 from clearer.configuration import Configuration
-from studies.command_line import main
-from studies.jobs import Job
-from studies.oneshot import STAGE, oneshot_key, write_oneshot
-from studies.rounds import Findings
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.rounds import Findings
+from studies.driver.study import Study
+from studies.work.jobs import Job
+from studies.work.oneshot import STAGE, oneshot_key, write_oneshot
 
 
 def scored(findings: Findings) -> list[Configuration]:

@@ -13,8 +13,8 @@ Usually   --random 5   --set complexity=parameters
 
 import sys
 
-from studies.command_line import main
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.study import Study
 
 ROWS = [(0.0, 0.0), (0.01, 0.0), (0.1, 0.0), (0.01, 0.01), (0.1, 0.1)]
 

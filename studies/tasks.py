@@ -21,11 +21,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.transfer import transfer_lines
+from analysis.statistics.transfer import transfer_lines
 from clearer.configuration import Configuration
-from studies.command_line import main
-from studies.rounds import Findings
-from studies.study import Study
+from studies.driver.command_line import main
+from studies.driver.rounds import Findings
+from studies.driver.study import Study
 
 SIGMAS = (30.0, 50.0, 70.0)
 _OF_A_TASK = {"task", "sigma", "protocol", "grayscale", "pairing"}

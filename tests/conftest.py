@@ -8,9 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from hypothesis import settings
+from object_storage import BUCKET, moto
 from running import run_study
+
+from studies.store.store import Store
 
 settings.register_profile("clearer", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("clearer")
@@ -58,3 +62,18 @@ def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield storage
     after = {path: path.stat().st_mtime_ns for path in storage.rglob("*.*")}
     assert after == files, "a test has changed what others use"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The URI of an empty bucket of a real S3 endpoint on loopback, with `{}` for a prefix in it."""
+    with moto({}) as port:
+        boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket=BUCKET)
+        yield f"s3://{BUCKET}/{{}}?endpoint_override=127.0.0.1:{port}&scheme=http"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store of either kind."""
+    is_folder = request.param == "folder"
+    return Store(str(tmp_path / "runs") if is_folder else request.getfixturevalue("s3").format(tmp_path.name))

@@ -1,61 +1,112 @@
+"""Who may import whom: a table of arrows between packages, and no circle of files anywhere."""
+
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
+PRODUCT = ("clearer", "studies", "analysis")
 FORBIDDEN = {
     "clearer": {"ray", "mlflow", "optuna", "studies", "analysis"},
     "analysis": {"torch", "ray", "clearer", "studies"},
 }
-ELSEWHERE = {
-    "studies",
-    "tests",
-    "benchmarks",
-    "build",
-    "runs",
-}  # tests and benchmarks look at the machinery from outside
+BELOW = {
+    "clearer": {"clearer.images", "clearer.using"},
+    "clearer.using": {"clearer", "clearer.images"},
+    "clearer.images": {"clearer"},
+    "analysis": {"analysis.report", "analysis.figures", "analysis.tables", "analysis.statistics", "analysis.predictions"},
+    "analysis.report": {"analysis.figures", "analysis.tables", "analysis.statistics", "analysis.predictions"},
+    "analysis.figures": {"analysis.tables", "analysis.statistics", "analysis.predictions"},
+    "analysis.tables": {"analysis.statistics"},
+    "analysis.statistics": set[str](),
+    "analysis.predictions": set[str](),
+    "analysis.rows": {"analysis.storage"},
+    "analysis.storage": set[str](),
+    "studies": {"studies.driver", "studies.nodes", "studies.tracking", "studies.planning", "studies.work", "studies.store"},
+    "studies.driver": {"studies.nodes", "studies.tracking", "studies.planning", "studies.work", "studies.store"},
+    "studies.nodes": {"studies.planning", "studies.work", "studies.store"},
+    "studies.tracking": {"studies.work", "studies.store"},
+    "studies.planning": {"studies.work", "studies.store"},
+    "studies.work": {"studies.store"},
+    "studies.store": set[str](),
+}  # fmt: skip
+"""The packages of its own distribution that a package may import; every one of `analysis` may import rows and storage."""
+GROUND = {"clearer.streams", "clearer.protocols", "clearer.command"}
+"""What `clearer.images` uses of the method."""
 
 
-def imported(source):
-    """The top-level packages that a Python text imports, wherever it does."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module.partition(".")[0])
+def modules() -> dict[str, Path]:
+    """Every module of the product, by its dotted name."""
+    found = {}
+    for package in PRODUCT:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            if "notebooks" not in file.parts:
+                name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+                found[name.removesuffix(".__init__")] = file
     return found
 
 
-def importers(folder, packages):
-    """`file: package` for every import of one of `packages` under `folder`."""
-    files = sorted(folder.rglob("*.py"))
-    return [
-        f"{file.relative_to(ROOT)}: {package}"
-        for file in files
-        for package in sorted(imported(file.read_text()) & packages)
-    ]
+def imported(source: str) -> Iterator[str]:
+    """The dotted names that a Python text imports, wherever it does."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_imports_are_found_at_any_depth():
-    source = "import ray.tune as t, json\nfrom . import modules\ndef f():\n    from mlflow.entities import Run\n    import optuna"
-    assert imported(source) == {"ray", "json", "mlflow", "optuna"}
+def arrows() -> dict[str, set[str]]:
+    """Which modules of the product each of them imports."""
+    known = modules()
+    found: dict[str, set[str]] = {}
+    for name, file in known.items():
+        wanted = [n if n in known else n.rpartition(".")[0] for n in imported(file.read_text())]
+        found[name] = {n for n in wanted if n in known and n != name}
+    return found
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_imports_go_one_way(package):
-    assert any((ROOT / package).rglob("*.py"))
-    assert importers(ROOT / package, FORBIDDEN[package]) == []
+def package(module: str) -> str:
+    """The package that a module lies in; a package lies in itself."""
+    return module if (ROOT / module.replace(".", "/")).is_dir() else module.rpartition(".")[0]
 
 
-def test_no_part_of_the_product_but_studies_imports_studies():
-    folders = [
-        folder
-        for folder in ROOT.iterdir()
-        if folder.is_dir() and folder.name not in ELSEWHERE and not folder.name.startswith(".")
-    ]
-    assert {"clearer", "analysis"} <= {folder.name for folder in folders}
-    assert [line for folder in folders for line in importers(folder, {"studies"})] == []
+def test_imports_are_found_at_any_depth() -> None:
+    source = "import ray.tune as t, json\nfrom x import modules\ndef f():\n    from mlflow.entities import Run\n    import optuna"
+    assert set(imported(source)) == {"ray.tune", "json", "x.modules", "mlflow.entities.Run", "optuna"}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_imports_go_one_way(name: str) -> None:
+    files = sorted((ROOT / name).rglob("*.py"))
+    assert files
+    found = {(file, n.partition(".")[0]) for file in files for n in imported(file.read_text())}
+    assert [(file, other) for file, other in found if other in FORBIDDEN[name]] == []
+
+
+def test_nothing_but_studies_imports_studies() -> None:
+    others = {name: wanted for name, wanted in arrows().items() if not name.startswith("studies")}
+    assert {"clearer.search", "analysis.rows.load"} <= set(others)
+    assert [name for name, wanted in others.items() if any(n.startswith("studies") for n in wanted)] == []
+
+
+def test_arrows_between_packages_go_down() -> None:
+    wrong = []
+    for name, wanted in arrows().items():
+        own = package(name)
+        for other in wanted:
+            there, top = package(other), own.partition(".")[0]
+            if there == own or there.partition(".")[0] != top:
+                continue
+            always = {"analysis.rows", "analysis.storage"} if top == "analysis" and own != "analysis.storage" else set()
+            if there not in BELOW[own] | always or (own == "clearer.images" and other not in GROUND):
+                wrong.append(f"{name} -> {other}")
+    assert wrong == []
+
+
+def test_there_is_no_circle() -> None:
+    tuple(TopologicalSorter(arrows()).static_order())  # raises CycleError, which names one

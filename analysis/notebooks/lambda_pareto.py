@@ -20,8 +20,8 @@ import os
 import numpy as np
 
 import analysis
-from analysis.figures import draw_pareto
-from analysis.space import space, standing
+from analysis.figures.fronts import draw_pareto
+from analysis.predictions.space import space, standing
 
 results = analysis.Results(os.environ.get("CLEARER_STORAGE", "../../runs"), "lambda_pareto")
 results.about.get("question")

@@ -19,8 +19,8 @@ import os
 import numpy as np
 
 import analysis
-from analysis.fidelity import fidelity, fidelity_lines
-from analysis.spread import spread
+from analysis.statistics.fidelity import fidelity, fidelity_lines
+from analysis.statistics.spread import spread
 
 storage = os.environ.get("CLEARER_STORAGE", "../../runs")
 results = analysis.Results(storage, "lambda_pareto")

@@ -13,7 +13,7 @@ import torch
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 from clearer.presets import QUICK
 from clearer.search import Search
 from clearer.training import Training

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clearer.crops import ORIENTATIONS, Crops, FlatPixels, MappedPixels
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 
 GRAY = np.arange(256, dtype=np.uint8).reshape(16, 16)  # every pixel is its own value
 SET = ImageSet(("a",), (GRAY[..., None],))

@@ -8,11 +8,10 @@ import torch
 from pictures import picture, rain, save, side_by_side
 from torch import nn
 
-from clearer.overlap import check_splits
 from clearer.presets import DERAIN
-from clearer.runs import learning_images, scored_images
 from clearer.scores import psnr_db
 from clearer.search import Search
+from clearer.splits import check_splits, learning_images, scored_images
 from clearer.testing import degraded_inputs, score
 from clearer.training import Training
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from test_search_steps import gradients, uneven
+from steps import gradients, uneven
 
 from clearer.architecture import Architecture
 from clearer.checkpoint import pack_state, unpack_state

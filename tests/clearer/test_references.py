@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearer import references
-from clearer.architecture import Architecture
+from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import Configuration
-from clearer.images import ImageSet, load_split
+from clearer.images.reading import read_image
+from clearer.images.sets import ImageSet, load_split
 from clearer.protocols import degrade, test_input
-from clearer.reading import read_image
-from clearer.references import METHODS, Method, all_fusion, all_parallel, available, evaluate, main, outputs, tuned
+from clearer.references import METHODS, Method, available, evaluate, main, outputs, tuned
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
 
 test_input.__test__ = False  # not a test case

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearer.checkpoint import pack_state, unpack_state
-from clearer.images import ImageError
-from clearer.runs import DivergedError, cosine, learning_images, torch_generator
+from clearer.images.reading import ImageError
+from clearer.runs import DivergedError, cosine, torch_generator
+from clearer.splits import learning_images
 
 RATES = {"weights_learning_rate": 1e30, "train_learning_rate": 1e30}
 

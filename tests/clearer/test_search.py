@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clearer.complexity import module_costs
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy, polarisation_threshold, polarised_alpha
 from clearer.search import Search
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from steps import gradients, uneven
 
 from benchmarks import growth, plain, search_step
 from benchmarks.plain import PlainSearch
@@ -16,26 +17,6 @@ def batch(size=16):
     generator = torch.Generator().manual_seed(1)
     clean = torch.rand(4, 1, size, size, generator=generator, dtype=torch.float64)
     return clean + 0.1 * torch.randn(clean.shape, generator=generator, dtype=torch.float64), clean
-
-
-def uneven(network):
-    """Weights, running statistics and logits that are far from those of a start."""
-    generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.normal_(0, 0.3, generator=generator)
-                if name.endswith("running_var"):
-                    tensor.abs_().add_(0.1)
-    return network
-
-
-def gradients(run, name):
-    """Filled at each step with what the optimiser is given."""
-    found = []
-    groups = run.optimizers[name].param_groups
-    run.optimizers[name].register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in groups[0]["params"]))
-    return found
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from clearer.architecture import Architecture
-from clearer.images import ImageSet
+from clearer.images.sets import ImageSet
 from clearer.networks import Network
 from clearer.scores import psnr_db, psnr_patch_db, ssim
 from clearer.testing import degraded_inputs, restore, score

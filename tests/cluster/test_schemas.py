@@ -91,7 +91,7 @@ def test_nothing_of_the_ray_job_is_open_or_privileged(parts: dict[str, dict[str,
 
 
 def test_the_volume_and_the_study_of_the_ray_job_are_there(parts: dict[str, dict[str, Any]]) -> None:
-    from studies.command_line import _parser
+    from studies.driver.command_line import _parser
     from studies.lambda_pareto import STUDY
 
     job = parts["RayJob"]

@@ -26,11 +26,11 @@ from mlflow.entities import ViewType
 from running import command, wait_for
 from tracking_servers import free_port
 
-from studies import collect
-from studies.provenance import read_study
-from studies.store import Store
-from studies.sync import sync_study
-from studies.tracked import STUDY_TAG, TRIAL_TAG
+from studies.planning import collect
+from studies.store.store import Store
+from studies.store.study_file import read_study
+from studies.tracking.content import STUDY_TAG, TRIAL_TAG
+from studies.tracking.sync import sync_study
 
 pytestmark = pytest.mark.drill(minutes=8)
 

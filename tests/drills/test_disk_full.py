@@ -19,7 +19,7 @@ import pytest
 from disturbing import assert_equal
 from running import TINY, command
 
-from studies.store import Store
+from studies.store.store import Store
 
 pytestmark = pytest.mark.drill(minutes=2.5)
 

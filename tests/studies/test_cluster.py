@@ -15,9 +15,9 @@ from nodes import running_cluster
 from running import MEASURED, ROOT, TINY, run_study
 
 import analysis
-from clearer.reading import content_hash
-from studies.provenance import read_study
-from studies.store import Store
+from clearer.images.reading import content_hash
+from studies.store.store import Store
+from studies.store.study_file import read_study
 
 
 @pytest.fixture(scope="module")

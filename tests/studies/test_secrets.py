@@ -12,7 +12,7 @@ import pytest
 from running import command
 from tracking_servers import free_port, runs, server
 
-from studies.store import Store
+from studies.store.store import Store
 
 pytestmark = pytest.mark.drill(minutes=1.5)
 

@@ -17,8 +17,8 @@ from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
 from clearer.losses import polarisation_threshold
 from clearer.presets import PRESETS
-from studies.command_line import parse_assignments
-from studies.study import Multiple, Study
+from studies.driver.command_line import parse_assignments
+from studies.driver.study import Multiple, Study
 from studies.tasks import retrained
 
 QUICK_COUNTS = {

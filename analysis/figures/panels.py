@@ -1,0 +1,198 @@
+"""Restored images beside each other: the first test image clean, degraded, and as different methods restore it.
+
+`panel_pictures` reads what a store kept of tests and of denoisers without training, `draw_panels` draws it. Nothing
+is chosen to flatter: the trial of a kind is its median by PSNR, and the crop follows from the clean image alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.fs as pafs
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from analysis.figures.style import COLOURS
+from analysis.rows.load import finished
+from analysis.storage.places import join, names, open_storage
+
+CROP = 64
+"""Pixels: the side of the magnified window."""
+KINDS = {"random": "random architecture", "searched": "searched architecture"}
+_RULE = (
+    "Below each: PSNR of the whole image, before rounding to 8 bits. Trials: the median of their kind by mean test PSNR, the lower of two. "
+    "Denoiser without training: the best of those kept by mean test PSNR. Crop: where the clean image has most detail."
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of a panel: 8-bit `pixels`, (height, width) or (height, width, 3)."""
+
+    label: str
+    pixels: np.ndarray
+    psnr_db: float | None = None
+    """Of the whole image, as it was scored in floating point; None of the clean one."""
+    detail: str = ""
+    """Which trial of how many, and its architecture; the parameters of a denoiser."""
+
+
+def panel_pictures(storage: str | Path, rows: pd.DataFrame) -> list[Picture]:
+    """The first test image of `rows`: clean, degraded, by a denoiser without training, by a random and a searched architecture.
+
+    `rows` are of `analysis.load` of this storage. Of each kind the trial in the middle by `psnr_db` stands (of an even number the
+    lower of the two in the middle); of the denoisers the one with the best mean over the test set, which favours them. What the
+    store has no picture of is left out (stores of earlier versions have none of denoisers); no rows, no pictures.
+
+    Raises:
+        StorageError: not a storage.
+        ValueError: rows were not tested on the same pixels.
+    """
+    filesystem, root = open_storage(storage)
+    tested = finished(rows)
+    tested = tested[tested["psnr_db"].notna() & tested["test_key"].notna()] if len(tested) else tested
+    if not len(tested):
+        return []
+    pixels = tested["test_pixels_sha256"].unique()
+    if len(pixels) > 1:
+        raise ValueError("rows were tested on different pixels and share no picture: choose rows of one protocol")
+    shown = [found for kind in KINDS if (found := _trial(filesystem, root, tested, kind)) is not None]
+    if not shown:
+        return []
+    return [*shown[0][:2], *_denoised(filesystem, root, str(pixels[0])), *(restored for _, _, restored in shown)]
+
+
+def median_trial(rows: pd.DataFrame) -> pd.Series:
+    """The row in the middle by `psnr_db`: of an even number the lower of the two, of equals the first by `trial_id`."""
+    ordered = rows.sort_values(["psnr_db", "trial_id"], ignore_index=True)
+    return ordered.iloc[(len(ordered) - 1) // 2]
+
+
+def _trial(
+    filesystem: pafs.FileSystem, root: str, tested: pd.DataFrame, kind: str
+) -> tuple[Picture, Picture, Picture] | None:
+    """Clean, degraded and restored of the median trial of a kind; None where there is none, or no picture of it."""
+    of_kind = tested[tested["kind"] == kind]
+    if not len(of_kind):
+        return None
+    row = median_trial(of_kind)
+    folder = join(root, "stages/test", row["test_key"])
+    example, result = _read(filesystem, join(folder, "example.png")), _read(filesystem, join(folder, "result.json"))
+    if example is None or result is None:
+        return None
+    about = json.loads(result)
+    clean, degraded, restored = np.split(_decoded(example), 3, axis=1)
+    lambdas = f", λ1 = {row['lambda1']:g}, λ2 = {row['lambda2']:g}" if kind == "searched" else ""
+    detail = f"median of {len(of_kind)}{lambdas}\n{row['architecture']}"
+    noisy = "noisy input" if row["task"] == "denoise" else "degraded input"
+    return (
+        Picture("clean", clean, detail=about["images"][0]),
+        Picture(noisy, degraded, about["by_image"]["degraded_psnr_db"][0]),
+        Picture(KINDS[kind], restored, float(row["psnr_by_image"][0]), detail),
+    )
+
+
+def _denoised(filesystem: pafs.FileSystem, root: str, pixels: str) -> Iterator[Picture]:
+    """The picture of the best denoiser without training that was scored on these pixels, where one was kept."""
+    folder = join(root, "stages/reference")
+    for key in names(filesystem, folder):
+        found = _read(filesystem, join(folder, key, "result.json"))
+        result: dict[str, Any] = json.loads(found) if found else {}
+        if result.get("pixels_sha256") != pixels or not result["pictures"]:
+            continue
+        rows = {row["method"]: row for row in result["rows"]}
+        best = max(result["pictures"], key=lambda picture: rows[picture["method"]]["psnr_db"])
+        picture = _read(filesystem, join(folder, key, best["file"]))
+        if picture is not None:
+            yield Picture(best["method"], _decoded(picture), best["psnr_db"], rows[best["method"]]["chosen"])
+            return
+
+
+def _read(filesystem: pafs.FileSystem, path: str) -> bytes | None:
+    try:
+        with filesystem.open_input_stream(path) as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture)
+
+
+def detail_window(clean: np.ndarray, size: int = CROP) -> tuple[int, int, int, int]:
+    """Top, left, height, width of the window of `size` pixels with most detail in an 8-bit image; the first of equals by rows.
+
+    Detail is the sum of absolute differences between neighbours, across and down, over channels. An image smaller than
+    the window is the window.
+    """
+    values = clean.astype(np.int64).reshape(*clean.shape[:2], -1)
+    height, width = min(size, clean.shape[0]), min(size, clean.shape[1])
+    detail = np.zeros(clean.shape[:2], dtype=np.int64)
+    detail[1:] += np.abs(np.diff(values, axis=0)).sum(axis=2)
+    detail[:, 1:] += np.abs(np.diff(values, axis=1)).sum(axis=2)
+    sums = np.pad(detail, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    windows = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = np.unravel_index(int(windows.argmax()), windows.shape)
+    return int(top), int(left), height, width
+
+
+def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
+    """The clean image with a frame, and beside it what each picture has within the frame, with its PSNR.
+
+    Raises:
+        ValueError: no pictures, or not all of one size.
+    """
+    if len({picture.pixels.shape for picture in pictures}) != 1:
+        raise ValueError(f"a panel needs pictures of one size, not {[picture.pixels.shape for picture in pictures]}")
+    whole = pictures[0]
+    top, left, height, width = detail_window(whole.pixels)
+    across = len(pictures) // 2 + 1
+    figure = Figure(figsize=(2.4 * max(across, 3), 5.4), layout="constrained")
+    places = figure.subplots(2, across, squeeze=False).ravel()
+    for axes in places:
+        axes.axis("off")
+    _show(
+        places[0],
+        whole.pixels,
+        whole.detail,
+        f"{whole.pixels.shape[1]} × {whole.pixels.shape[0]} pixels\nframe: {width} × {height}",
+    )
+    for colour, line in (("white", 3.5), (COLOURS[3], 1.8)):
+        frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, color=colour, linewidth=line)
+        places[0].add_patch(frame)
+    for axes, picture in zip(places[1:], pictures, strict=False):
+        shown = picture.pixels[top : top + height, left : left + width]
+        figures = "the truth" if picture.psnr_db is None else f"{picture.psnr_db:.2f} dB"
+        _show(
+            axes,
+            shown,
+            picture.label,
+            f"{figures}\n{_wrapped(picture.detail, 36)}" if picture is not whole else figures,
+        )
+    figure.suptitle(caption, fontsize=9)
+    figure.supxlabel(_wrapped(_RULE, 150), fontsize=6)
+    return figure
+
+
+def _show(axes: Axes, pixels: np.ndarray, above: str, below: str) -> None:
+    axes.axis("on")
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(_wrapped(above, 30), fontsize=8.5)
+    axes.set_xlabel(below, fontsize=7)
+
+
+def _wrapped(text: str, most: int) -> str:
+    return "\n".join(line for given in text.splitlines() for line in textwrap.wrap(given, most))

@@ -1,0 +1,129 @@
+"""The whole search space as a figure: what every architecture costs, and which of them were found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import COLOURS, GRAY
+from analysis.predictions.space import cost_distribution, space_of, standing
+from analysis.predictions.testing_time import TimeModel, time_model
+
+PALE = "#BBBBBB"
+BINS = 40
+LOOKS = {
+    "random": ("X", GRAY, "random architecture"),
+    "given": ("p", "black", "given architecture"),
+    "searched": ("o", COLOURS[3], "found by a search"),
+}
+"""Of each kind: marker, colour, name. What was found is drawn last, on top."""
+
+
+def space_table(whole: pd.DataFrame, model: TimeModel) -> pd.DataFrame:
+    """The points of the cloud: one row a pair of costs. `parameters`, `predicted_time_ms`, `fusion_columns`, `share`.
+
+    `whole` is of `analysis.space` or `space_counts`; `share` is that of all architectures which lie at the point.
+    """
+    weights = whole["share"] if "share" in whole else 1 / len(whole)
+    points = whole.assign(predicted_time_ms=model.predict(whole), share=weights)
+    costs = ["parameters", "predicted_time_ms", "fusion_columns"]
+    return points.groupby(costs, dropna=False)["share"].sum().reset_index()
+
+
+def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, caption: str) -> Figure:
+    """Parameters against predicted testing time: all architectures as a pale cloud, those of `rows` on top of it.
+
+    The area of a pale point grows with the number of architectures there, its colour is their number of fusion columns.
+    The bar of a point is the median error of left-out architectures, to either side; a dash is what was measured. `rows`
+    are of one device, as `model` is.
+
+    Raises:
+        ValueError: the model could not be fitted; the message is its reason.
+    """
+    if model.error is None:
+        raise ValueError(f"testing times can't be predicted: {model.reason}")
+    cloud, found = space_table(whole, model), standing(rows, whole.assign(predicted_time_ms=model.predict(whole)))
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    area = 8 + 170 * cloud["share"] / cloud["share"].max()
+    pale = axes.scatter(
+        1e-6 * cloud["parameters"], cloud["predicted_time_ms"], s=area, c=cloud["fusion_columns"], cmap="viridis", alpha=0.35,
+        linewidths=0, zorder=1,
+    )  # fmt: skip
+    figure.colorbar(pale, cax=axes.inset_axes((1.05, 0.0, 0.03, 0.4)), label="fusion columns")
+    kinds = [kind for kind in LOOKS if kind in set(found["kind"])]
+    for kind in kinds:
+        _draw_found(axes, found[found["kind"] == kind], kind, model.error.median_ms)
+    axes.set(xlabel="parameters (millions)", ylabel="predicted testing time (ms per image)")
+    axes.grid(alpha=0.25)
+    figure.suptitle(f"{caption}\n{error_text(model)}", fontsize=8)
+    axes.legend(handles=_handles(kinds), fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return figure
+
+
+def error_text(model: TimeModel) -> str:
+    """How far the model's predictions were off, in one line."""
+    if model.error is None:
+        return f"no prediction: {model.reason}"
+    e = model.error
+    return (
+        f"prediction of {e.architectures} timed architectures, each left out once: off by {e.median_ms:.2g} ms ({e.median_percent:.2g} %) in the median,\n"
+        f"{e.max_ms:.2g} ms ({e.max_percent:.2g} %) at most; the mean time of the others is off by {e.mean_median_percent:.2g} % in the median"
+    )
+
+
+def strip_costs(rows: pd.DataFrame, cost: str) -> pd.DataFrame | None:
+    """The `cost_distribution` of the space that rows are of, of `parameters` or, predicted, of `test_time_ms`.
+
+    None where rows are of several spaces, or too few of them are timed for a prediction.
+    """
+    whole = space_of(rows)
+    if whole is None or cost == "parameters":
+        return None if whole is None else cost_distribution(whole, cost)
+    model = time_model(rows)
+    if model.error is None:
+        return None
+    return cost_distribution(whole.assign(predicted_time_ms=model.predict(whole)), "predicted_time_ms")
+
+
+def strip_table(costs: pd.DataFrame) -> pd.DataFrame:
+    """The bars of a strip: from cost `low` to `high` lie so many `percent` of all architectures; of `cost_distribution`."""
+    percent, edges = np.histogram(costs["cost"], bins=min(BINS, max(1, len(costs))), weights=100 * costs["share"])
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "percent": percent})
+
+
+def draw_strip(axes: Axes, costs: pd.DataFrame, unit: float) -> None:
+    """All architectures as a strip of bars below a figure with the same x axis; `costs` is of `cost_distribution`."""
+    bars = strip_table(costs)
+    axes.bar(unit * bars["low"], bars["percent"], unit * (bars["high"] - bars["low"]), align="edge", color=PALE)
+    axes.set(ylabel="% of all\narchitectures" + ("\n(predicted)" if costs["predicted"].any() else ""))
+    axes.yaxis.label.set_fontsize(8)
+    axes.grid(alpha=0.25)
+
+
+def _draw_found(axes: Axes, points: pd.DataFrame, kind: str, error_ms: float) -> None:
+    marker, colour, _ = LOOKS[kind]
+    x = 1e-6 * points["parameters"]
+    axes.errorbar(
+        x, points["predicted_time_ms"], yerr=error_ms, fmt=marker, color=colour, markersize=8, elinewidth=1,
+        markeredgecolor="white", markeredgewidth=0.6, zorder=3,
+    )  # fmt: skip
+    axes.plot(x, points["test_time_ms"], "_", color=colour, markersize=11, markeredgewidth=2, zorder=3)
+
+
+def _handles(kinds: Sequence[str]) -> list[Line2D]:
+    named = [
+        Line2D([], [], marker=LOOKS[kind][0], color=LOOKS[kind][1], linestyle="", label=LOOKS[kind][2])
+        for kind in kinds
+    ]
+    return [
+        *named,
+        Line2D([], [], marker="_", color="black", linestyle="", markersize=11, markeredgewidth=2, label="measured"),
+        Line2D([], [], marker="|", color="black", linestyle="", markersize=11, label="± median error"),
+        Line2D([], [], marker="o", color=GRAY, alpha=0.35, linestyle="", label="all architectures"),
+    ]

@@ -1,0 +1,37 @@
+"""Writes the report of a study again, from the store alone: `python -m analysis.report STORAGE STUDY [--out FOLDER]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from analysis.report.report import write_report
+from analysis.rows.study import StudyRows
+from analysis.storage.places import StorageError, redacted
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the report of a study and says where; the exit status: 2 where there is no such study."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.report.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("storage", help="the folder or URI that holds the results")
+    parser.add_argument("study", help="the name of a study in it")
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="where the report is written (default: beside the study's rows)"
+    )
+    options = parser.parse_args(arguments)
+    results = StudyRows(options.storage, options.study)
+    try:
+        written = write_report(results, options.out)
+    except (StorageError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {redacted(str(error)).splitlines()[0]}\n")
+    where = options.out or f"{redacted(options.storage).rstrip('/')}/studies/{options.study}/report"
+    print(f"{where}/index.html and {len(written) - 1} tables and figures")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

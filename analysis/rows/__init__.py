@@ -1,0 +1,1 @@
+"""Rows of a store as data frames, and which of them compare."""

@@ -1,0 +1,85 @@
+"""All that a store keeps of one study: its rows, curves, references, and what it was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.rows.groups import comparable
+from analysis.rows.load import load, load_curves, load_oneshot, load_references, load_timings, read_about
+
+_NO_AXES = ("kind", "architecture", "seed", "module_times_ms", "lambda1_multiple")
+
+
+@dataclass(frozen=True)
+class StudyRows:
+    """The files of the study `study` of the store `storage` as frames; each is read when it is first asked for.
+
+    Raises:
+        StorageError: no such store, or no such study in it, when a part is first asked for.
+    """
+
+    storage: str | Path
+    study: str
+    only: frozenset[str] | None = None
+    """The trials (`trial_id`) that count, where a study has planned others before."""
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a trial that has ended, failed ones too (`analysis.load`)."""
+        rows = load(self.storage, self.study)
+        return rows if self.only is None or not len(rows) else rows[rows["trial_id"].isin(list(self.only))]
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row a reported iteration (`analysis.load_curves`)."""
+        return load_curves(self.storage, self.study)
+
+    @cached_property
+    def references(self) -> pd.DataFrame:
+        """The degraded input and the classical denoisers (`analysis.load_references`)."""
+        return load_references(self.storage, self.study)
+
+    @cached_property
+    def timings(self) -> pd.DataFrame:
+        """Testing times that were taken later, on other devices (`analysis.load_timings`)."""
+        return load_timings(self.storage, self.study)
+
+    @cached_property
+    def oneshot(self) -> pd.DataFrame:
+        """What supernets scored architectures (`analysis.load_oneshot`)."""
+        return load_oneshot(self.storage, self.study)
+
+    @cached_property
+    def about(self) -> Mapping[str, Any]:
+        """`study.json`: `question`, `trials` (every configuration that was planned), and `runs` (command, commit, versions, hardware)."""
+        return read_about(self.storage, self.study)
+
+    @cached_property
+    def groups(self) -> list[tuple[str, pd.DataFrame]]:
+        """The finished rows in groups of one protocol each, with a caption; rows of different groups do not compare."""
+        return list(comparable(self.frame))
+
+    @cached_property
+    def planned(self) -> dict[str, Mapping[str, Any]]:
+        """The configurations of the trials that count, by `trial_id`, ended or not."""
+        trials = self.about.get("trials", {})
+        return {name: values for name, values in trials.items() if self.only is None or name in self.only}
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The fields of the configuration, the seed apart, that tell planned trials of a kind apart."""
+        trials = list(self.planned.values())
+        kinds = [[t for t in trials if (t["kind"] == "searched") == searched] for searched in (True, False)]
+        names = [name for name in (trials[0] if trials else {}) if name not in _NO_AXES]
+        return [name for name in names if any(len({json.dumps(t.get(name)) for t in kind}) > 1 for kind in kinds)]
+
+    def suffix(self, group: int) -> str:
+        """What tells the files of a protocol, counted from 0, from those of others: nothing where there is one."""
+        return f"_{group + 1}" if len(self.groups) > 1 else ""

@@ -1,0 +1,1 @@
+"""Fronts, tests and intervals over rows."""

@@ -1,0 +1,196 @@
+"""Is the search better than luck: searched networks against random architectures that got the same training.
+
+Yang, Esperança & Carlucci, "NAS evaluation is frustratingly hard", ICLR 2020: how much better than the average random
+architecture, trained by the same protocol. Here also in dB, with the probability of improvement (Agarwal et al.,
+NeurIPS 2021), and against the best of as many random architectures as the search's seconds would have trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.rows.comparable import by_seed, comparable_rows, narrowed
+from analysis.statistics.paired import t_interval
+from analysis.statistics.permutation import holm, sign_flip_test
+
+SEARCH_AGAINST_RANDOM = (
+    "replicate_id", "lambda1", "lambda2", "seeds", "random_architectures", "mean", "random_mean", "gain", "low", "high",
+    "interval", "p_permutation", "p_permutation_holm", "relative_gain_percent", "probability", "probability_low", "probability_high",
+    "probability_interval", "search_seconds", "random_train_seconds", "equal_cost_trainings", "best_of", "best_mean", "equal_cost_gain",
+    "equal_cost_low", "equal_cost_high", "equal_cost_probability", "reason",
+)  # fmt: skip
+_COUNTS = ("seeds", "random_architectures", "equal_cost_trainings", "best_of")
+_TEXT = ("replicate_id", "interval", "probability_interval", "reason")
+
+
+def search_against_random(
+    rows: pd.DataFrame,
+    generator: np.random.Generator,
+    metric: str = "psnr_db",
+    *,
+    configuration: Sequence[str] = ("replicate_id",),
+    draws: int = 10_000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """One row for each search configuration, against the random architectures of the same space, training and seeds.
+
+    All means are over the seeds that have both; a seed's random figure is the mean over its architectures.
+
+    * `gain` = `mean` - `random_mean` in the metric's units, with Student's interval over seeds and a sign-flip test
+      (Holm over the table's configurations); both are for the architectures at hand: where all seeds trained the same ones,
+      which were drawn is not in them, and is in the interval of `probability`; `relative_gain_percent` = 100 `gain` / `random_mean` (Yang et al. 2020; of
+      PSNR, which is a logarithm, the dB say more).
+    * `probability` that a searched network beats a random architecture of its seed, ties counted half; its interval is a
+      percentile bootstrap over seeds and over architectures (one draw for all seeds where they trained the same ones). Where every comparison went one way
+      the bootstrap has no width, and the exact binomial bound over seeds stands instead.
+    * Equal cost: `equal_cost_trainings` = 1 + ⌊search seconds / seconds of a random training⌋ random architectures could have
+      been trained instead. `best_mean` is the expected best of that many, drawn without replacement from a seed's (exact, over
+      all subsets), `equal_cost_probability` the probability to beat it. The best is chosen by its test figure, which favours
+      the random side. With fewer architectures at hand `best_of` says how many were drawn, and `reason` that it falls short.
+
+    Args:
+        rows: of `analysis.load`, of one space and one training; a figure that is better is larger.
+        configuration: columns that say which searched rows are replicates of each other.
+
+    Raises:
+        KeyError: a column that `rows` lacks.
+        ValueError: rows differ in tested pixels, protocol, space or training; two rows of one configuration and seed.
+    """
+    read = narrowed(rows, metric, *configuration)
+    used = comparable_rows(read[read["kind"].isin(["searched", "random"])], metric)
+    random = used[used["kind"] == "random"].drop_duplicates(["seed", "architecture"])
+    searched = used[used["kind"] == "searched"]
+    groups = searched.groupby(list(configuration), dropna=False, sort=False)
+    rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
+    table = [_compared(group, random, rivals, metric, generator, draws, level) for _, group in groups]
+    frame = pd.DataFrame(table).reindex(columns=list(SEARCH_AGAINST_RANDOM))
+    numbers = [name for name in SEARCH_AGAINST_RANDOM if name not in _TEXT]
+    frame[numbers] = frame[numbers].astype(float)
+    frame = frame.astype(dict.fromkeys(_COUNTS, "Int64"))
+    frame["p_permutation_holm"] = holm(frame["p_permutation"].to_numpy())
+    return frame
+
+
+def expected_best(values: Sequence[float] | np.ndarray, count: int) -> float:
+    """The expected maximum of `count` of the K `values`, drawn without replacement: exact, over all subsets.
+
+    Unbiased where drawing with replacement (Dodge et al. 2019) is too low (Tang et al. 2020).
+
+    Raises:
+        ValueError: `count` is not in 1 … K.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    if not 1 <= count <= len(ordered):
+        raise ValueError(f"count={count}: must be in 1 … {len(ordered)}, the number of values")
+    weights = np.array([math.comb(i, count - 1) for i in range(len(ordered))], float) / math.comb(len(ordered), count)
+    return float(weights @ ordered)
+
+
+def _compared(
+    group: pd.DataFrame,
+    random: pd.DataFrame,
+    rivals: dict[Any, pd.Series],
+    metric: str,
+    generator: np.random.Generator,
+    draws: int,
+    level: float,
+) -> dict[str, Any]:
+    own = by_seed(group, "one search configuration", ["seed"])[metric].sort_index()
+    seeds = [seed for seed in own.index if seed in rivals]
+    first = group.iloc[0]
+    row: dict[str, Any] = {name: first.get(name) for name in ("replicate_id", "lambda1", "lambda2")}
+    row |= {"seeds": len(seeds), "random_architectures": random[random["seed"].isin(seeds)]["architecture"].nunique()}
+    if not seeds:
+        return {**row, "reason": "no seed has both a searched network and a random architecture"}
+    x, others = own.loc[seeds].to_numpy(float), [rivals[seed].to_numpy(float) for seed in seeds]
+    crossed = all(rivals[seed].index.equals(rivals[seeds[0]].index) for seed in seeds)
+    means = np.array([values.mean() for values in others])
+    low, high, reason = t_interval(x - means, level)
+    mean, random_mean = float(x.mean()), float(means.mean())
+    row |= {
+        "mean": mean, "random_mean": random_mean, "gain": mean - random_mean, "low": low, "high": high,
+        "interval": None if low is None else "Student's t over seeds, paired",
+        "p_permutation": sign_flip_test(x - means, generator).p,
+        "relative_gain_percent": 100 * (mean - random_mean) / random_mean if random_mean else None,
+        **_probability(x, others, crossed, generator, draws, level),
+    }  # fmt: skip
+    equal, short = _equal_cost(x, others, group[group["seed"].isin(seeds)], random[random["seed"].isin(seeds)], level)
+    return {**row, **equal, "reason": "; ".join(filter(None, (reason, short))) or None}
+
+
+def _wins(x: float, others: np.ndarray) -> np.ndarray:
+    """1, ½ or 0 for each of `others`, shape (K,): beaten, equal, not beaten."""
+    return (np.sign(x - others) + 1) / 2
+
+
+def _probability(
+    x: np.ndarray, others: list[np.ndarray], crossed: bool, generator: np.random.Generator, draws: int, level: float
+) -> dict[str, Any]:
+    wins = [_wins(figure, values) for figure, values in zip(x, others, strict=True)]
+    point = float(np.mean([each.mean() for each in wins]))
+    found: dict[str, Any] = {"probability": point}
+    if len(x) < 2:
+        return found
+    if point in (0.0, 1.0):
+        bound = ((1 - level) / 2) ** (1 / len(x))
+        low, high = (bound, 1.0) if point else (0.0, 1 - bound)
+        kind = "exact binomial over seeds, all alike"
+    else:
+        again = _again(wins, crossed, generator, draws)
+        drawn = generator.integers(len(x), size=(draws, len(x)))
+        picked = again[drawn, np.arange(draws)[:, None], np.arange(len(x))[None, :]].mean(axis=1)
+        low, high = (float(each) for each in np.quantile(picked, [(1 - level) / 2, (1 + level) / 2]))
+        kind = "percentile bootstrap over seeds and architectures"
+    return {**found, "probability_low": low, "probability_high": high, "probability_interval": kind}
+
+
+def _again(wins: list[np.ndarray], crossed: bool, generator: np.random.Generator, draws: int) -> np.ndarray:
+    """Each seed's mean win over architectures drawn again, shape (seeds, draws, places in a draw of seeds).
+
+    Seeds that trained the same architectures (`crossed`) get the same draw of them: what is luck of the draw is shared.
+    """
+    if crossed:
+        count = len(wins[0])
+        weights = generator.multinomial(count, np.full(count, 1 / count), size=draws) / count
+        return np.repeat((np.stack(wins) @ weights.T)[:, :, None], len(wins), axis=2)
+    size = draws, len(wins)
+    return np.stack([each[generator.integers(len(each), size=(*size, len(each)))].mean(axis=2) for each in wins])
+
+
+def _equal_cost(
+    x: np.ndarray, others: list[np.ndarray], group: pd.DataFrame, random: pd.DataFrame, level: float
+) -> tuple[dict[str, Any], str | None]:
+    search, training = _seconds(group, "search_seconds"), _seconds(random, "train_seconds")
+    if search is None or not training:
+        return {}, "no equal cost: search_seconds or train_seconds are not known"
+    affordable = 1 + math.floor(search / training)
+    count = min(affordable, *map(len, others))
+    best = np.array([expected_best(values, count) for values in others])
+    low, high, _ = t_interval(x - best, level)
+    short = None
+    if count < affordable:
+        short = f"the search costs {affordable - 1} further random trainings, and seeds with {count} architectures are there: the best of {count} falls short of equal cost"
+    beaten = [_beats_best(figure, values, count) for figure, values in zip(x, others, strict=True)]
+    return {
+        "search_seconds": search, "random_train_seconds": training, "equal_cost_trainings": affordable, "best_of": count,
+        "best_mean": float(best.mean()), "equal_cost_gain": float((x - best).mean()), "equal_cost_low": low, "equal_cost_high": high,
+        "equal_cost_probability": float(np.mean(beaten)),
+    }, short  # fmt: skip
+
+
+def _beats_best(x: float, values: np.ndarray, count: int) -> float:
+    """The share of all subsets of `count` values whose maximum is below `x`, those where it is equal counted half."""
+    below, upto = int(np.sum(values < x)), int(np.sum(values <= x))
+    return (math.comb(below, count) + math.comb(upto, count)) / (2 * math.comb(len(values), count))
+
+
+def _seconds(rows: pd.DataFrame, name: str) -> float | None:
+    """The mean of a stage's seconds, None where none is known."""
+    values = rows[name].to_numpy(dtype=float, na_value=np.nan) if name in rows else np.array([])
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None

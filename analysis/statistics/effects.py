@@ -1,0 +1,140 @@
+"""How much of a metric each axis of a grid explains, alone and together with another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy  # loads scipy.stats, which takes long, when it is first asked
+
+from analysis.rows.comparable import comparable_rows
+
+EFFECTS = ("source", "freedom", "sum_squares", "eta_squared", "partial_eta_squared", "f", "p", "squares", "reason")
+
+
+def effects(
+    rows: pd.DataFrame, axes: Sequence[str], metric: str = "psnr_db", *, block: str | None = "seed", interactions: bool = True
+) -> pd.DataFrame:  # fmt: skip
+    """Analysis of variance: one row an axis, a pair of axes (`lambda1 × lambda2`), the block, what is left, and the total.
+
+    Axes are categories. `sum_squares` is in squared units of `metric`, `eta_squared` its share of the total,
+    `partial_eta_squared` its share of itself and what is left; `f` and `p` test it against what is left. In a balanced grid
+    (every combination equally often) the shares add up to 1. In any other one, `squares` says `type II`: each source counts
+    what it explains beyond all sources that do not contain it (Langsrud 2003), so shares need not add up to 1 and do
+    not depend on the order of the axes; combinations that are missing cost degrees of freedom, and interactions
+    are of those that are there.
+
+    Args:
+        axes: columns; rows where one is null are left out.
+        block: what trials are paired by, taken out before anything is tested; None where they are not.
+
+    Raises:
+        KeyError: a column that `rows` lacks.
+        ValueError: no axis is named; rows differ in tested pixels, protocol or training.
+    """
+    if not axes:
+        raise ValueError("name at least one axis")
+    used = comparable_rows(rows, metric, set(axes)).dropna(subset=[*axes, *([block] if block else [])])
+    figures = used[metric].to_numpy(float)
+    terms: list[tuple[str, ...]] = [(axis,) for axis in (*axes, *([block] if block else []))]
+    if interactions:
+        terms += list(itertools.combinations(axes, 2))
+    factors = {name: _indicators(used[name]) for (name, *_) in terms}
+    designs = {term: _crossed([factors[name] for name in term]) for term in terms}
+    centred = figures - figures.mean() if len(figures) else figures
+    total = float(centred @ centred)
+    left, rank = _fit(list(designs.values()), centred)
+    freedom = len(figures) - rank
+    left = 0.0 if left <= 1e-12 * total else left  # rounding of a fit that passes through every row
+    kind = "balanced" if _balanced(used, [*axes, *([block] if block else [])]) else "type II"
+    table = [
+        {"source": " × ".join(term), "squares": kind, **_tested(term, designs, centred, left, freedom)} for term in terms
+    ]  # fmt: skip
+    table.append({"source": "left over", "freedom": freedom, "sum_squares": left})
+    table.append({"source": "total", "freedom": max(len(figures) - 1, 0), "sum_squares": total})
+    frame = pd.DataFrame(table).reindex(columns=list(EFFECTS))
+    squares = frame["sum_squares"].astype(float)
+    if total > 0:
+        frame["eta_squared"] = squares / total
+        explained = frame["source"].isin([" × ".join(term) for term in terms]) & (squares + left > 0)
+        frame["partial_eta_squared"] = (squares / (squares + left)).where(explained)
+    else:
+        frame.loc[frame["source"] == "total", "reason"] = f"{len(figures)} rows, all alike"
+    numbers = ["sum_squares", "eta_squared", "partial_eta_squared", "f", "p"]
+    frame[numbers] = frame[numbers].astype(float)
+    return frame
+
+
+def main_effects(rows: pd.DataFrame, axes: Sequence[str], metric: str = "psnr_db") -> pd.DataFrame:
+    """One row a value of each axis: `axis, value, rows, mean, effect, reason`, in the metric's units.
+
+    `mean` weighs all combinations of the other axes alike, however many rows each has; `effect` is it minus the mean over the
+    axis's values. Both are null for an axis where a value lacks a combination that another has.
+
+    Raises:
+        KeyError, ValueError: as `effects`.
+    """
+    used = comparable_rows(rows, metric, set(axes)).dropna(subset=list(axes))
+    table = []
+    for axis in axes:
+        others = [name for name in axes if name != axis]
+        cells = used.groupby([axis, *others])[metric].mean()
+        grid = cells.unstack(others) if others else cells.to_frame()
+        whole = bool(grid.notna().all(axis=None))
+        means = grid.mean(axis=1)
+        for value, mean in means.items():
+            table.append({
+                "axis": axis, "value": value, "rows": int((used[axis] == value).sum()),
+                "mean": mean if whole else np.nan, "effect": mean - means.mean() if whole else np.nan,
+                "reason": None if whole else "combinations are missing",
+            })  # fmt: skip
+    return pd.DataFrame(table, columns=["axis", "value", "rows", "mean", "effect", "reason"])
+
+
+def _tested(
+    term: tuple[str, ...], designs: dict[tuple[str, ...], np.ndarray], centred: np.ndarray, left: float, freedom: int
+) -> dict[str, object]:
+    others = [design for other, design in designs.items() if not set(term) <= set(other)]
+    without, rank_without = _fit(others, centred)
+    with_it, rank_with = _fit([*others, designs[term]], centred)
+    gained, squares = rank_with - rank_without, max(without - with_it, 0.0)
+    found = {"freedom": gained, "sum_squares": squares, "f": None, "p": None, "reason": None}
+    if not gained:
+        return {**found, "reason": "one value, or told by the other sources"}
+    if freedom < 1:
+        return {**found, "reason": "no degrees of freedom are left: add seeds, or leave interactions out"}
+    if not left:
+        return {**found, "reason": "nothing is left over to test against"}
+    ratio = (squares / gained) / (left / freedom)
+    return {**found, "f": ratio, "p": float(scipy.stats.f.sf(ratio, gained, freedom))}
+
+
+def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
+    """The squares that a least-squares fit with an intercept leaves, and its rank."""
+    if not len(centred):
+        return 0.0, 0
+    design = np.hstack([np.ones((len(centred), 1)), *designs])
+    solution, _, rank, _ = np.linalg.lstsq(design, centred, rcond=None)
+    residual = centred - design @ solution
+    return float(residual @ residual), int(rank)
+
+
+def _indicators(column: pd.Series) -> np.ndarray:
+    codes, values = pd.factorize(column)
+    return np.eye(len(values))[codes]
+
+
+def _crossed(factors: list[np.ndarray]) -> np.ndarray:
+    first, *rest = factors
+    for factor in rest:
+        first = (first[:, :, None] * factor[:, None, :]).reshape(len(first), -1)
+    return first
+
+
+def _balanced(used: pd.DataFrame, names: list[str]) -> bool:
+    if not len(used):
+        return True
+    counts = used.groupby(names).size()
+    return len(counts) == np.prod([used[name].nunique() for name in names]) and counts.nunique() == 1

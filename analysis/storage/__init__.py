@@ -1,0 +1,1 @@
+"""Where results lie, and how many small files are read fast."""

@@ -1,0 +1,1 @@
+"""Tables for papers: numbers in full, and typeset."""

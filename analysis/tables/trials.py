@@ -1,0 +1,37 @@
+"""The table of a study's trials: one row a trial, methods without training among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.rows.groups import PROTOCOL, same_pixels
+from analysis.statistics.pareto import on_front
+
+TABLE = (
+    "kind", "lambda1", "lambda2", "seed", "architecture", "parameters", "psnr_db", "ssim",
+    "psnr_patch_db", "degraded_psnr_db", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "device", "on_front",
+    "search_stopped_at", "train_stopped_at", "trial_id",
+)  # fmt: skip
+
+
+def results_table(
+    group: pd.DataFrame, references: pd.DataFrame | None = None, axes: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters.
+
+    `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of
+    kind `reference` with their name in the place of the architecture. Of the study's `axes`, the table has those in which
+    the rows differ and which no protocol is made of.
+    """
+    swept = [name for name in axes if name not in {*PROTOCOL, *TABLE} and group[name].nunique() > 1]
+    columns = [*TABLE[:1], *swept, *TABLE[1:]]
+    table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"])).reindex(
+        columns=columns
+    )
+    beside = same_pixels(group, references)
+    if len(beside):
+        named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)
+        table = pd.concat([table, named.reindex(columns=columns).dropna(axis=1, how="all")], ignore_index=True)
+    return table.sort_values("psnr_db", ascending=False, ignore_index=True, kind="stable")

@@ -1,0 +1,207 @@
+"""A table as a frame of plain numbers, and what it looks like in Markdown, LaTeX, CSV and Parquet.
+
+Numbers come first: CSV and Parquet hold the frame in full precision. Only Markdown and LaTeX round, and they round to
+what an interval warrants.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.storage.places import join, open_storage, write_whole
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table's frame that Markdown and LaTeX show.
+
+    Where the frame has `<name>_low` and `<name>_high`, they bound the value and are shown with it. `digits` is the
+    most decimals that are shown of the value times `scale` (None: all that it has), `seeds` the frame's column that
+    counts the seeds behind the value, shown in the cell.
+    """
+
+    name: str
+    heading: str
+    digits: int | None = None
+    scale: float = 1.0
+    signed: bool = False
+    seeds: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A frame of plain numbers with a caption, and the columns of it that are shown.
+
+    Two columns of the frame are not shown as such: where `section` changes, a rule and the new section's name are
+    drawn; a row is marked with the numbers of those `notes` that its `doubts` contain.
+    """
+
+    name: str
+    caption: str
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
+
+    def csv(self) -> str:
+        """The frame with its numbers in full, nulls as empty cells."""
+        return self.frame.to_csv(index=False)
+
+    def parquet(self) -> bytes:
+        """The frame with its types; the file's metadata hold `caption`, `notes` and `columns` (JSON)."""
+        table = pa.Table.from_pandas(self.frame, preserve_index=False)
+        about = {"caption": self.caption, "notes": self.notes, "columns": [asdict(column) for column in self.columns]}
+        said = {name: json.dumps(value, ensure_ascii=False) for name, value in about.items()}
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **said}), sink)
+        return sink.getvalue().to_pybytes()
+
+    def markdown(self) -> str:
+        """Caption, table and notes."""
+        lines = ["| " + " | ".join(_plain(column.heading) for column in self.columns) + " |"]
+        lines.append("|" + "".join(" ---: |" if self.is_number(column) else " --- |" for column in self.columns))
+        for section, rows in self.sections():
+            if section:
+                lines.append(f"| *{_plain(section)}* |" + " |" * (len(self.columns) - 1))
+            for cells, marks in rows:
+                first = cells[0] + (f" [{', '.join(map(str, marks))}]" if marks else "")
+                lines.append("| " + " | ".join(map(_plain, [first, *cells[1:]])) + " |")
+        notes = [f"[{number}] {_plain(note)}" for number, note in enumerate(self.notes, start=1)]
+        return "\n\n".join(filter(None, [self.caption.replace("\n", "; "), "\n".join(lines), *notes])) + "\n"
+
+    def latex(self) -> str:
+        """A `table` environment for the package `booktabs`; headings, cells and texts are escaped."""
+        spec = "".join("r" if self.is_number(column) else "l" for column in self.columns)
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{escaped(self.caption)}}}",
+            rf"\label{{tab:{self.name}}}",
+        ]
+        lines += [rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
+        lines += [" & ".join(escaped(column.heading) for column in self.columns) + r" \\"]
+        for section, rows in self.sections():
+            lines.append(r"\midrule")
+            if section:
+                lines.append(rf"\multicolumn{{{len(self.columns)}}}{{l}}{{\emph{{{escaped(section)}}}}} \\")
+            for cells, marks in rows:
+                mark = rf"\textsuperscript{{{','.join(map(str, marks))}}}" if marks else ""
+                first, *others = map(escaped, cells)
+                lines.append(" & ".join([first + mark, *others]) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        lines += [rf"\par\footnotesize\textsuperscript{{{i}}} {escaped(note)}" for i, note in enumerate(self.notes, 1)]
+        return "\n".join([*lines, r"\end{table}", ""])
+
+    def files(self) -> dict[str, bytes]:
+        """What `save` writes, by the ending of the file's name."""
+        texts = {"csv": self.csv(), "md": self.markdown(), "tex": self.latex()}
+        return {**{ending: text.encode() for ending, text in texts.items()}, "parquet": self.parquet()}
+
+    def save(self, storage: str | Path, name: str | None = None) -> list[str]:
+        """Writes `<name>.csv`, `.md`, `.tex` and `.parquet` below a folder or URI; the names written.
+
+        `name` may hold folders, which are made; without it, it is the table's own.
+
+        Raises:
+            StorageError: `storage` can't be opened.
+        """
+        filesystem, root = open_storage(storage)
+        path = self.name if name is None else name
+        for ending, data in self.files().items():
+            write_whole(filesystem, join(root, f"{path}.{ending}"), data)
+        return [f"{path}.{ending}" for ending in self.files()]
+
+    def sections(self) -> Iterator[tuple[str, list[tuple[list[str], list[int]]]]]:
+        """The name of each section, and its rows: their cells and the numbers of their notes."""
+        records = self.frame.to_dict("records")
+        for section, rows in itertools.groupby(records, lambda row: _text(row.get("section"))):
+            yield section, [([cell(row, column) for column in self.columns], self._marks(row)) for row in rows]
+
+    def _marks(self, row: Mapping[Any, Any]) -> list[int]:
+        doubts = _text(row.get("doubts"))
+        return [number for number, note in enumerate(self.notes, start=1) if note in doubts]
+
+    def is_number(self, column: Column) -> bool:
+        """Whether the column's values are numbers, which stand to the right."""
+        kind = self.frame[column.name].dtype
+        return pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
+
+
+def cell(row: Mapping[Any, Any], column: Column) -> str:
+    """A row's value as it is shown, with its interval and its number of seeds where it has them; a null is blank."""
+    value = row[column.name]
+    if pd.isna(value):
+        return ""
+    text = _with_interval(row, column) if isinstance(value, int | float) and column.digits is not None else _bare(value)
+    seeds = row.get(column.seeds) if column.seeds else None
+    return text if seeds is None or pd.isna(seeds) else f"{text} ({seeds:.0f} seed{'' if seeds == 1 else 's'})"
+
+
+def interval_text(mean: float, low: float, high: float, digits: int, sign: str = "-") -> str:
+    """`28.51 ± 0.03`: what is printed contains low to high.
+
+    At most `digits` decimals, and no more than two significant digits of the half-width, which is rounded up. An
+    interval of no width, or none (NaN), leaves the mean with `digits` decimals.
+    """
+    half = max(high - mean, mean - low)
+    if not (math.isfinite(half) and half > 0):
+        return f"{mean:{sign}z.{digits}f}"
+    kept = min(digits, max(0, 1 - math.floor(math.log10(half))))
+    shown = Decimal(f"{mean:.{kept}f}")
+    margin = max(Decimal(high) - shown, shown - Decimal(low)).quantize(Decimal(1).scaleb(-kept), ROUND_CEILING)
+    return f"{mean:{sign}z.{kept}f} ± {margin:f}"
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A frame in Markdown, under its own names; numbers with the digits that their units deserve."""
+    return Table("", "", frame, named_columns(frame.columns)).markdown().rstrip("\n")
+
+
+def named_columns(names: Iterator[str] | pd.Index | list[str]) -> tuple[Column, ...]:
+    """Columns under their own names, with the digits that their units deserve."""
+    digits = {"psnr_db": 2, "psnr_patch_db": 2, "degraded_psnr_db": 2, "ssim": 4, "test_time_ms": 1, "test_time_iqr_ms": 1}  # fmt: skip
+    return tuple(Column(name, name, digits.get(name)) for name in names)
+
+
+def escaped(text: str) -> str:
+    """`text` for LaTeX, outside of math mode."""
+    return re.sub(r"\\lambda\$([12])\b", r"\\lambda_\1$", _MINUS.sub("\0", text).translate(_LATEX))
+
+
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")
+_LATEX = str.maketrans({
+    "\0": "$-$", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"}, "\n": "; ", "λ": r"$\lambda$", "σ": r"$\sigma$", "α": r"$\alpha$", "η": r"$\eta$",
+    "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", "−": "$-$", "–": "--", "…": r"\ldots{}", "|": r"\textbar{}",
+    "[": "{[}", "*": "{*}",  # after \\\\ they would be its arguments
+})  # fmt: skip
+
+
+def _with_interval(row: Mapping[Any, Any], column: Column) -> str:
+    value = float(row[column.name])
+    bounds = (row.get(f"{column.name}_{side}") for side in ("low", "high"))
+    low, high = (math.nan if pd.isna(bound) else float(bound) * column.scale for bound in bounds)
+    return interval_text(value * column.scale, low, high, column.digits or 0, "+" if column.signed else "-")
+
+
+def _bare(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

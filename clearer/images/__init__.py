@@ -1,0 +1,1 @@
+"""Images: which files there are, decoded, compared, and listed."""

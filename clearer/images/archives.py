@@ -1,0 +1,194 @@
+"""Published archives of datasets: download with resumption, verify every image, put it in its place.
+
+An archive's own checksum is not known (the host packs it anew); the SHA-256 of every image is, in `manifests/`.
+Only files that a manifest names are written, to the places that the manifest gives them, whatever the archive's paths are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import importlib.resources
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from clearer.images.cache import written_whole
+from clearer.images.datasets import DATASETS
+from clearer.images.reading import content_hash
+
+ATTEMPTS = 5
+LARGEST_DOWNLOAD, LARGEST_UNPACKED = 1 << 30, 2 << 30
+_CHUNK = 1 << 20
+
+
+class FetchError(ValueError):
+    """An archive that can't be had or is not what was published; the message is one line that names it."""
+
+
+class Archive(NamedTuple):
+    """Where a dataset's archive is, and which of its folders become which of the dataset's."""
+
+    url: str
+    folders: Mapping[str, str]
+
+
+ARCHIVES = {
+    "bsds500": Archive(
+        "https://codeload.github.com/BIDS/BSDS500/tar.gz/a04b7c6c3a9f0ace74bf205c72a43d32e1c72722",
+        {f"BSDS500/data/images/{split}/": f"{split}/" for split in ("train", "val", "test")},
+    ),
+    "bsd68": Archive(
+        "https://codeload.github.com/cszn/DnCNN/tar.gz/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a",
+        {"testsets/BSD68/": ""},
+    ),
+    "rain800": Archive(
+        "https://codeload.github.com/TheLethargicOwl/Single-Image-De-Raining-Keras/tar.gz/8978c8439543532d6992be96f931a45776ef8239",
+        {"dataset/rain/training/": "train/", "dataset/rain/test_syn/": "test/"},
+    ),
+}
+
+
+def manifest(name: str) -> dict[str, str]:
+    """SHA-256 of every image of a known dataset, by its path in the dataset's folder; empty where none is known."""
+    file = importlib.resources.files("clearer.images") / "manifests" / f"{name}.sha256"
+    if not file.is_file():
+        return {}
+    return {path: digest for digest, path in (line.split("  ") for line in file.read_text().splitlines())}
+
+
+def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> int:
+    """Completes `data/name/` from its archive, or from a mirror's at `url`; the number of images that were missing.
+
+    What was downloaded stays in `data/.fetch/` until it is unpacked, and an interrupted download goes on there.
+
+    Raises:
+        FetchError: an unknown name, no connection after five attempts `pause`, 2 · `pause`, … seconds apart, an image
+            that differs from the published one, here or in the archive, or a damaged archive.
+    """
+    if name not in ARCHIVES:
+        known = f"it can be fetched for {', '.join(ARCHIVES)}"
+        if name in DATASETS:
+            raise FetchError(f"{name}: no published checksums to verify it with ({DATASETS[name].source}); {known}")
+        raise FetchError(f"{name}: not a dataset with an archive; {known}")
+    expected = manifest(name)
+    missing = {path: digest for path, digest in expected.items() if not (data / name / path).exists()}
+    for path in expected.keys() - missing.keys():
+        if content_hash(data / name / path) != expected[path]:
+            raise FetchError(f"{data / name / path}: not the published image; move it away and fetch again")
+    if missing:
+        archive = data / ".fetch" / f"{name}.tar.gz"
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        download(url or ARCHIVES[name].url, archive, pause)
+        try:
+            unpack(archive, ARCHIVES[name].folders, missing, data / name)
+        finally:
+            archive.unlink()  # whole and no longer needed, or damaged
+    return len(missing)
+
+
+def download(url: str, path: Path, pause: float = 1.0) -> None:
+    """Downloads `url` to `path`, going on where an earlier download of it stopped.
+
+    Raises:
+        FetchError: the server refuses, or every attempt failed.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise FetchError(f"{url}: not an http or https address")
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        time.sleep(pause * attempt)
+        try:
+            if _download_rest(url, path):
+                return
+            reason = "the connection closed early"
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise FetchError(f"{url}: {error.code} {error.reason}") from None
+            reason = f"{error.code} {error.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+    raise FetchError(f"{url}: {reason}, {ATTEMPTS} times; what has arrived is kept, fetch again to go on")
+
+
+def _download_rest(url: str, path: Path) -> bool:
+    """One attempt; whether the file is complete."""
+    have = path.stat().st_size if path.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:
+            raise
+        if (error.headers.get("Content-Range") or "").endswith(f"*/{have}"):
+            return True
+        path.unlink()  # not a part of this file
+        return False
+    with response:
+        goes_on = response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
+        length = response.headers.get("Content-Length")
+        received = 0
+        with path.open("ab" if goes_on else "wb") as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                received += len(chunk)
+                if file.tell() > LARGEST_DOWNLOAD:
+                    raise FetchError(f"{url}: more than {LARGEST_DOWNLOAD:,} bytes")
+    return length is None or received == int(length)
+
+
+class _Bounded:
+    """Decompressed bytes of an archive, no more than `LARGEST_UNPACKED`."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self._left = file, LARGEST_UNPACKED
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise FetchError(f"unpacks to more than {LARGEST_UNPACKED:,} bytes")
+        return data
+
+
+def unpack(archive: Path, folders: Mapping[str, str], expected: Mapping[str, str], target: Path) -> None:
+    """Writes the images of `expected` (path: SHA-256) from a .tar.gz to `target`, each verified before it is written.
+
+    Raises:
+        FetchError: a damaged or oversized archive, an image that is missing from it or is not the published one.
+    """
+    missing = dict(expected)
+    try:
+        with gzip.open(archive) as file, tarfile.open(fileobj=_Bounded(file), mode="r|") as tar:  # type: ignore[arg-type, call-overload]
+            for member in tar:
+                path = _place(member, folders)
+                if path not in missing:
+                    continue
+                content = tar.extractfile(member)
+                image = b"" if content is None else content.read()
+                if hashlib.sha256(image).hexdigest() != missing.pop(path):
+                    raise FetchError(f"{path} is not the published image (its SHA-256 differs)")
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                with written_whole(target / path) as temporary:
+                    temporary.write_bytes(image)
+    except FetchError as error:
+        raise FetchError(f"{archive}: {error}") from None
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
+        raise FetchError(f"{archive}: a damaged archive ({type(error).__name__}: {error}); fetch again") from None
+    if missing:
+        raise FetchError(f"{archive}: lacks {len(missing)} images, such as {min(missing)}")
+
+
+def _place(member: tarfile.TarInfo, folders: Mapping[str, str]) -> str:
+    """Where a regular file of the archive would belong in the dataset; the archive's top folder is left out."""
+    inner = member.name.partition("/")[2]
+    for folder, place in folders.items():
+        if member.isfile() and inner.startswith(folder):
+            return place + inner.removeprefix(folder)
+    return ""

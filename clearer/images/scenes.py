@@ -1,0 +1,188 @@
+"""Images that show the same scene: copies, gray copies, recompressions and crops of each other.
+
+1. A file's identity is the hash of its bytes: copies of a file are found by that alone.
+2. `keypoints` proposes pairs of images and the shift between them.
+3. Every proposed pair is verified by pixels over the area that both show.
+
+Keypoints and findings are kept in the cache under the hashes of the files. Mirrored, turned, rescaled and strongly
+retouched copies are not found, nor crops below about 100×100 pixels, nor partners of images without structure other than
+exact ones. Of a pair, only the clean image counts.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from clearer.images import keypoints
+from clearer.images.cache import alone, keep, kept
+from clearer.images.keypoints import shared_places
+from clearer.images.reading import Image, ImageFile, content_hash, read_file
+
+COPY, PIXELS, GRAY, RECOMPRESSED, CROP = "same file", "same pixels", "gray copy", "recompressed", "crop"
+LARGEST_RMSE = 10.0
+"""Gray levels. In BSD500, BSD68 and Rain800 recompressions are within 8, and no other proposed pair is within 14."""
+LARGEST_SHARE = 0.4
+"""Of the shared area's standard deviation that the RMSE may reach: a flat area resembles any flat area."""
+SMALLEST_AREA = 0.25
+"""Of the smaller image that both must show."""
+
+
+class Match(NamedTuple):
+    """Images `one` < `other`, places in a list of files, that show one scene, and how."""
+
+    one: int
+    other: int
+    kind: str
+
+
+def contents(files: Sequence[ImageFile]) -> list[str]:
+    """For each file the SHA-256 of its bytes (of the clean one's, where a pair is two files), with the half.
+
+    Raises:
+        ImageError: names a file that can't be read.
+    """
+    found = {path: content_hash(path) for path in {file.path for file in files}}
+    return [found[file.path] + file.half for file in files]
+
+
+def matches(files: Sequence[ImageFile], owners: Sequence[str] | None = None) -> list[Match]:
+    """All pairs among `files` that show one scene, in order; with `owners`, one a file, those of different owners.
+
+    Raises:
+        ImageError: names the file that can't be read.
+    """
+    hashes = contents(files)
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, key in enumerate(hashes):
+        places[key].append(place)
+    keys = sorted(places)
+    owned = None if owners is None else [sorted({owners[place] for place in places[key]}) for key in keys]
+    found = [Match(one, other, COPY) for same in places.values() for one in same for other in same if one < other]
+    for i, j, kind in _among_distinct(keys, [files[places[key][0]] for key in keys], owned):
+        found += [Match(min(one, other), max(one, other), kind) for one in places[keys[i]] for other in places[keys[j]]]
+    return sorted(match for match in found if owners is None or owners[match.one] != owners[match.other])
+
+
+def groups(files: Sequence[ImageFile]) -> list[list[int]]:
+    """The places of `files` divided into scenes: what matches is together, each group and the list in order."""
+    return grouped(len(files), [(one, other) for one, other, _ in matches(files)])
+
+
+def grouped(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """The numbers below `count` divided so that each of `pairs` is together, each group and the list in order."""
+    first = list(range(count))
+
+    def root(place: int) -> int:
+        while first[place] != place:
+            place = first[place]
+        return place
+
+    for one, other in pairs:
+        low, high = sorted((root(one), root(other)))
+        first[high] = low
+    members: dict[int, list[int]] = defaultdict(list)
+    for place in range(count):
+        members[root(place)].append(place)
+    return list(members.values())
+
+
+def _among_distinct(
+    keys: list[str], files: list[ImageFile], owners: Sequence[Sequence[str]] | None
+) -> list[tuple[int, int, str]]:
+    """As `matches`, of files whose contents all differ and which may have several owners; kept under their hashes."""
+    about = json.dumps([keypoints.VERSION, LARGEST_RMSE, LARGEST_SHARE, SMALLEST_AREA, keys, owners])
+    name = f"{hashlib.sha256(about.encode()).hexdigest()}.json"
+    with alone("scenes", name):
+        known = kept("scenes", name)
+        if not known:
+            known = json.dumps(sorted(_compared(keys, files, owners))).encode()
+            keep("scenes", name, known)
+    return [(i, j, kind) for i, j, kind in json.loads(known)]
+
+
+def _compared(
+    keys: list[str], files: list[ImageFile], owners: Sequence[Sequence[str]] | None
+) -> list[tuple[int, int, str]]:
+    with ThreadPoolExecutor(2) as threads:  # Pillow and scipy let another thread run
+        points = list(threads.map(_keypoints, keys, files))
+    gray = functools.lru_cache(64)(lambda place: read_file(files[place], 1)[0])
+    found = []
+    for (i, j), proposed in shared_places(points).items():
+        if owners and owners[i] == owners[j] and len(owners[i]) == 1:
+            continue
+        shift = verified_shift(gray(i), gray(j), proposed)
+        if shift is not None:
+            found.append((i, j, _kind(gray(i), gray(j), shift, [files[i], files[j]])))
+    return found + [(i, j, PIXELS) for i, j in _same_flat_pixels(points, files)]
+
+
+def _same_flat_pixels(points: list[np.ndarray], files: list[ImageFile]) -> list[tuple[int, int]]:
+    """Pairs of images with too few keypoints to vote that have the same pixels."""
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, found in enumerate(points):
+        if len(found) < 3:
+            image = read_file(files[place], 3)[0]
+            alike[hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()].append(place)
+    return [(i, j) for same in alike.values() for i in same for j in same if i < j]
+
+
+def _keypoints(key: str, file: ImageFile) -> np.ndarray:
+    name = f"{key}-{keypoints.VERSION}.npy"
+    if known := kept("keypoints", name):
+        return np.load(io.BytesIO(known), allow_pickle=False)
+    found = keypoints.keypoints(read_file(file, 1)[0][..., 0])
+    buffer = io.BytesIO()
+    np.save(buffer, found)
+    keep("keypoints", name, buffer.getvalue())
+    return found
+
+
+def verified_shift(one: Image, other: Image, about: tuple[int, int]) -> tuple[int, int] | None:
+    """The shift within 2 pixels of `about` at which two gray images show the same; None: at none.
+
+    A shift (down, right) says that y, x of `one` is y + down, x + right of `other`. Every third row and column is compared.
+    """
+    best, place = LARGEST_RMSE, None
+    for down in range(about[0] - 2, about[0] + 3):
+        for right in range(about[1] - 2, about[1] + 3):
+            areas = _shared(one, other, down, right)
+            if areas[0].size < SMALLEST_AREA * min(one.size, other.size):
+                continue
+            a, b = (area[::3, ::3].astype(np.float32) for area in areas)
+            error = float(np.sqrt(np.mean((a - b) ** 2)))
+            if error <= best and error <= LARGEST_SHARE * float(a.std()):
+                best, place = error, (down, right)
+    return place
+
+
+def _kind(one: Image, other: Image, shift: tuple[int, int], files: list[ImageFile]) -> str:
+    if one.shape != other.shape or shift != (0, 0):
+        return CROP
+    if np.abs(one.astype(np.int16) - other).max() <= 2:  # two conversions to gray differ by one level in places
+        colours = [read_file(file, 3)[0] for file in files]
+        if np.array_equal(colours[0], colours[1]):
+            return PIXELS
+        if len({_is_gray(image) for image in colours}) == 2:
+            return GRAY
+    return RECOMPRESSED
+
+
+def _shared(one: np.ndarray, other: np.ndarray, down: int, right: int) -> tuple[np.ndarray, np.ndarray]:
+    """The area that both show where y, x of `one` is y + down, x + right of `other`."""
+    top, left = max(0, -down), max(0, -right)
+    bottom = max(top, min(one.shape[0], other.shape[0] - down))
+    edge = max(left, min(one.shape[1], other.shape[1] - right))
+    return one[top:bottom, left:edge], other[top + down : bottom + down, left + right : edge + right]
+
+
+def _is_gray(image: Image) -> bool:
+    return bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())

@@ -1,0 +1,93 @@
+"""Images in memory: the files of a split decoded.
+
+1. `clearer.images.datasets` names the files of a split, without opening them.
+2. `load_images` decodes them, gray or RGB, once per node (`clearer.images.decoded`), and names the file that can't be used.
+3. `fingerprint` is a hash of what was read; results are stored under it.
+4. `clearer.crops` cuts batches out of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clearer.images.datasets import split_files
+from clearer.images.decoded import contents, decoded
+from clearer.images.reading import Image, ImageError, ImageFile
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of one split: uint8, (height, width, channels) each, with their file names.
+
+    `degraded` has the partners of `clean`, or is None where noise is added. `contents` has the hashes of the files.
+    """
+
+    names: tuple[str, ...]
+    clean: tuple[Image, ...]
+    degraded: tuple[Image, ...] | None = None
+    contents: tuple[str, ...] = ()
+
+
+def load_images(files: Sequence[ImageFile], channels: int, grayscale: str = "pillow", smallest: int = 1) -> ImageSet:
+    """The images of `files`, decoded; read-only, shared with the other processes of this node.
+
+    Raises:
+        ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels.
+    """
+    hashes = contents(files)
+    images = decoded(files, hashes, channels, grayscale)
+    for file, (clean, _) in zip(files, images, strict=True):
+        if min(clean.shape[:2]) < smallest:
+            raise ImageError(
+                f"{file.path}: {clean.shape[1]}×{clean.shape[0]} pixels, smaller than the patch of {smallest}"
+            )
+    degraded = tuple(image for _, image in images if image is not None)
+    names = tuple(file.path.name for file in files)
+    return ImageSet(names, tuple(clean for clean, _ in images), degraded or None, hashes)
+
+
+def load_split(
+    dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0
+) -> ImageSet:
+    """The clean images of one split of a dataset; the first `limit` by name, or all.
+
+    Raises:
+        ImageError: as `split_files` and `load_images`.
+    """
+    files = split_files(dataset, split, data)
+    return load_images(files[: limit or None], channels, smallest=smallest)
+
+
+def check_unchanged(images: ImageSet, expected: Sequence[str]) -> None:
+    """Holds the `contents` of a set against those of the same set read before.
+
+    Raises:
+        ImageError: names the first image that is another one now.
+    """
+    for name, now, before in zip(images.names, images.contents, expected, strict=False):
+        if now != before:
+            raise ImageError(f"{name}: changed during the study")
+    if len(images.contents) != len(expected):
+        raise ImageError(f"{images.names[-1]}: a split of {len(expected)} images has {len(images.contents)} now")
+
+
+def fingerprint(images: ImageSet) -> str:
+    """SHA-256, in hex, over the names, shapes and pixels."""
+    found = hashlib.sha256()
+    for pixels in (images.clean, images.degraded or ()):
+        for name, image in zip(images.names, pixels, strict=bool(pixels)):
+            found.update(f"{name} {image.shape} ".encode())
+            found.update(np.ascontiguousarray(image).data)
+    return found.hexdigest()
+
+
+def as_tensor(images: np.ndarray) -> Tensor:
+    """(…, height, width, channels) to (…, channels, height, width), contiguous."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))

@@ -1,0 +1,52 @@
+"""The images that a configuration uses: which files its splits hold, decoded, and held against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clearer.configuration import Configuration
+from clearer.images.datasets import SPLITS, scored_files, split_files
+from clearer.images.overlap import Overlap, OverlapError, describe, find_overlaps
+from clearer.images.reading import ImageFile
+from clearer.images.sets import ImageSet, load_images
+
+
+def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:
+    """The files of a split as a configuration uses it; `test` is its `test_set`, where it names one.
+
+    Raises:
+        ImageError: names the folder or the file that is missing.
+    """
+    c = configuration
+    pairing = c.pairing if c.task == "derain" else ""
+    if split == "test" and c.test_set:
+        return scored_files(c.test_set, data, pairing)
+    return split_files(c.dataset, split, data, pairing)
+
+
+def check_splits(configuration: Configuration, data: Path | None) -> list[Overlap]:
+    """The overlaps between a configuration's train, validation and test images, if it allows any.
+
+    Raises:
+        OverlapError: there are overlaps and `allow_overlap` is false.
+        ImageError: names the folder or the file that can't be used.
+    """
+    files = {split: configured_files(configuration, split, data) for split in SPLITS}
+    test = configuration.test_set or configuration.dataset
+    named = {split: f"{test if split == 'test' else configuration.dataset} {split}" for split in SPLITS}
+    found = find_overlaps({named[split]: files[split] for split in SPLITS})
+    if found and not configuration.allow_overlap:
+        raise OverlapError(f"{describe(found)}; --set allow_overlap=true runs nevertheless, and records it")
+    return found
+
+
+def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
+    """The split that a search or a training learns from; every image holds at least one patch."""
+    c = configuration
+    return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, smallest=c.patch_size)
+
+
+def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
+    """The images that a configuration is tested on: the first `test_limit` by name, or all."""
+    c = configuration
+    return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)

@@ -1,0 +1,188 @@
+"""Restores a user's own image files with a trained network: `python -m clearer restore`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clearer.checkpoint import read_network
+from clearer.images.reading import ImageError
+from clearer.networks import Network
+from clearer.using.photographs import Photograph, read_photograph, write_png
+from clearer.using.tiling import default_tile, restored_tiles, tiles
+
+_MALLOPT_MMAP_THRESHOLD = -3
+
+
+class RequestError(ValueError):
+    """What can't be done as it was asked; the message is one line that names the value and the mend."""
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """How images are restored. `tile` is the largest side of a tile, in pixels."""
+
+    network: Network
+    tile: int
+    self_ensemble: int = 1
+    device: str = "cpu"
+
+    def restored(self, photograph: Photograph, name: str = "") -> Photograph:
+        """The photograph with its colours restored, rounded to its bit depth; all else is kept.
+
+        Raises:
+            ArithmeticError: a restored value is not finite.
+        """
+        white = np.iinfo(photograph.colour.dtype).max
+        found = np.empty_like(photograph.colour)
+        count = len(tiles(found.shape[0], found.shape[1], self.tile))
+        parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
+        for done, (area, restored) in enumerate(parts, start=1):
+            area.of(found)[...] = np.rint(restored.clip(0, 1) * white)
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{name}: tile {done} of {count}" + ("\r\033[K" if done == count else ""))
+        return replace(photograph, colour=found)
+
+
+def restore_files(
+    network: Path,
+    images: Sequence[Path],
+    folder: Path,
+    tile: int | None = None,
+    self_ensemble: int = 1,
+    device: str | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Writes every image, restored, as a PNG of the same name into `folder`; the exit status.
+
+    0: all are written. 1: some of several could not be restored, each is named on standard error.
+    2: none could be.
+
+    Raises:
+        RequestError, DamagedError: a mistake in the request; nothing was computed or written.
+    """
+    outputs = planned(images, folder, overwrite)
+    trained, notes = read_network(network)
+    restoring = Restoring(trained, _tile(trained, tile), self_ensemble, _device(device))
+    if threads is not None:
+        torch.set_num_threads(threads)
+    _map_large_blocks()
+    print(_about(trained, notes))
+    failed = 0
+    for path, output in outputs.items():
+        try:
+            print(_restore_file(restoring, path, output), flush=True)
+        except (ImageError, ArithmeticError, OSError, MemoryError, RuntimeError) as error:
+            print(f"python -m clearer restore: {_reason(error, path, output, restoring.tile)}", file=sys.stderr)
+            failed += 1
+    return 0 if not failed else 1 if failed < len(outputs) else 2
+
+
+def planned(images: Sequence[Path], folder: Path, overwrite: bool = False) -> dict[Path, Path]:
+    """The file that each image will be written to.
+
+    Raises:
+        RequestError: two images share one, it exists already, it is itself an image to restore, or
+            `folder` can't be written to.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise RequestError(f"--out {folder}: {existing} is a file; name a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise RequestError(f"--out {folder}: may not be written to; name a folder that may")
+    outputs: dict[Path, Path] = {}
+    sources: dict[Path, Path] = {}
+    inputs = {image.resolve() for image in images}
+    for image in images:
+        output = folder / f"{image.stem}.png"
+        if output in sources:
+            raise RequestError(
+                f"{sources[output]} and {image} would both be written as {output}; restore them into two folders"
+            )
+        if output.resolve() in inputs:
+            raise RequestError(f"--out {folder}: would replace {output}, an image to restore; name another folder")
+        if output.exists() and not overwrite:
+            raise RequestError(f"{output}: exists already; --overwrite replaces it")
+        outputs[image], sources[output] = output, image
+    return outputs
+
+
+def _restore_file(restoring: Restoring, path: Path, output: Path) -> str:
+    """What was done, in a line."""
+    started = time.perf_counter()
+    photograph = read_photograph(path)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _write(restoring.restored(photograph, path.name), output)
+    height, width, channels = photograph.colour.shape
+    count = len(tiles(height, width, restoring.tile))
+    said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
+    if channels > restoring.network.image_channels:
+        said.append("gray network: each channel by itself")
+    if channels < restoring.network.image_channels:
+        said.append("colour network: gray as three equal channels, averaged")
+    if photograph.frames > 1:
+        said.append(f"the first of {photograph.frames} frames")
+    return f"{path} → {output}: {', '.join(said)}, {time.perf_counter() - started:.1f} s"
+
+
+def _write(photograph: Photograph, output: Path) -> None:
+    """Writes a PNG whole or not at all."""
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            write_png(photograph, file)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _reason(error: Exception, path: Path, output: Path, tile: int) -> str:
+    if isinstance(error, ImageError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{output}: {error.strerror or error}"
+    if isinstance(error, ArithmeticError):
+        return f"{path}: {error}"
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error):
+        return f"{path}: not enough memory with --tile {tile}; give a smaller one"
+    raise error
+
+
+def _tile(network: Network, tile: int | None) -> int:
+    smallest = 1 << len(network.architecture.cells)
+    if tile is not None and tile < smallest:
+        raise RequestError(f"--tile {tile}: less than {smallest} pixels, the coarsest pixel of this network")
+    return tile or default_tile(network)
+
+
+def _device(device: str | None) -> str:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RequestError("--device cuda: PyTorch finds no CUDA device on this machine; use --device cpu")
+    torch.backends.cudnn.allow_tf32 = False  # its rounding would show where tiles meet
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _map_large_blocks() -> None:
+    """Has glibc give every block above 1 MiB back when it is freed.
+
+    In its heap, blocks of windows of many shapes leave gaps: memory grew to twice what one window takes.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have no such setting
+        ctypes.CDLL(None).mallopt(_MALLOPT_MMAP_THRESHOLD, 2**20)
+
+
+def _about(network: Network, notes: dict[str, Any]) -> str:
+    colours = "gray" if network.image_channels == 1 else "colour"
+    trained = "; trained with " + ", ".join(f"{name}={value}" for name, value in notes.items()) if notes else ""
+    return f"network {network.architecture}, {network.channels} channels, {colours}{trained}"

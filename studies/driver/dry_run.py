@@ -1,0 +1,97 @@
+"""What a study would run, what the store has of it, and what the rest would cost; computes nothing but a probe of a few steps."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from clearer.timing import device_name
+from studies.driver.progress import duration
+from studies.nodes.capacity import Request, this_machine
+from studies.nodes.connection import ClusterError, connect
+from studies.nodes.scheduling import Cluster
+from studies.planning.costs import ROW_BYTES, Costs
+from studies.planning.plan import Plan, plan
+from studies.store.store import Store
+from studies.work.stages import Place
+from studies.work.trials import Trial
+
+_NAMES = {"search": "searches", "train": "trainings", "test": "tests", "time": "testing times", "reference": "references"}  # fmt: skip
+_SLOTTED = ("reference", "search", "train", "test")
+"""What runs side by side; testing times are taken one at a time."""
+
+
+def show(missing: Sequence[Trial], place: Place, cluster: Cluster, address: str | None, console: Console) -> int:
+    """Prints what the trials that are missing need, share and cost; the exit status.
+
+    Raises:
+        ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
+    """
+    if not missing:
+        return 0
+    threads = max(trial.configuration.threads for trial in missing)
+    slots = _slots(Request(threads, place.gpus), cluster, address)
+    store, is_elsewhere = Store(place.storage), address not in (None, "local")
+    device = functools.cache(lambda threads: device_name(place.device, threads))
+    wanted = plan(missing, store, None if is_elsewhere else device)
+    costs = Costs(store, place, wanted.finished, is_elsewhere)
+    for line in [*_stage_lines(wanted), *_cost_lines(wanted, costs, len(missing), place, slots)]:
+        console.print(line, soft_wrap=True)
+    return 0
+
+
+def _slots(request: Request, cluster: Cluster, address: str | None) -> int:
+    """How many trials run at once; a Ray that would be started here is not, for what it would hold is known."""
+    is_local = address in (None, "local")
+    with contextlib.nullcontext() if is_local else connect(address):
+        nodes = this_machine() if is_local else cluster.nodes()
+    problems = request.problems(nodes)
+    if problems:
+        raise ClusterError("\n".join(problems))
+    return min(request.slots(nodes), cluster.concurrent or request.slots(nodes))
+
+
+def _stage_lines(wanted: Plan) -> list[str]:
+    """How many of each stage are to run, are in the store, and serve several trials."""
+    found = []
+    for stage, name in _NAMES.items():
+        counted = wanted.stages[stage]
+        if not counted.wanted:
+            continue
+        bound = "at most " if stage in ("train", "test", "time") and wanted.stages["search"].todo else ""
+        parts = [f"{bound}{len(counted.todo):,} to run", f"{len(counted.there):,} in the store"]
+        if stage != "reference":
+            parts.append(f"{counted.shared:,} trials share another's")
+        found.append(f"{name:<15}{', '.join(parts)}")
+    return found
+
+
+def _cost_lines(wanted: Plan, costs: Costs, trials: int, place: Place, slots: int) -> list[str]:
+    seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
+    is_measured = True
+    for stage in _NAMES:
+        each = [costs.of(stage, c) for c in wanted.stages[stage].todo.values()]
+        seconds[stage] = sum(cost.seconds or 0 for cost in each)
+        size += sum(cost.bytes for cost in each)
+        bases[stage] = "; ".join(dict.fromkeys(cost.basis for cost in each))
+        is_measured &= not (stage in ("search", "train") and "probe" in bases[stage])
+    at_once = {stage: min(slots, len(wanted.stages[stage].todo)) or 1 for stage in _SLOTTED}
+    elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
+    parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
+    total = sum(seconds.values())
+    found = [
+        f"time           about {duration(total)} of one slot ({parts}), {duration(elapsed)} with the {slots} slots of this cluster"
+    ]
+    if place.gpus:
+        is_known = is_measured or costs.probe_device == "cuda"
+        hours = (seconds["search"] + seconds["train"] + seconds["test"]) * place.gpus / 3600
+        known = f"about {hours:.3g}: {place.gpus:g} GPU × the time of searches, trainings and tests"
+        found.append(
+            f"GPU-hours      {known if is_known else 'not known: no step was measured on a GPU, and the probe ran on the CPU of this machine'}"
+        )
+    found.append(f"disk           about {size / 1e6:,.0f} MB")
+    found += [f"basis          {_NAMES[stage]}: {basis}" for stage, basis in bases.items() if basis]
+    return [*found, "not counted    what Ray takes to start and to place trials, checkpoints, the report"]

@@ -1,0 +1,176 @@
+"""Reaching a Ray cluster, or starting one on this machine: answers within seconds, never another cluster than was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
+_CONNECT_SECONDS = 3
+_FOR_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
+"""What the processes of trials read from their environment; a Ray on this machine inherits it from this process."""
+_PACKAGES = ("clearer", "studies", "analysis")
+_SOURCES = ("*.py", "*.sha256")
+
+
+class ClusterError(RuntimeError):
+    """A cluster that is not there or can't hold what is asked; the message is one line with the mend."""
+
+
+@contextlib.contextmanager
+def connect(address: str | None) -> Iterator[None]:
+    """Joins the cluster at `address` (auto, HOST:PORT), or for None and local starts a Ray on this machine, on loopback.
+
+    Raises:
+        ClusterError: no cluster answers there, within seconds.
+    """
+    local = address in (None, "local")
+    target = "local" if local else str(address)
+    head = None if local else reachable(target)
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_AIR_NEW_OUTPUT": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+        "TUNE_MAX_PENDING_TRIALS_PG": "200",  # or Tune starts the workers of a queue of ours one after another
+        **_FOR_WORKERS,
+    }  # fmt: skip
+    if local:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
+    else:
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "3")
+        os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # in a submitted job, what is shipped is ours
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as exceptions and through the watcher
+
+    alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000}
+    try:
+        try:
+            with _silent_stderr(), contextlib.nullcontext(alone) if local else _shipped_code() as more:
+                ray.init(address=target, log_to_driver=False, configure_logging=False, **more)
+        except (Exception, SystemExit) as error:  # what Ray raises where it can't join, SystemExit(15) included
+            detail = (str(error).splitlines() or [""])[0]
+            raise ClusterError(
+                f"--address {address or 'local'}: Ray can't be {'started' if local else 'joined'} ({detail or type(error).__name__}{'' if local else '; does it ask for a token? set RAY_AUTH_MODE=token here too'})"
+            ) from None
+        if threading.current_thread() is threading.main_thread():
+            # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        with contextlib.nullcontext() if head is None else watched(head):
+            yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def watched(head: str, every: float = 5.0) -> Iterator[None]:
+    """Says so, once, when the cluster's head has not answered twice in a row, asked every so many seconds.
+
+    Ray waits for it for a while (`RAY_gcs_rpc_server_reconnect_timeout_s`), and then ends this process with a line of its own.
+    """
+    left = threading.Event()
+
+    def watch() -> None:
+        silent = 0
+        while silent < 2 and not left.wait(every):
+            try:
+                reachable(head)
+                silent = 0
+            except ClusterError:
+                silent += 1
+        if silent == 2:
+            print(
+                f"--address {head}: the cluster's head does not answer any more. If it stays away, this ends soon: start the cluster again, then run the same command to go on",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watcher.join()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drops what Ray's C++ core writes to standard error meanwhile; what went wrong comes as an exception."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def own_files() -> dict[str, Path]:
+    """The files of this project that a node needs, less than a megabyte, by their names below the packages' folder."""
+    root = Path(__file__).resolve().parents[2]
+    found = (f for package in _PACKAGES for pattern in _SOURCES for f in (root / package).rglob(pattern))
+    return {str(file.relative_to(root)): file for file in sorted(found)}
+
+
+@contextlib.contextmanager
+def _shipped_code() -> Iterator[dict[str, Any]]:
+    """Options of `ray.init` that ship this project's own files to every node.
+
+    They are shipped as the working directory and not as modules: with those Ray puts the driver's folders first on the
+    workers' path, and a node that has another checkout at the same place would run that.
+    """
+    with tempfile.TemporaryDirectory(prefix="clearer-code-") as folder:
+        for name, file in own_files().items():
+            copy = Path(folder, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        yield {"runtime_env": {"working_dir": folder, "env_vars": _FOR_WORKERS}}
+
+
+def reachable(address: str) -> str:
+    """The HOST:PORT of the cluster at `address` (auto, HOST:PORT), which accepts a connection now.
+
+    Raises:
+        ClusterError: none does, within three seconds.
+    """
+    start = "start one with `ray start --head`, or leave --address out to run on this machine"
+    found = address
+    if address == "auto":
+        found = os.environ.get("RAY_ADDRESS", "")
+        if not found and _ADDRESS_FILE.is_file():
+            found = _ADDRESS_FILE.read_text().strip()
+        if not found:
+            raise ClusterError(f"--address auto: no Ray cluster runs here; {start}")
+    host, _, port = found.rpartition(":")
+    if not host or not port.isdigit():
+        raise ClusterError(f"--address {found}: not HOST:PORT, auto or local")
+    try:
+        answers = _speaks_http2(host.strip("[]"), int(port))
+    except (OSError, OverflowError):
+        raise ClusterError(f"--address {address}: no Ray cluster answers at {found}; {start}") from None
+    if not answers:
+        raise ClusterError(f"--address {address}: what answers at {found} is no Ray cluster; {start}")
+    return found
+
+
+def _speaks_http2(host: str, port: int) -> bool:
+    """Whether a server greets as Ray's do (gRPC over HTTP/2, RFC 9113 section 3.4); Ray itself would wait for minutes."""
+    settings = 4
+    with socket.create_connection((host, port), timeout=_CONNECT_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS") == "1":
+            return True  # the greeting is encrypted
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, settings, 0, 0, 0, 0, 0]))
+        header = connection.recv(9)
+    return len(header) == 9 and header[3] == settings

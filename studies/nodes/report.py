@@ -1,0 +1,178 @@
+"""What one node says of itself before the first trial. What a node may lack is imported where that can be said of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from analysis.storage.places import redacted
+
+LIBRARIES = ("ray", "numpy", "scikit-image", "pillow", "pyarrow", "safetensors")
+_NAMED = 3
+_PATIENCE_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a node is asked. `marker` is a folder of the store that holds the file `driver`; `files` are sizes by place and name."""
+
+    storage: str
+    marker: str
+    files: Mapping[str, Mapping[str, int]]
+    gpus: bool
+
+
+@dataclass
+class Report:
+    """A node's answer. Errors are texts that follow the node's name; sizes are in bytes."""
+
+    host: str
+    versions: dict[str, str]
+    code: str
+    processor: str
+    cores: int
+    storage_free: int | None = None
+    cache: str = ""
+    cache_free: int | None = None
+    gpus: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    finished_at: float = 0.0
+
+
+def examine(question: Question, node: str) -> Report:
+    """Answers `question` on this machine, and leaves a file named `node` beside the marker where it has seen that."""
+    report = Report(socket.gethostname(), *installed(), _processor(), os.cpu_count() or 1)
+    report.errors += [*_storage_errors(question, node, report), *_data_errors(question.files)]
+    try:
+        from clearer.images.cache import cache_folder
+
+        report.cache = str(cache_folder("data").parent)
+        report.cache_free = shutil.disk_usage(report.cache).free
+    except OSError as error:
+        report.errors.append(
+            f"the folder of node-local copies can't be written ({error}); name another in CLEARER_CACHE"
+        )
+    if question.gpus:
+        report.errors += _gpu_errors(report)
+    report.finished_at = time.time()
+    return report
+
+
+def installed() -> tuple[dict[str, str], str]:
+    """Versions of Python and of what numbers depend on, and the digest of this project's files."""
+    found = {"python": platform.python_version(), "torch": _torch_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    from studies.nodes.connection import own_files
+
+    digest = hashlib.sha256()
+    for name, file in own_files().items():
+        digest.update(name.encode() + b"\0" + file.read_bytes())
+    return found, digest.hexdigest()[:12]
+
+
+def free_bytes(storage: str) -> int | None:
+    """The free space where a storage is or would be; None where it is no folder."""
+    if "://" in storage:
+        return None
+    path = Path(storage)
+    return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
+
+
+def _torch_version() -> str:
+    try:
+        import torch
+    except Exception as error:  # a library that it needs is missing, or is another one
+        return f"can't be imported ({_line(error)})"
+    return torch.__version__
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _storage_errors(question: Question, node: str, report: Report) -> Iterator[str]:
+    """Reads what the driver wrote, then writes for the driver; a folder that is not shared is left as it is."""
+    shown = redacted(question.storage)
+    try:
+        from studies.store.store import Store
+
+        store = Store(question.storage)
+        report.storage_free = free_bytes(question.storage)
+        end = time.monotonic() + _PATIENCE_SECONDS  # a network folder may show a new file late
+        while (found := store.read(f"{question.marker}/driver")) is None and time.monotonic() < end:
+            time.sleep(0.2)
+        if found is None:
+            what = "is another one than the driver's" if Path(question.storage).exists() else "is not there"
+            yield f"the storage {shown} {what}; mount the same folder there at the same path, or give --storage s3://bucket/prefix"
+        else:
+            store.write(f"{question.marker}/{node}", b"")
+    except Exception as error:  # pyarrow's file systems raise many kinds
+        mend = (
+            "let this user write there" if store.is_local else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
+        )
+        yield f"the storage {shown} can't be read and written ({redacted(_line(error))}); {mend}"
+
+
+def _data_errors(expected: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for place, wanted in expected.items():
+        shown = redacted(place.partition("#")[0])
+        try:
+            from studies.work.remote_images import sizes
+
+            found = sizes(place)
+        except Exception as error:
+            yield f"the images at {shown} can't be read ({_line(error)}); it needs what the driver has in its environment"
+            continue
+        if not found and "://" not in place:
+            yield f"the images at {shown} are not there; mount or copy the same folder there, or give --data s3://bucket/prefix"
+            continue
+        lacking, more = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+        others = {name for name in wanted.keys() & found.keys() if wanted[name] != found[name]}
+        parts = [("lacks", lacking), ("has another", others), ("has besides", more)]
+        said = "; ".join(f"{verb} {_some(names)}" for verb, names in parts if names)
+        if said:
+            yield f"{shown} {said}; make its contents the driver's"
+
+
+def _gpu_errors(report: Report) -> Iterator[str]:
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        del os.environ["CUDA_VISIBLE_DEVICES"]  # so Ray hides all GPUs from a task that takes none
+    try:
+        import torch
+
+        if not torch.cuda.is_available():
+            built = torch.version.cuda or "no CUDA"
+            yield f"torch {torch.__version__} (built for {built}) sees no GPU; install a build that fits the driver of nvidia-smi"
+            return
+        for index in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(index)
+            report.gpus.append({"name": torch.cuda.get_device_name(index), "free": free, "total": total})
+    except Exception as error:  # CUDA's errors are of many kinds
+        yield f"a GPU can't be used ({_line(error)})"
+
+
+def _some(names: set[str]) -> str:
+    first = ", ".join(sorted(names)[:_NAMED])
+    return first if len(names) <= _NAMED else f"{first} and {len(names) - _NAMED} more"
+
+
+def _line(error: BaseException) -> str:
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return redacted(text) or type(error).__name__

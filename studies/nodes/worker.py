@@ -1,0 +1,81 @@
+"""What Ray Tune runs in a worker process: a pack of jobs, one event a step, and a last checkpoint where it has to leave.
+
+A worker leaves when its process is sent SIGTERM, when its node is drained (a spot machine that is taken back, a pod that is
+deleted: `ray start` does that on SIGTERM where RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S is set), and when the driver stops it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import Any
+
+import ray
+from ray import tune
+
+from studies.work.jobs import Event
+from studies.work.learning import run_pack
+from studies.work.stages import Place
+
+_DRAINING_SECONDS = 5.0
+"""The time between two questions whether the node is drained."""
+
+
+class PackWorker(tune.Trainable):
+    """A Tune trial: a job's own failure is an event, a lost worker is Tune's to start again."""
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """The threads of the configuration, and the share of a GPU that a trial takes."""
+        gpus = {"GPU": config["gpus"]} if config["gpus"] else {}
+        return tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}])
+
+    def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
+        """Begins with a pack at `place`, which is no part of `config`: Tune writes that to files, and a storage's URI may hold secrets."""
+        assert place is not None
+        self._place = place
+        self._told_to_leave = False
+        self._asked = time.monotonic()
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begins with another pack in the same process."""
+        self._events = run_pack(new_config["pack"], self._place, self._has_to_leave)
+        return True
+
+    def step(self) -> Event:
+        """What the pack tells next."""
+        # Ray's own handler would end the process within an iteration. Between steps it has to: Ray stops idle workers so.
+        rays = signal.signal(signal.SIGTERM, self._on_sigterm)
+        try:
+            event = next(self._events, {"done": True})
+        finally:
+            signal.signal(signal.SIGTERM, rays)
+        if self._told_to_leave:
+            try:
+                self.cleanup()
+            finally:
+                sys.exit(1)
+        return event
+
+    def cleanup(self) -> None:
+        """Saves what is under way."""
+        self._events.close()
+
+    def _on_sigterm(self, *_: object) -> None:
+        self._told_to_leave = True
+
+    def _has_to_leave(self) -> bool:
+        if not self._told_to_leave and time.monotonic() - self._asked >= _DRAINING_SECONDS:
+            self._asked = time.monotonic()
+            self._told_to_leave = _node_is_drained()
+        return self._told_to_leave
+
+
+def _node_is_drained() -> bool:
+    try:
+        draining = ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=1)  # type: ignore[attr-defined]
+    except Exception:  # a question that nothing depends on
+        return False
+    return ray.get_runtime_context().get_node_id() in draining

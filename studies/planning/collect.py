@@ -1,0 +1,192 @@
+"""Frees what no study needs: `python -m studies.store.store gc STORAGE [--data DIR] [--delete]`.
+
+Freed are searches, trainings and tests that no trial of any study refers to, checkpoints of finished stages, what writers
+that were killed have left, and the claims of drivers that are dead. Testing times, references and other small results stay.
+A trial without a row refers to the stages that it will need; which these are depends on its images, hence `--data`.
+While a driver works on the store, its stages and files stay: freed are only checkpoints of finished stages, dead
+claims, and files that nobody has finished for an hour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from analysis.storage.places import StorageError, redacted
+from clearer.architecture import Architecture
+from clearer.command import OneLineParser
+from clearer.images.reading import ImageError
+from studies.store.claims import FOLDER, Claims
+from studies.store.store import Store
+from studies.store.study_file import planned_trials, read_study
+from studies.work import stages
+from studies.work.stages import Fingerprints
+from studies.work.trials import fingerprints_of
+
+LEFT_SECONDS = 3600.0
+_KINDS = ("search", "train", "test")
+
+
+@dataclass(frozen=True)
+class Find:
+    """A file that no study needs, or a folder with all that is in it; `path` is below the root of the store."""
+
+    what: str
+    path: str
+    size: int
+    is_folder: bool = False
+
+
+class Survey:
+    """What a store holds that no study needs: `finds`, and in `notes` why more may not be told."""
+
+    def __init__(self, store: Store, folder: Path | None, claims: Claims):
+        self.store, self.folder = store, folder
+        self.notes: list[str] = []
+        living, dead = claims.survey()
+        self.is_idle = not living
+        selector = pafs.FileSelector(store.root, recursive=True, allow_not_found=True)
+        found = [info for info in store.filesystem.get_file_info(selector) if info.is_file]
+        self._files = {info.path.removeprefix(store.root).lstrip("/"): info for info in found}
+        self._folders: Counter[str] = Counter()
+        for name, info in self._files.items():
+            for depth in (2, 3):
+                self._folders["/".join(name.split("/")[:depth])] += info.size
+        own = self._files.get(f"{FOLDER}/{claims.id}")
+        self.finds = [self._file("claims of dead drivers", f"{FOLDER}/{file}") for file in dead]
+        self.finds += self._checkpoints()
+        if self.is_idle:
+            self.finds += [*self._unfinished(math.inf), *self._scratch(), *self._stages()]
+        else:
+            self.finds += self._unfinished(own.mtime_ns - 1e9 * LEFT_SECONDS if own is not None else 0)
+            self.notes.append(f"{living[0].who} is at work on this store: its stages and files stay")
+
+    def _file(self, what: str, name: str) -> Find:
+        return Find(what, name, self._files[name].size if name in self._files else 0)
+
+    def _checkpoints(self) -> Iterator[Find]:
+        """The checkpoints of finished stages, which a worker that was cut off wrote late."""
+        for name in self._files:
+            folder, _, file = name.rpartition("/")
+            if name.startswith("stages/") and file.startswith("checkpoint-") and f"{folder}/result.json" in self._files:
+                yield self._file("checkpoints of finished stages", name)
+
+    def _unfinished(self, before: float) -> Iterator[Find]:
+        """What writers have not finished and last wrote `before` that time, in nanoseconds by the store's clock."""
+        for name, info in self._files.items():
+            if (name.endswith(".partial") or name.startswith("probe-")) and info.mtime_ns < before:
+                yield self._file("unfinished files", name)
+
+    def _scratch(self) -> Iterator[Find]:
+        """Ray Tune's own files, of runs that were killed."""
+        for name in self.store.names("ray"):
+            yield Find("folders of Ray's temporary files", f"ray/{name}", self._folders[f"ray/{name}"], is_folder=True)
+
+    def _stages(self) -> Iterator[Find]:
+        """The stages that no trial refers to."""
+        try:
+            wanted = self._wanted()
+        except ImageError as error:
+            self.notes.append(
+                f"stages stay: trials without a row may need them, and their images can't be read; name --data ({error})"
+            )
+            return
+        there = {tuple(name.split("/")[1:3]) for name in self._files if name.startswith("stages/")}
+        for stage, key in sorted(there):
+            if stage in _KINDS and (stage, key) not in wanted:
+                path = f"stages/{stage}/{key}"
+                yield Find(f"{stage} stages that no trial refers to", path, self._folders[path], is_folder=True)
+
+    def _wanted(self) -> set[tuple[str, str]]:
+        """The stages that trials refer to, as (stage, key).
+
+        Raises:
+            ImageError: the images of a trial that has no row can't be read.
+        """
+        wanted: set[tuple[str, str]] = set()
+        pixels: dict[str, Fingerprints] = {}
+        for study in self.store.names("studies"):
+            read_study(self.store, study)
+            there = self.store.trial_ids(study)
+            for row in self.store.rows(study, there, [f"{kind}_key" for kind in _KINDS]):
+                wanted |= {(kind, row[f"{kind}_key"]) for kind in _KINDS}
+            for c in planned_trials(self.store, study):
+                if c.trial_id in there:
+                    continue
+                data = fingerprints_of(c, self.folder, pixels)
+                text: str | None = c.architecture
+                if c.kind == "searched":
+                    search = stages.search_key(c, data)
+                    wanted.add(("search", search))
+                    text = (self.store.result("search", search) or {}).get("architecture")
+                if text:
+                    train = stages.train_key(c, Architecture.parse(text), data)
+                    wanted |= {("train", train), ("test", stages.test_key(c, train, data))}
+        return wanted
+
+
+def free(store: Store, find: Find) -> None:
+    """Deletes what was found; a stage loses its result first, so that it never looks finished while it is not."""
+    if find.is_folder:
+        store.remove(f"{find.path}/result.json")
+        store.filesystem.delete_dir(store.path(find.path))
+    else:
+        store.remove(find.path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status: 0, 1 where something could not be freed, 2 for a mistake in the request."""
+    parser = OneLineParser(
+        prog="python -m studies.store.store", description="What a store holds, and what of it no study needs."
+    )
+    gc = parser.add_subparsers(dest="command", required=True, metavar="gc").add_parser(
+        "gc",
+        help="report what no study needs, or delete it",
+        description=__doc__,
+        prog="python -m studies.store.store gc",
+    )
+    gc.add_argument("storage", metavar="STORAGE", help="the folder or URI of the store")
+    gc.add_argument("--data", metavar="DIR", type=Path, help="the data folder of the store's studies")
+    gc.add_argument("--delete", action="store_true", help="delete it; without, nothing is changed")
+    options = parser.parse_args(arguments)
+    try:
+        store = Store(options.storage if "://" in options.storage else str(Path(options.storage).absolute()))
+        if not store.names("studies") and not store.names("stages"):
+            raise StorageError(
+                f"{redacted(options.storage)}: holds no studies; name a folder or URI that was a --storage"
+            )
+        if options.data is not None and not options.data.is_dir():
+            raise StorageError(f"--data {options.data}: no such folder")
+        with Claims(store) as claims:
+            survey = Survey(store, options.data, claims)
+            if options.delete and survey.is_idle and claims.survey()[0]:
+                raise StorageError(
+                    "a study has begun on this store meanwhile: nothing was freed; run the command again"
+                )
+            return _report(store, survey, options.delete)
+    except (StorageError, OSError, ValueError) as error:
+        gc.error(redacted(str(error)).splitlines()[0])
+
+
+def _report(store: Store, survey: Survey, delete: bool) -> int:
+    """Prints what was found, and frees it if asked to."""
+    for what in dict.fromkeys(find.what for find in survey.finds):
+        group = [find for find in survey.finds if find.what == what]
+        print(f"{len(group):6,}  {sum(find.size for find in group):14,} bytes  {what}")
+    failed = 0
+    for find in survey.finds if delete else ():
+        try:
+            free(store, find)
+        except OSError as error:
+            failed += 1
+            print(f"{find.path}: {redacted(str(error)).splitlines()[0]}")
+    for note in survey.notes:
+        print(note)
+    total = f"{sum(find.size for find in survey.finds):,} bytes"
+    print(f"{total} freed" if delete else f"{total} can be freed; add --delete")
+    return 1 if failed else 0

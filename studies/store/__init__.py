@@ -1,0 +1,1 @@
+"""What is kept: stages, rows, what a study is, and who computes what."""

@@ -1,0 +1,7 @@
+"""The old spelling of `python -m studies gc`."""
+
+import sys
+
+from studies.planning.collect import main
+
+sys.exit(main())

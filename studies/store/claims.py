@@ -1,0 +1,243 @@
+"""Who computes what: studies that use one store at the same time leave each other's stages alone.
+
+    drivers/<id>    one file a driver: its host and process, and the names of all that it has claimed
+
+A driver rewrites its file every 15 seconds, and whenever its claims change. A claim holds while its driver lives: one
+that has written nothing for 90 seconds, by the store's own clock, counts as dead, and one whose process on this machine is gone
+does at once. A driver that ends, or is stopped, removes its file.
+
+Who gets a name needs no create-if-absent, which pyarrow.fs lacks on S3, and no clock: a driver writes that it wants
+the name, and has it if it then reads that nobody else does. Of two that write before either reads, the one with the greater id gives way
+and the other, who has it when it reads that, waits a moment for it. This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion
+problem, part II, J. ACM 33, 1986); it needs a store in which what was written is read at once, which local folders and S3 are. Where
+that fails (a network folder's cache, a driver that slept for minutes) two drivers compute the same stage, which
+costs time and changes nothing: both write the same, and what is finished stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from studies.store.store import Store
+
+FOLDER = "drivers"
+HEARTBEAT_SECONDS = 15.0
+DEAD_SECONDS = 90.0
+POLL_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
+READS = 10
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Another driver that lives: its id, who it is for people, and the names that it has claimed."""
+
+    id: str
+    who: str
+    names: frozenset[str]
+
+
+class Claims:
+    """The claims of this driver in a store, from `with` to its end."""
+
+    def __init__(self, store: Store):
+        self.store, self.id = store, uuid.uuid4().hex
+        self._names: set[str] = set()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="claims", daemon=True)
+
+    def __enter__(self) -> Claims:
+        self._publish()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._thread.join()
+        with contextlib.suppress(OSError):
+            self.store.remove(self._file)
+
+    def take(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
+        """Claims for each key of `wanted` all of its names or none; the keys that this driver has from now on.
+
+        Ask again for the others later. A store that can't be written claims nothing and refuses nothing: what is
+        computed meanwhile fails by itself, and says why.
+        """
+        before, after = self._claimed_before_and_after()
+        free = {key: set(names) for key, names in wanted.items() if (before | after).isdisjoint(names)}
+        if not free or not self._publish(add=set().union(*free.values())):
+            return set(free)
+        before, after = self._claimed_before_and_after()
+        left = self._without(free, before)
+        if not all(after.isdisjoint(names) for names in left.values()):
+            time.sleep(SETTLE_SECONDS)  # for those with a greater id to give way
+            _, after = self._claimed_before_and_after()
+        return set(self._without(left, after))
+
+    def _claimed_before_and_after(self) -> tuple[set[str], set[str]]:
+        """What other drivers have claimed: those with a smaller id than this one's, those with a greater."""
+        others = self.others()
+        before = (driver.names for driver in others if driver.id < self.id)
+        return set().union(*before), set().union(*(driver.names for driver in others if driver.id > self.id))
+
+    def _without(self, asked: dict[str, set[str]], taken: set[str]) -> dict[str, set[str]]:
+        """Those of `asked` that have none of the names `taken`; the names of the others are given up."""
+        kept = {key: names for key, names in asked.items() if taken.isdisjoint(names)}
+        if len(kept) < len(asked):
+            self.release(set().union(*asked.values()) - set().union(*kept.values()))
+        return kept
+
+    def release(self, names: Collection[str]) -> None:
+        """Gives names up."""
+        self._publish(drop=set(names))
+
+    @contextlib.contextmanager
+    def alone(self, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
+        """Waits until this driver has `name`, and keeps it meanwhile; `waiting` is told once who has it."""
+        said = False
+        while not self.take({name: {name}}):
+            if not said:
+                waiting(self.owners({name}))
+                said = True
+            time.sleep(POLL_SECONDS)
+        try:
+            yield
+        finally:
+            self.release({name})
+
+    def owners(self, names: Collection[str]) -> str:
+        """The drivers that have claimed any of `names`, for people."""
+        found = sorted({driver.who for driver in self.others() if not driver.names.isdisjoint(names)})
+        return ", ".join(found) or "another study"
+
+    def others(self) -> list[Driver]:
+        """The other drivers that live; the files of those that do not are removed."""
+        living, dead = self.survey()
+        for file in dead:
+            self.store.remove(f"{FOLDER}/{file}")
+        return living
+
+    def survey(self) -> tuple[list[Driver], list[str]]:
+        """The other drivers that live, and the ids of those that do not but have left their files."""
+        files = pafs.FileSelector(self.store.path(FOLDER), allow_not_found=True)
+        written = {info.base_name: info.mtime_ns for info in self.store.filesystem.get_file_info(files)}
+        now = written.pop(self.id, None)
+        living, dead = [], []
+        for file in sorted(name for name in written if not name.endswith(".partial")):
+            about = self._read(file)
+            if about is None:
+                continue
+            silent = now is not None and now - written[file] > 1e9 * DEAD_SECONDS
+            if silent or (about and _process_is_gone(about)):
+                dead.append(file)
+            elif about:
+                who = f"process {about['process']} on {about['host']}"
+                living.append(Driver(file, who, frozenset(about["names"])))
+        return living, dead
+
+    def _read(self, file: str) -> dict[str, Any] | None:
+        """What a driver has written; None where its file is gone, nothing where it is damaged.
+
+        pyarrow asks S3 for an object's length and then for its bytes. One that is rewritten in between is read cut
+        off, with other memory behind it, or not at all: hence the hash, and another try.
+
+        Raises:
+            OSError: the store can't be read.
+        """
+        for tries_left in reversed(range(READS)):
+            try:
+                data = self.store.read(f"{FOLDER}/{file}")
+            except OSError:
+                if not tries_left:
+                    raise
+            else:
+                if data is None:
+                    return None
+                written, _, text = data.partition(b"\n")
+                if written == _hash(text):
+                    return json.loads(text)
+            time.sleep(0.05)
+        return {}
+
+    @property
+    def _file(self) -> str:
+        return f"{FOLDER}/{self.id}"
+
+    def _publish(self, add: Collection[str] = (), drop: Collection[str] = ()) -> bool:
+        """Changes the claims and writes them; whether they could be written."""
+        with self._lock:
+            self._names = (self._names | set(add)) - set(drop)
+            try:
+                self.store.write(self._file, sealed(_this_process() | {"names": sorted(self._names)}), is_durable=False)
+            except OSError:
+                return False
+        return True
+
+    def _beat(self) -> None:
+        while not self._closed.wait(HEARTBEAT_SECONDS):
+            self._publish()
+
+
+def timing_name(host: str) -> str:
+    """What a driver claims while it takes times on a machine: two that do so at once would disturb each other."""
+    return f"time/{host}"
+
+
+def sealed(about: Mapping[str, Any]) -> bytes:
+    """A driver's file: the SHA-256 of what follows, and its process and claims as JSON."""
+    text = json.dumps(about).encode()
+    return _hash(text) + b"\n" + text
+
+
+def _hash(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
+
+
+def _this_process() -> dict[str, Any]:
+    process = os.getpid()
+    return {"host": socket.gethostname(), "machine": _machine(), "process": process, "born": _born(process)}
+
+
+def _machine() -> str | None:
+    """Names this boot of this machine, and the namespace that process numbers are of; None where Linux's /proc is not."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return None
+
+
+def _born(process: int) -> str | None:
+    """When a process started, in ticks since the boot; None where that can't be read, "dead" for one that has ended."""
+    try:
+        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return "dead" if state in "ZX" else fields[18]
+
+
+def _process_is_gone(about: Mapping[str, Any]) -> bool:
+    """Whether a driver ran on this machine and has ended; False where only its heartbeat can tell."""
+    if about["machine"] is None or about["machine"] != _machine():
+        return False
+    try:
+        os.kill(about["process"], 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # another user's process: it is there
+        pass
+    return _born(about["process"]) not in (None, about["born"])

@@ -1,0 +1,188 @@
+"""What MLflow's runs of a study should hold, from the store alone: one run for the study, one for each trial.
+
+The configuration's fields are params (they can't change), texts and flags that were found are tags, figures
+are metrics, and every point of a curve is a point of a metric with its own iteration and time. A failed trial
+has its curve and its reason; figures belong to finished trials, whose rows are never replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import pyarrow as pa
+
+from analysis.storage.places import redacted
+from clearer.configuration import Configuration, digest, field_types
+from clearer.fields import as_text
+from clearer.presets import label
+from studies.store.rows import ROW, configuration_columns
+from studies.store.store import Store, from_parquet
+from studies.store.study_file import read_study
+from studies.tracking.artifacts import write_trial_files
+
+STUDY_TAG, TRIAL_TAG, PARENT_TAG, SENT_TAG = (
+    "clearer.study_id",
+    "clearer.trial_id",
+    "mlflow.parentRunId",
+    "clearer.sent",
+)
+NOTE_TAG, _COMMIT_TAG = "mlflow.note.content", "mlflow.source.git.commit"
+LONGEST_TEXT = 5000
+
+_PARAMS = tuple(name for name in field_types() if name != "architecture")
+_OTHERS = [field for field in ROW if field.name not in {*_PARAMS, "study", "trial_id"}]
+_TAGS = tuple(field.name for field in _OTHERS if pa.types.is_string(field.type) or pa.types.is_boolean(field.type))
+_FIGURES = tuple(field.name for field in _OTHERS if pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
+_LISTS = tuple(field.name for field in _OTHERS if pa.types.is_list(field.type))
+_CURVES = ("restoration_loss", "alpha_loss", "architecture_loss", "complexity_loss", "psnr_db")
+OWN_TAGS = {*_TAGS, _COMMIT_TAG}
+"""Tags that a run has if and only if the store says so; others are the users'."""
+
+Point = tuple[str, int, int, float]
+"""A metric's name, step, time in milliseconds since 1970, and value."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that one run should hold. `note` describes it where no one else has; `files` writes its artifacts into a folder.
+
+    `files_key` changes when the files do; `ended` is None and `status` RUNNING for what is still under way.
+    """
+
+    identity: Mapping[str, str]
+    name: str
+    note: str
+    status: str
+    started: int
+    ended: int | None
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    points: frozenset[Point] = frozenset()
+    files: Callable[[Path], None] = lambda folder: None
+    files_key: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything: a run that carries it was sent whole."""
+        facts = [self.name, self.status, self.started, self.ended, dict(self.params), dict(self.tags), self.files_key]
+        return digest([facts, sorted(self.points)])
+
+
+def study_content(store: Store, study: str) -> Content:
+    """What the run of the study itself should hold: under way as long as a trial has no row."""
+    about = read_study(store, study)
+    rows = store.rows(study, store.trial_ids(study) & set(about["trials"]))
+    first, last = about["runs"][0], about["runs"][-1]
+    failed, missing = sum(row["status"] == "failed" for row in rows), len(about["trials"]) - len(rows)
+    names = store.files(f"studies/{study}/report")
+    hashes = {name: digest((store.read(f"studies/{study}/report/{name}") or b"").hex()) for name in names}
+    facts = {
+        "kind": "study", "preset": last["preset"], "command": last["command"], "commit": last["commit"], _COMMIT_TAG: last["commit"],
+        "versions": json.dumps(last["versions"], sort_keys=True), "hardware": json.dumps(last["hardware"], sort_keys=True),
+        "trials": len(about["trials"]), "failed": failed, "missing": missing,
+    }  # fmt: skip
+
+    def write(folder: Path) -> None:
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(store.read(f"studies/{study}/report/{name}") or b"")
+
+    return Content(
+        identity={STUDY_TAG: about["study_id"]},
+        name=f"{study} ({last['preset']})",
+        note=f"The study **{study}**: its report is below *Artifacts*, its trials are the nested runs.",
+        status="RUNNING" if missing else "FAILED" if failed == len(rows) else "FINISHED",
+        started=_milliseconds(datetime.fromisoformat(first["started_at"])),
+        ended=None if missing else max(_milliseconds(row["finished_at"]) for row in rows),
+        params={},
+        tags=_texts(facts),
+        files=write,
+        files_key=digest(hashes),
+    )
+
+
+def running_content(study_id: str, configuration: Configuration, started_at: float) -> Content:
+    """What the run of a trial should hold from its start on."""
+    c = configuration
+    return Content(
+        identity={STUDY_TAG: study_id, TRIAL_TAG: c.trial_id},
+        name=label(c),
+        note=_trial_note(c),
+        status="RUNNING",
+        started=_milliseconds(datetime.fromtimestamp(started_at, UTC)),
+        ended=None,
+        params=_params(configuration_columns(c)),
+        tags={},
+    )
+
+
+def trial_content(store: Store, study_id: str, row: dict[str, Any], configuration: Configuration) -> Content:
+    """What the run of a trial that has ended should hold."""
+    curve = from_parquet(store.read(f"studies/{row['study']}/curves/{row['trial_id']}.parquet"))
+    points = set(curve_points(curve))
+    ended, finished = _milliseconds(row["finished_at"]), row["status"] == "finished"
+    if finished:
+        points |= {(name, 0, ended, _stored(row[name])) for name in _FIGURES if _is_number(row.get(name))}
+        for name in _LISTS:
+            values = enumerate(row.get(name) or [], start=1)
+            points |= {(name, step, ended, _stored(value)) for step, value in values if _is_number(value)}
+    return Content(
+        identity={STUDY_TAG: study_id, TRIAL_TAG: row["trial_id"]},
+        name=label(configuration),
+        note=_trial_note(configuration),
+        status="FINISHED" if finished else "FAILED",
+        started=_milliseconds(row["started_at"]),
+        ended=ended,
+        params=_params(row),
+        tags=_texts({name: row.get(name) for name in _TAGS} | {_COMMIT_TAG: row["commit"]}),
+        points=frozenset(points),
+        files=lambda folder: write_trial_files(folder, store, row, curve),
+        files_key=digest([row["architecture"], row["test_key"], row["train_key"]]),
+    )
+
+
+def curve_points(records: Iterable[Mapping[str, Any]]) -> Iterable[Point]:
+    """The points of curve records: of `search/psnr_db`, …, and of `search/alpha_fusion_01` for each column."""
+    for record in records:
+        stamp = int(1000 * record["recorded_at"])
+        values = {name: record.get(name) for name in _CURVES}
+        values |= {f"alpha_fusion_{column:02d}": a for column, a in enumerate(record.get("alpha") or [], start=1)}
+        for name, value in values.items():
+            if _is_number(value):
+                yield f"{record['stage']}/{name}", record["iteration"], stamp, _stored(value)
+
+
+def _trial_note(c: Configuration) -> str:
+    """What a trial does, from what can't change."""
+    noise = f"σ = {c.sigma:g}, protocol {c.protocol}" if c.task == "denoise" else "rain as given"
+    space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
+    return f"{label(c)}: {c.task} ({noise}) on {c.dataset}, {space}"
+
+
+def _params(columns: Mapping[str, Any]) -> dict[str, str]:
+    return _texts({name: columns.get(name) for name in _PARAMS})
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as MLflow keeps them: as `--set` takes them, without secrets; those that are not there are left out."""
+    texts = {name: redacted(as_text(value))[:LONGEST_TEXT] for name, value in values.items() if value is not None}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    return value is not None and value == value
+
+
+def _stored(value: float) -> float:
+    """A value as MLflow's databases hold it: they have no infinity."""
+    return max(-sys.float_info.max, min(sys.float_info.max, float(value)))
+
+
+def _milliseconds(when: datetime) -> int:
+    return int(1000 * when.timestamp())

@@ -1,0 +1,210 @@
+"""A study's runs at a tracking server: found by their tags and completed, never made twice.
+
+A run that holds what it should not (a point of a curve that was computed again, another start) can't be mended, for MLflow
+takes nothing back: it is deleted, and sent anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from analysis.storage.places import redacted
+from studies.store.store import Store
+from studies.tracking.content import NOTE_TAG, OWN_TAGS, PARENT_TAG, SENT_TAG, STUDY_TAG, TRIAL_TAG, Content, Point
+
+_PARAMS, _POINTS = 100, 1000  # what MLflow takes at once
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    NOTE_TAG: "One run a study, one nested run a trial: a view of a clearer-studies store, which holds the truth.",
+}
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the default ones wait for minutes; a sync is the retry
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def default_uri(store: Store) -> str | None:
+    """Where a study is tracked unless the user says otherwise: a database in a store that is a folder."""
+    return f"sqlite:///{store.root}/mlflow.db" if store.is_local else None
+
+
+def one_line(error: Exception) -> str:
+    """An exception of MLflow in one line without secrets."""
+    return redacted(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")[:300]
+
+
+def _make_database(uri: str) -> None:
+    """Makes the file of a `sqlite:` URI whole or not at all: MLflow can't go on with tables whose making was cut short."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or "?" in uri or path.exists():
+        return
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        MlflowClient(tracking_uri=f"sqlite:///{partial}").search_experiments(max_results=1)
+        with contextlib.suppress(FileExistsError):  # another driver's came first
+            os.link(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+        partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)
+
+
+class Server:
+    """A study's runs at the tracking server at `uri`."""
+
+    def __init__(self, uri: str, study: str, study_id: str):
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        _make_database(uri)
+        self.client = MlflowClient(tracking_uri=uri)
+        self._experiment = self._find_experiment(uri, study)
+        self._runs: dict[str | None, list[Any]] = {}
+        for run in self._search(f"tags.`{STUDY_TAG}` = '{study_id}'"):
+            self._runs.setdefault(run.data.tags.get(TRIAL_TAG), []).append(run)
+
+    def open(self, content: Content, parent: str | None = None) -> str:
+        """The id of the run of what is under way, reopened or made."""
+        run = self._run(content) or self._create(content, parent)
+        if run.info.status != content.status == "RUNNING":
+            self.client.update_run(run.info.run_id, status="RUNNING")
+        self._log_params(run.info.run_id, [item for item in content.params.items() if item[0] not in run.data.params])
+        self._log_tags(run.info.run_id, content.tags.items() - run.data.tags.items())
+        return run.info.run_id
+
+    def bring(self, content: Content, parent: str | None = None, thorough: bool = True) -> tuple[str, str]:
+        """Makes a run what it should be: its id, and whether it was `created`, `completed` or `unchanged`.
+
+        A run that carries the digest of `content` was sent whole; only where `thorough` its points are read again.
+        """
+        run = self._run(content)
+        was_sent = run is not None and run.data.tags.get(SENT_TAG) == content.digest
+        have = content.points if was_sent and not thorough else self._history(run)
+        if run is not None and not _mendable(run, have, content):
+            self.client.delete_run(run.info.run_id)
+            run, was_sent, have = None, False, frozenset()
+        outcome = "created" if run is None else "completed"
+        run = run or self._create(content, parent)
+        changed = self._complete(run, have, content, parent, was_sent)
+        return run.info.run_id, outcome if changed else "unchanged"
+
+    def log_points(self, run_id: str, points: Iterable[Point]) -> int:
+        """Sends points of metrics; how many."""
+        from mlflow.entities import Metric
+
+        metrics = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(points)]
+        for first in range(0, len(metrics), _POINTS):
+            self.client.log_batch(run_id, metrics=metrics[first : first + _POINTS])
+        return len(metrics)
+
+    def _complete(self, run: Any, have: frozenset[Point], content: Content, parent: str | None, was_sent: bool) -> bool:
+        run_id, held = run.info.run_id, run.data.tags
+        wanted = {**content.identity, **content.tags} | ({PARENT_TAG: parent} if parent else {})
+        note = {} if NOTE_TAG in held else {NOTE_TAG: content.note}
+        changes = [
+            self._log_params(run_id, content.params.items() - run.data.params.items()),
+            self.log_points(run_id, content.points - have),
+            self._log_tags(run_id, (wanted | note).items() - held.items()),
+            self._drop_tags(run_id, (OWN_TAGS & held.keys()) - wanted.keys()),
+            self._send_files(run_id, content) if not was_sent else 0,
+        ]
+        if run.info.run_name != content.name:
+            self.client.update_run(run_id, name=content.name)
+            changes.append(1)
+        if run.info.status != content.status or content.ended not in (None, run.info.end_time):
+            if content.ended is None:
+                self.client.update_run(run_id, status=content.status)
+            else:
+                self.client.set_terminated(run_id, content.status, content.ended)
+            changes.append(1)
+        if not was_sent:
+            self.client.set_tag(run_id, SENT_TAG, content.digest)
+        return bool(sum(changes)) or not was_sent
+
+    def _log_params(self, run_id: str, items: Iterable[tuple[str, str]]) -> int:
+        from mlflow.entities import Param
+
+        params = [Param(name, text) for name, text in sorted(items)]
+        for first in range(0, len(params), _PARAMS):
+            self.client.log_batch(run_id, params=params[first : first + _PARAMS])
+        return len(params)
+
+    def _log_tags(self, run_id: str, items: Iterable[tuple[str, str]]) -> int:
+        from mlflow.entities import RunTag
+
+        tags = [RunTag(name, text) for name, text in sorted(items)]
+        if tags:
+            self.client.log_batch(run_id, tags=tags)
+        return len(tags)
+
+    def _drop_tags(self, run_id: str, names: Iterable[str]) -> int:
+        dropped = sorted(names)
+        for name in dropped:
+            self.client.delete_tag(run_id, name)
+        return len(dropped)
+
+    def _send_files(self, run_id: str, content: Content) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            content.files(Path(folder))
+            self.client.log_artifacts(run_id, folder)
+        return 1
+
+    def _run(self, content: Content) -> Any | None:
+        """The run with the identity of `content` as the server holds it now; where there are more, the others are deleted."""
+        found = self._runs.get(content.identity.get(TRIAL_TAG), [])
+        for run in found[1:]:
+            self.client.delete_run(run.info.run_id)
+        del found[1:]
+        return found[0] if found else None
+
+    def _create(self, content: Content, parent: str | None) -> Any:
+        tags = {**content.identity, NOTE_TAG: content.note} | ({PARENT_TAG: parent} if parent else {})
+        run = self.client.create_run(self._experiment, start_time=content.started, tags=tags, run_name=content.name)
+        self._runs[content.identity.get(TRIAL_TAG)] = [run]
+        return run
+
+    def _history(self, run: Any | None) -> frozenset[Point]:
+        if run is None:
+            return frozenset()
+        histories = [self.client.get_metric_history(run.info.run_id, name) for name in run.data.metrics]
+        return frozenset((m.key, m.step, m.timestamp, m.value) for history in histories for m in history)
+
+    def _find_experiment(self, uri: str, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return found.experiment_id
+        artifacts = None
+        if uri.startswith("sqlite:"):
+            artifacts = Path(uri.removeprefix("sqlite:///")).absolute().with_name("mlartifacts").as_uri()
+        return self.client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
+
+    def _search(self, query: str) -> list[Any]:
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self._experiment], query, max_results=1000, order_by=["attributes.start_time"], page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+
+def _mendable(run: Any, have: frozenset[Point], content: Content) -> bool:
+    """Whether a run holds nothing that it should not, of what can't be changed."""
+    same_start = run.info.start_time == content.started
+    return same_start and have <= content.points and run.data.params.items() <= content.params.items()

@@ -1,0 +1,54 @@
+"""Measured module times for `complexity=time`: taken once a device, kept in the store, and part of the configuration.
+
+The times are what C^p and C^f of Eq. 5 are then, so they belong to what determines a search: a study run
+again on the same device finds them in the store and hence the same trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from clearer.complexity import measure_module_times
+from clearer.configuration import Configuration, digest
+from clearer.timing import device_name
+from studies.store.store import Store
+
+STAGE = "modules"
+
+
+def with_module_times(
+    configurations: Sequence[Configuration], store: Store, gpus: float, keep: bool
+) -> list[Configuration]:
+    """The configurations, with `module_times_ms` where `complexity=time` asks for times and none are given.
+
+    Measured on this machine, on its GPU where trials run on one; with `keep`, written to the store.
+    """
+    return [_with_times(c, store, torch.device("cuda" if gpus else "cpu"), keep) for c in configurations]
+
+
+def _with_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> Configuration:
+    if c.kind != "searched" or c.complexity != "time" or c.module_times_ms:
+        return c
+    return c.with_values(module_times_ms=module_times(c, store, device, keep))
+
+
+def module_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> tuple[float, ...]:
+    """Milliseconds of P and F of every cell at the configuration's width and patch size: P1, F1, P2, …; from the store if there."""
+    measured = {
+        "cells": c.cells,
+        "channels": c.channels,
+        "size": c.patch_size,
+        "device": device_name(device, c.threads),
+    }
+    key = digest({"stage": STAGE, "torch": torch.__version__, **measured})
+    found = store.result(STAGE, key)
+    if found is None:
+        torch.set_num_threads(c.threads)
+        times = list(measure_module_times(c.cells, c.channels, c.patch_size, device))
+        found = {**measured, "module_times_ms": times}
+        if keep:
+            store.finish(STAGE, key, found, {})
+            found = store.result(STAGE, key) or found  # of two studies that measure at once, the first one's hold
+    return tuple(found["module_times_ms"])

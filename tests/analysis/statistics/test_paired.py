@@ -1,0 +1,169 @@
+"""Differences between values of an axis, on rows whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis import comparisons, paired_difference
+from analysis.rows.comparable import TRAINED
+from analysis.statistics.paired import COMPARISONS, unpaired_difference
+from clearer.configuration import Configuration, field_types
+
+PIXELS = {"task": "denoise", "test_set": "embedded", "sigma": 30.0, "protocol": "clip8", "test_pixels_sha256": "p"}
+FIGURES = st.lists(st.floats(20, 40).map(lambda value: round(value, 2)), min_size=1, max_size=6)
+
+
+def row(lambda1: float, seed: int, psnr_db: float | None, **others: object) -> dict:
+    return {**PIXELS, "trial_id": f"{lambda1} {seed} {others}", "lambda1": lambda1, "lambda2": 0.0, "seed": seed, "psnr_db": psnr_db, **others}  # fmt: skip
+
+
+def study(*values: list[float | None]) -> pd.DataFrame:
+    """λ1 = 0, 1, … with a list of PSNR by seed each."""
+    return pd.DataFrame([
+        row(float(lambda1), seed, psnr_db) for lambda1, by_seed in enumerate(values) for seed, psnr_db in enumerate(by_seed)
+    ]).astype({"psnr_db": float})  # fmt: skip
+
+
+def fresh() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_a_difference_by_hand() -> None:
+    found = paired_difference(study([30.0, 31.0, 35.0], [29.0, 29.0, 32.0]), "lambda1", 0.0, 1.0)
+    assert found.by_seed == (1.0, 2.0, 3.0)
+    assert (found.difference, found.seeds, found.images, found.reason) == (2.0, 3, None, None)
+    half = 4.302652729911275 / np.sqrt(3)  # t of 2 degrees of freedom at 97.5 %; the standard deviation is 1
+    assert [found.low, found.high] == pytest.approx([2 - half, 2 + half])
+    assert found.interval == "Student's t over seeds, paired"
+
+
+@given(FIGURES, FIGURES, st.randoms(use_true_random=False))
+def test_differences_are_scipy_s_antisymmetric_and_free_of_order(a: list[float], b: list[float], random) -> None:
+    rows = study(a, b)
+    found, back = (paired_difference(rows, "lambda1", *sides) for sides in ((0, 1), (1, 0)))
+    assert back.difference == -found.difference
+    mixed = rows.iloc[random.sample(range(len(rows)), len(rows))]
+    assert paired_difference(mixed, "lambda1", 0, 1) == found
+    count = min(len(a), len(b))
+    assert found.seeds == count
+    if count > 1 and np.ptp(found.by_seed) > 1e-6:
+        expected = stats.ttest_rel(a[:count], b[:count]).confidence_interval()
+        assert [found.low, found.high] == pytest.approx([expected.low, expected.high])
+
+
+def test_images_are_paired_and_seeds_stay_the_unit() -> None:
+    rows = study([30.0, 31.0], [29.0, 29.0])
+    rows["psnr_by_image"] = [[31.0, 29.0], [31.0, 31.5], [30.0, 29.0], [30.0, 30.0]]
+    found = paired_difference(rows, "lambda1", 0, 1)
+    assert found.by_seed == (0.5, 1.25)
+    assert (found.images, found.seeds) == (2, 2)
+    rows["psnr_by_image"] = [[31.0, np.inf], [31.0, 31.5], [30.0, 29.0], [np.nan, np.nan]]
+    found = paired_difference(rows, "lambda1", 0, 1)
+    assert (found.by_seed, found.seeds, found.images) == ((1.0,), 1, 0), "an image without a figure is left out"
+    rows["psnr_by_image"] = [[31.0, 29.0], [31.0, 31.5], [30.0], [30.0]]
+    with pytest.raises(ValueError, match="tested on 2 and on 1 images"):
+        paired_difference(rows, "lambda1", 0, 1)
+
+
+def test_other_axes_are_held_equal_and_averaged_within_a_seed() -> None:
+    rows = pd.DataFrame([
+        row(lambda1, seed, 30 + lambda1 * (1 + lambda2) + 5 * lambda2 + seed, lambda2=lambda2)
+        for lambda1 in (0.0, 1.0) for lambda2 in (0.0, 1.0) for seed in (0, 1)
+    ])  # fmt: skip
+    with pytest.raises(ValueError, match=r"seed 0 has 2 rows with lambda1=1\.0 that differ in lambda2: .* `within`"):
+        paired_difference(rows, "lambda1", 1.0, 0.0)
+    assert paired_difference(rows, "lambda1", 1.0, 0.0, within=["lambda2"]).by_seed == (1.5, 1.5)
+    again = pd.concat([rows, rows.assign(study="another")], ignore_index=True)
+    assert paired_difference(again, "lambda1", 1.0, 0.0, within=["lambda2"]).seeds == 2, "a shared trial counts once"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("protocol", "float"), ("test_pixels_sha256", "q"), ("sigma", 50.0), ("train_iterations", 9)]
+)
+def test_rows_that_do_not_compare_are_refused(column: str, value: object) -> None:
+    rows = study([30.0, 31.0], [29.0, 29.0]).assign(train_iterations=5)
+    rows[column] = [rows[column].iloc[0]] * 2 + [value] * 2
+    with pytest.raises(ValueError, match=f"^rows differ in {column} .* choose rows of one {column}$"):
+        paired_difference(rows, "lambda1", 0, 1)
+    if column == "train_iterations":
+        assert paired_difference(rows, column, 5, 9).seeds == 2, "what is compared may differ"
+    else:
+        with pytest.raises(ValueError, match="rows differ in"):
+            paired_difference(rows, column, rows[column].iloc[0], value)
+
+
+def test_times_of_different_devices_are_refused() -> None:
+    rows = study([30.0], [29.0]).assign(test_time_ms=[1.0, 2.0], device=["a", "b"])
+    with pytest.raises(ValueError, match="rows differ in device"):
+        paired_difference(rows, "lambda1", 0, 1, "test_time_ms")
+    assert paired_difference(rows, "lambda1", 0, 1).difference == 1.0
+
+
+def test_what_cannot_be_known_is_null_with_a_reason() -> None:
+    one = paired_difference(study([30.0], [29.0]), "lambda1", 0, 1)
+    assert (one.difference, one.low, one.high, one.interval) == (1.0, None, None, None)
+    assert one.reason == "1 paired seed: an interval needs 2"
+    none = paired_difference(study([None, 30.0], [29.0, None]), "lambda1", 0, 1)
+    assert (none.difference, none.seeds, none.reason) == (None, 0, "0 paired seeds: an interval needs 2")
+    nothing = paired_difference(study([None], [None]), "lambda1", 0, 1)
+    assert nothing.difference is None
+    with pytest.raises(ValueError, match=r"no row has lambda1=7; there is 0\.0, 1\.0"):
+        paired_difference(study([30.0], [29.0]), "lambda1", 0, 7)
+    with pytest.raises(KeyError, match="nonsense"):
+        paired_difference(study([30.0], [29.0]), "lambda1", 0, 1, "nonsense")
+    alone = unpaired_difference(study([30.0, 30.5], [29.0]), "lambda1", 0, 1)
+    assert (alone.difference, alone.low, alone.reason) == (1.25, None, "2 and 1 seeds: an interval needs 2 of each")
+
+
+def test_comparisons_carry_both_tests_and_holm_s_correction_over_those_made() -> None:
+    generator = np.random.default_rng(5)
+    rows = study(*(list(generator.normal(30 + lambda1, 0.3, 6)) for lambda1 in range(3)), [30.0])
+    table = comparisons(rows, "lambda1", fresh())
+    assert list(table.columns) == list(COMPARISONS)
+    assert list(zip(table["value_a"], table["value_b"], strict=True)) == [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 2),
+        (1, 3),
+        (2, 3),
+    ]
+    first = table.iloc[0]
+    a, b = (rows[rows["lambda1"] == value]["psnr_db"].to_numpy() for value in (0, 1))
+    assert first["p_rank"] == stats.wilcoxon(a - b).pvalue
+    assert (first["permutation"], first["p_permutation"]) == ("exact, 64", 2 / 64)
+    assert first["p_permutation_holm"] == pytest.approx(3 * 2 / 64), "three comparisons have a p-value"
+    assert table["p_permutation"].isna().tolist() == [False, False, True, False, True, True]
+    assert table["reason"].dropna().unique().tolist() == ["1 paired seed: an interval needs 2"]
+    planned = comparisons(rows, "lambda1", fresh(), pairs=[(0, 1)]).iloc[0]
+    assert planned["p_permutation_holm"] == planned["p_permutation"]
+    pd.testing.assert_frame_equal(comparisons(rows, "lambda1", fresh()), table)
+
+
+def test_unpaired_comparisons_are_welch_s_and_mann_and_whitney_s() -> None:
+    rows = study([30.0, 31.0, 33.5, 32.0], [29.0, 29.5, 28.0])
+    found = comparisons(rows, "lambda1", fresh(), paired=False).iloc[0]
+    a, b = (rows[rows["lambda1"] == value]["psnr_db"].to_numpy() for value in (0, 1))
+    welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert [found["low"], found["high"]] == pytest.approx([welch.low, welch.high])
+    assert found["p_rank"] == stats.mannwhitneyu(a, b).pvalue
+    assert (found["permutation"], found["p_permutation"]) == ("exact, 35", pytest.approx(2 / 35))
+
+
+def test_how_a_network_is_trained_is_told_by_these_columns() -> None:
+    """A field of the configuration that training reads and that this list lacks would be compared unnoticed."""
+    read = {name for name, field in Configuration.__dataclass_fields__.items() if "train" in field.metadata["stages"]}
+    told = {"task", "sigma", "protocol"}  # of the tested pixels
+    replicates = {
+        "seed",
+        "report_iterations",
+        "threads",
+        "alpha_split",
+    }  # the unit, and what changes no figure or only its bits
+    assert read - told - replicates <= set(TRAINED)
+    assert set(TRAINED) <= set(field_types())

@@ -1,0 +1,134 @@
+"""The compacted copy saves reading and never changes an answer, whatever happens to rows, to copies, and beside them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import analysis
+from studies.store.rows import curve_table, row_table
+from studies.store.store import CURVES_BYTES, Store
+
+STUDY = "compacted"
+IDS = "abcd"
+
+
+def end(store: Store, trial_id: str, error: str) -> None:
+    """Ends a trial with a row and a curve that hold `error`'s length, as a trial that has failed."""
+    row = row_table({"study": STUDY, "trial_id": trial_id, "status": "failed", "error": error})
+    curve = curve_table([{"stage": "train", "iteration": i} for i in (1, 2)], trial_id)
+    store.end_trial(STUDY, trial_id, row, curve)
+
+
+def copies(store: Store) -> list[str]:
+    """The names of the compacted copies in a store."""
+    return store.names(f"studies/{STUDY}", ".parquet")
+
+
+def seen(store: Store) -> dict[str, str]:
+    """What `analysis` and the store say of every trial, which must agree."""
+    frame = analysis.load(store.storage, STUDY)
+    rows = store.rows(STUDY, store.trial_ids(STUDY))
+    assert [row["trial_id"] for row in rows] == sorted(store.trial_ids(STUDY))
+    assert (frame["trial_id"].tolist() if len(frame) else []) == [row["trial_id"] for row in rows]
+    return {row["trial_id"]: row["error"] for row in rows}
+
+
+def test_new_forgotten_and_rewritten_rows_after_compaction(store: Store) -> None:
+    for trial_id in "abc":
+        end(store, trial_id, "first")
+    store.compact(STUDY)
+    assert copies(store) == ["curves.parquet", "trials.parquet"]
+    assert seen(store) == dict.fromkeys("abc", "first")
+    store.forget_trial(STUDY, "a")
+    store.forget_trial(STUDY, "b")
+    assert seen(store) == {"c": "first"}
+    end(store, "b", "the second time")
+    end(store, "d", "new")
+    assert seen(store) == {"b": "the second time", "c": "first", "d": "new"}
+    store.compact(STUDY)
+    assert seen(store) == {"b": "the second time", "c": "first", "d": "new"}
+    curves = analysis.load_curves(store.storage, STUDY)
+    assert list(zip(curves["trial_id"], curves["iteration"], strict=True)) == [(t, i) for t in IDS for i in (1, 2)]
+
+
+def test_a_copy_saves_reading(tmp_path: Path) -> None:
+    """Rows come from the copy alone: a row file of the same size and time may hold anything."""
+    store = Store(str(tmp_path))
+    for trial_id in IDS:
+        end(store, trial_id, "kept")
+    store.compact(STUDY)
+    for path in (tmp_path / "studies" / STUDY / "trials").iterdir():
+        stat = path.stat()
+        path.write_bytes(bytes(stat.st_size))
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert seen(store) == dict.fromkeys(IDS, "kept")
+    assert store.rows(STUDY, {"b"}, ("trial_id", "error")) == [{"trial_id": "b", "error": "kept"}]
+
+
+def test_a_row_written_again_with_the_same_size_is_read_again(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    path = tmp_path / "studies" / STUDY / "trials" / "a.parquet"
+    sizes = []
+    for error in ("first", "other"):
+        end(store, "a", error)
+        sizes.append(path.stat().st_size)
+        assert seen(store) == {"a": error}
+        store.compact(STUDY)
+        store.forget_trial(STUDY, "a")
+    assert sizes[0] == sizes[1]
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_a_damaged_copy_changes_nothing(cut: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        for trial_id in IDS:
+            end(store, trial_id, f"reason of {trial_id}")
+        expected = analysis.load(folder, STUDY)
+        store.compact(STUDY)
+        path = Path(folder, "studies", STUDY, "trials.parquet")
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(cut * len(whole))])
+        pd.testing.assert_frame_equal(analysis.load(folder, STUDY), expected)
+        pages = whole.index(b"reason of a")
+        path.write_bytes(whole[:pages] + b"REASON" + whole[pages + 6 :])
+        pd.testing.assert_frame_equal(analysis.load(folder, STUDY), expected)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["end", "forget", "compact", "stale"]), st.sampled_from(IDS)), max_size=14))
+def test_two_drivers_at_one_store_in_any_order(steps: list[tuple[str, str]]) -> None:
+    """`stale`: another driver writes a copy that it made before what happened since."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        end(store, "a", "0")
+        expected, older = {"a": "0"}, b""
+        for number, (step, trial_id) in enumerate(steps, start=1):
+            if step == "end" and trial_id not in expected:
+                expected[trial_id] = f"{number}"
+                end(store, trial_id, expected[trial_id])
+            elif step == "forget" and trial_id in expected:
+                del expected[trial_id]
+                store.forget_trial(STUDY, trial_id)
+            elif step == "compact":
+                older = store.read(f"studies/{STUDY}/trials.parquet") or b""
+                store.compact(STUDY)
+            elif step == "stale" and older:
+                store.write(f"studies/{STUDY}/trials.parquet", older)
+            assert seen(store) == expected
+
+
+def test_curves_that_are_too_many_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CURVES_BYTES > 10_000
+    monkeypatch.setattr("studies.store.store.CURVES_BYTES", 10)
+    store = Store(str(tmp_path))
+    end(store, "a", "x")
+    store.compact(STUDY)
+    assert copies(store) == ["trials.parquet"]
+    assert len(analysis.load_curves(tmp_path, STUDY)) == 2

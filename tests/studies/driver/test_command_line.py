@@ -1,0 +1,208 @@
+"""Mistakes: one line that names the value and the mend, exit status 2, nothing written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import ROOT, TINY, run_study
+
+from studies.driver.command_line import main, parse_assignments
+from studies.lambda_pareto import STUDY
+from studies.nodes import connection
+
+FLAGS = [
+    "--address",
+    "--preset",
+    "--data",
+    "--storage",
+    "--tracking-uri",
+    "--seeds",
+    "--concurrent",
+    "--gpus-per-trial",
+    "--pack",
+    "--dry-run",
+    "--set",
+]
+
+
+def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which the study is refused."""
+    with pytest.raises(SystemExit) as stop:
+        main(STUDY, None, ["--storage", str(storage), *arguments])
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2
+    assert err.count("\n") == 1, err
+    assert err.startswith("lambda_pareto.py: ")
+    assert "Traceback" not in out + err
+    assert not storage.exists()
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["--set", "lamda1=0"], "lamda1"),
+        (["--set", "lambda1"], "lambda1"),
+        (["--set", "lambda1="], "lambda1="),
+        (["--set", "lambda1=a"], "lambda1=a"),
+        (["--set", "lambda1=0,-1"], "lambda1=-1"),
+        (["--set", "lambda1=nan"], "lambda1=nan"),
+        (["--set", "sigma=0"], "sigma=0"),
+        (["--set", "sigma=-3"], "sigma=-3"),
+        (["--set", "cells=0"], "cells=0"),
+        (["--set", "columns=4-4"], "columns=4-4"),
+        (["--set", "kind=random"], "kind"),
+        (["--set", "seed=1", "seed=2"], "seed"),
+        (["--set", "seed=1,2", "--seeds", "2"], "seed"),
+        (["--set", "architecture=FPXP-FPFF-PFFP"], "'X'"),
+        (["--set", "architecture=FPFP-FPFF"], "4-4"),
+        (["--set", "warmup_iterations=500"], "warmup_iterations=500"),
+        (["--preset", "large"], "large"),
+        (["--preset", "proxy"], "--data"),
+        (["--data", "no/such/folder"], "no/such/folder"),
+        (["--seeds", "0"], "'0'"),
+        (["--concurrent", "many"], "many"),
+        (["--random", "-1"], "'-1'"),
+        (["--budget", "2"], "'2' is not a time"),
+        (["--budget", "h"], "'h' is not a time"),
+        (["--budget", "nanh"], "nan"),
+        (["--gpus-per-trial", "-1"], "-1"),
+        (["--gpus-per-trial", "1.5"], "1.5"),
+        (["--pack", "0"], "'0'"),
+        (["--address", "nowhere"], "nowhere"),
+        (["--address", "127.0.0.1:1"], "127.0.0.1:1"),
+        (["--storage", "gopher://x/y"], "gopher"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    assert named in refused(tmp_path / "runs", capsys, *arguments)
+
+
+def picture(folder: Path, name: str, side: int) -> Path:
+    """A random gray image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def test_a_bad_image_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    for split in ("train", "val", "test"):
+        picture(data / "bsds500" / split, f"{split}.png", 64)
+    arguments = ("--preset", "proxy", "--data", str(data))
+    small = picture(data / "bsds500/val", "small.png", 20)
+    assert "small.png: 20×20 pixels, smaller than the patch of 32" in refused(tmp_path / "runs", capsys, *arguments)
+    small.write_text("not an image")
+    assert "small.png" in refused(tmp_path / "runs", capsys, *arguments)
+    small.unlink()
+    (data / "bsds500/test/test.png").unlink()
+    assert "bsds500/test" in refused(tmp_path / "runs", capsys, *arguments)
+
+
+def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        main(STUDY, None, ["--storage", str(tmp_path / "file" / "runs")])
+    assert stop.value.code == 2
+    assert f"--storage {tmp_path}/file/runs" in capsys.readouterr().err
+
+
+def test_auto_without_a_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(connection, "_ADDRESS_FILE", tmp_path / "ray_current_cluster")
+    assert "ray start --head" in refused(tmp_path / "runs", capsys, "--address", "auto")
+
+
+def test_a_stale_address_is_answered_within_ten_seconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    stale = tmp_path / "ray_current_cluster"
+    stale.write_text("127.0.0.1:1")
+    monkeypatch.setattr(connection, "_ADDRESS_FILE", stale)
+    started = time.monotonic()
+    assert "127.0.0.1:1" in refused(tmp_path / "runs", capsys, "--address", "auto")
+    assert time.monotonic() - started < 10
+
+
+def test_something_else_at_the_address_is_not_a_cluster(tmp_path: Path) -> None:
+    """A web server accepts the connection and does not speak Ray's protocol."""
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
+    )  # fmt: skip
+    assert server.stdout is not None
+    try:
+        port = server.stdout.readline().split("port ")[1].split()[0]
+        started = time.monotonic()
+        done = run_study(tmp_path / "runs", "--address", f"127.0.0.1:{port}")
+        assert time.monotonic() - started < 20  # ten, and the start of Python and torch on a busy machine
+    finally:
+        server.kill()
+        server.communicate()
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_request_that_no_node_can_hold_is_refused(tmp_path: Path) -> None:
+    done = run_study(tmp_path / "runs", "--gpus-per-trial", "64")
+    assert done.returncode == 2
+    assert "--gpus-per-trial: a trial asks for 64 GPU" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_names_every_flag_and_field() -> None:
+    script = [sys.executable, str(ROOT / "studies/lambda_pareto.py"), "--help"]
+    shown = subprocess.run(
+        script, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}, check=True
+    ).stdout
+    assert all(flag in shown for flag in FLAGS)
+    assert "lambda1=0.01" in shown
+    assert "Grid" in shown, "the study's lab note"
+
+
+def test_dry_run_computes_and_writes_nothing(tmp_path: Path) -> None:
+    done = run_study(tmp_path / "runs", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "7 trials, 0 there, 7 to run" in done.stdout
+    assert all(word in done.stdout for word in ("searches", "trainings", "time", "disk", "basis"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_assignments_are_typed_and_several_values_are_an_axis() -> None:
+    found = parse_assignments(["lambda1=0,0.1", "columns=2-4-6", "sigma=50", "protocol=float"])
+    assert found == {"lambda1": [0.0, 0.1], "columns": [(2, 4, 6)], "sigma": [50.0], "protocol": ["float"]}
+
+
+def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(tmp_path: Path) -> None:
+    settings = (*TINY, "weights_learning_rate=0.025,1e30")
+    done = run_study(tmp_path / "runs", settings=settings)
+    assert done.returncode == 1, done.stderr
+    assert "search diverged: restoration_loss is" in done.stdout
+    assert "2 of 9 trials failed" in done.stdout
+    import analysis
+
+    rows = analysis.load(tmp_path / "runs")
+    failed = rows[rows["status"] == "failed"]
+    assert len(rows) == 9
+    assert (failed["weights_learning_rate"] == 1e30).all()
+    assert failed["error"].str.contains("diverged").all()
+    assert failed["psnr_db"].isna().all()
+    again = run_study(tmp_path / "runs", settings=settings)
+    assert again.returncode == 1
+    assert "9 there, 0 to run" in again.stdout

@@ -1,0 +1,43 @@
+"""The display: what a person reads while a study runs."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from studies.driver.progress import Progress, duration
+
+
+def shown(terminal: bool) -> str:
+    """What is written while two jobs run and one fails."""
+    out, now = io.StringIO(), iter(range(0, 10_000, 20))
+    console = Console(file=out, force_terminal=terminal, width=120, highlight=False)
+    with Progress(console, clock=lambda: next(now)) as progress:
+        progress.phase("searches", 2)
+        for key in ("a", "b"):
+            progress.started(key, f"λ1={key}", "search")
+        progress.progressed("a", {"iteration": 25, "iterations": 100, "seconds": 10.0, "record": {"psnr_db": 21.456}})
+        if terminal:
+            console.print(progress._render())
+        progress.ended("a", "FP-PF  40 s")
+        progress.ended("b", "diverged", failed=True)
+    return out.getvalue()
+
+
+def test_a_file_gets_plain_lines() -> None:
+    text = shown(terminal=False)
+    assert "λ1=a  search  25/100  21.46 dB  30 s left" in text
+    assert "done 1/2  λ1=a  FP-PF  40 s" in text
+    assert "failed 2/2  λ1=b  diverged" in text
+    assert "\x1b" not in text
+
+
+def test_a_terminal_gets_a_table() -> None:
+    text = shown(terminal=True)
+    for word in ("trial", "iteration", "PSNR so far", "time left", "25/100", "21.46 dB", "30 s left", "0 of 2 ended"):
+        assert word in text
+
+
+def test_durations_are_in_the_units_of_a_person() -> None:
+    assert [duration(s) for s in (5, 89, 600, 3 * 3600)] == ["5 s", "89 s", "10 min", "3.0 h"]

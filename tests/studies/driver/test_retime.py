@@ -1,0 +1,65 @@
+"""Networks of a finished study timed again, without training."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import analysis
+from analysis.rows.groups import by_device
+from clearer import timing
+from studies.driver import retime
+from studies.work import stages
+
+
+def test_another_device_gets_times_and_a_figure_of_its_own(
+    study_storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = tmp_path / "runs"
+    shutil.copytree(study_storage, storage)
+    rows = analysis.load(storage)
+    trained = sorted((storage / "stages/train").rglob("*"))
+    for module in (timing, stages, retime):
+        monkeypatch.setattr(module, "device_name", lambda *_: "another device")
+    assert retime.main([str(storage), "lambda_pareto"]) == 0
+    assert f"{len(rows)} trials timed on another device" in capsys.readouterr().out
+    assert sorted((storage / "stages/train").rglob("*")) == trained
+    later = analysis.load_timings(storage)
+    assert set(later["trial_id"]) == set(rows["trial_id"])
+    assert (later["test_time_ms"] > 0).all()
+    assert analysis.load(storage).equals(rows), "rows stay as they were"
+    devices = dict(by_device(rows, later))
+    assert set(devices) == {"another device", rows["device"].iloc[0]}
+    assert all(len(part) == len(rows) for part in devices.values())
+    assert (storage / "studies/lambda_pareto/report/pareto_test_time_device_2.svg").exists()
+
+
+def test_a_trial_that_cannot_be_timed_leaves_the_others_their_times(
+    study_storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = tmp_path / "runs"
+    shutil.copytree(study_storage, storage)
+    for module in (timing, stages, retime):
+        monkeypatch.setattr(module, "device_name", lambda *_: "another device")
+    first, timed = sorted(analysis.load(storage)["architecture"])[0], stages.run_timing
+
+    def unsteady(c, architecture, *more):  # type: ignore[no-untyped-def]
+        if str(architecture) == first:
+            raise timing.UnsteadyError("the device is not steady")
+        return timed(c, architecture, *more)
+
+    monkeypatch.setattr(stages, "run_timing", unsteady)
+    assert retime.main([str(storage), "lambda_pareto"]) == 1
+    assert f"{first}  not timed: the device is not steady" in capsys.readouterr().out
+    rows, later = analysis.load(storage), analysis.load_timings(storage)
+    assert set(later["trial_id"]) == set(rows[rows["architecture"] != first]["trial_id"])
+
+
+def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([str(tmp_path), "nothing"], [str(tmp_path), "nothing", "--gpu"]):
+        with pytest.raises(SystemExit) as stop:
+            retime.main(arguments)
+        assert stop.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,69 @@
+"""The trials of a grid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+
+import pytest
+
+from clearer.fields import ConfigurationError
+from clearer.presets import PRESETS, label
+from studies.driver.study import random_architectures
+from studies.lambda_pareto import STUDY
+
+
+def test_the_quick_study_holds_six_searches_and_three_random_architectures_at_two_seeds() -> None:
+    trials = STUDY.trials("quick", {}, seeds=1)
+    assert Counter(c.kind for c in trials) == {"searched": 12, "random": 6, "given": 4}
+    assert {(c.lambda1, c.lambda2, c.seed) for c in trials[:12]} == set(product((0, 0.01, 0.1), (0, 0.1), (0, 1)))
+    assert len({c.architecture for c in trials[12:]}) == 5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_trial_of_every_preset_is_different(preset: str) -> None:
+    trials = STUDY.trials(preset, {}, seeds=3)
+    assert len({c.trial_id for c in trials}) == len(trials) == 3 * len(STUDY.trials(preset, {"seed": [0]}, seeds=1))
+
+
+def test_more_seeds_keep_the_trials_that_are_there() -> None:
+    once, thrice = (STUDY.trials("quick", {}, seeds=n) for n in (1, 3))
+    assert {c.trial_id for c in once} < {c.trial_id for c in thrice}
+    assert {c.seed for c in thrice} == {0, 1, 2}
+
+
+def test_an_axis_of_the_search_does_not_multiply_the_random_architectures() -> None:
+    trials = STUDY.trials("quick", {"lambda1": [0.0, 0.2, 0.4, 0.8], "momentum": [0.5, 0.9], "seed": [1]}, seeds=1)
+    assert sum(c.kind == "random" for c in trials) == 3
+    assert sum(c.kind == "searched" for c in trials) == 4 * 2 * 2
+    assert {c.trial_id for c in trials if c.kind == "random"} < {c.trial_id for c in STUDY.trials("quick", {}, seeds=1)}
+
+
+def test_an_axis_of_the_training_multiplies_all() -> None:
+    trials = STUDY.trials("quick", {"sigma": [30.0, 50.0]}, seeds=1)
+    assert len(trials) == 2 * 22
+    for sigma in (30.0, 50.0):
+        assert len({c.architecture for c in trials if c.kind == "random" and c.sigma == sigma}) == 3
+
+
+def test_a_given_architecture_is_one_trial() -> None:
+    trials = STUDY.trials("quick", {"architecture": ["FPFP-FPFF-PFFP"], "seed": [0]}, seeds=1)
+    assert [(c.kind, c.architecture) for c in trials] == [("given", "FPFP-FPFF-PFFP")]
+
+
+def test_random_architectures_are_different_and_more_keep_the_first() -> None:
+    few, many = (random_architectures((4, 4, 4), n) for n in (3, 50))
+    assert many[:3] == few
+    assert len(set(many)) == 50
+    assert len(random_architectures((1, 1), 99)) == 4, "no more than there are"
+
+
+def test_mistakes_name_the_field() -> None:
+    for assigned in ({"nope": [1]}, {"kind": ["random"]}, {"lambda1": [-1.0]}):
+        with pytest.raises(ConfigurationError, match=next(iter(assigned))):
+            STUDY.trials("quick", assigned, seeds=1)
+
+
+def test_labels_tell_trials_apart() -> None:
+    trials = STUDY.trials("quick", {}, seeds=2)
+    assert len({label(c) for c in trials}) == len(trials)

@@ -1,0 +1,153 @@
+"""`python -m studies.store.store gc`: frees what no study needs, in a folder and on S3, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from running import ROOT
+
+from clearer.configuration import Configuration
+from studies.driver.study import configuration
+from studies.planning import collect
+from studies.store import claims
+from studies.store.claims import Claims
+from studies.store.rows import curve_table, row_table
+from studies.store.store import Store
+from studies.store.study_file import write_study
+from studies.work import stages
+
+ENDED: Configuration = configuration("quick", {"lambda1": 0.0, "lambda2": 0.0})
+PLANNED: Configuration = configuration("quick", {"lambda1": 0.5, "lambda2": 0.0})
+
+
+def stage(store: Store, kind: str, key: str) -> str:
+    """Writes a finished stage of ten bytes and a result of two."""
+    store.finish(kind, key, {}, {"file": b"0123456789"})
+    return f"stages/{kind}/{key}/result.json"
+
+
+@pytest.fixture
+def needed(store: Store) -> set[str]:
+    """The files of a store with one trial that has ended and one that has only been searched."""
+    search = stages.search_key(PLANNED, stages.fingerprints(PLANNED, None))
+    names = {stage(store, kind, "ended") for kind in ("search", "train", "test", "time", "reference")}
+    names |= {stage(store, "search", search)}
+    store.save_checkpoint("search", "under way", 5, b"state")
+    write_study(store, "s", "quick", [ENDED, PLANNED], "command")
+    row = {"study": "s", "trial_id": ENDED.trial_id, **{f"{kind}_key": "ended" for kind in ("search", "train", "test")}}
+    store.end_trial("s", ENDED.trial_id, row_table(row), curve_table([], ENDED.trial_id))
+    return {name for name in store.files("") if "under way" not in name}
+
+
+def left(store: Store) -> set[str]:
+    return {name for name in store.files("") if not name.startswith(claims.FOLDER)}
+
+
+def test_what_no_trial_refers_to_is_reported_and_then_freed(
+    store: Store, needed: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage(store, "train", "forgotten")
+    store.write("stages/search/ended/checkpoint-000000009", b"late")
+    store.write("stages/search/ended/file.0.partial", b"cut off")
+    store.write("ray/tune-x/state.json", b"{}")
+    store.write(f"{claims.FOLDER}/0", claims.sealed(claims._this_process() | {"process": 2**22 + 1, "names": ["a"]}))
+    before = left(store)
+    assert collect.main(["gc", store.storage]) == 0
+    assert left(store) == before, "dry by default"
+    said = capsys.readouterr().out
+    assert collect.main(["gc", store.storage, "--delete"]) == 0
+    freed = capsys.readouterr().out
+    assert said.splitlines()[:-1] == freed.splitlines()[:-1]
+    lines = [line.split(maxsplit=3) for line in said.splitlines()]
+    assert {what: (int(count), size) for count, size, _, what in lines[:-1] if "claims" not in what} == {
+        "checkpoints of finished stages": (1, "4"),
+        "unfinished files": (1, "7"),
+        "folders of Ray's temporary files": (1, "2"),
+        "search stages that no trial refers to": (1, "5"),
+        "train stages that no trial refers to": (1, "12"),
+    }
+    assert [count for count, _, _, what in lines[:-1] if "claims" in what] == ["1"]
+    assert said.splitlines()[-1].endswith("bytes can be freed; add --delete")
+    assert freed.splitlines()[-1].endswith("bytes freed")
+    assert left(store) == needed
+    assert store.names(claims.FOLDER) == []
+    assert collect.main(["gc", store.storage, "--delete"]) == 0
+    assert capsys.readouterr().out == "0 bytes freed\n"
+
+
+def test_what_a_running_study_uses_stays(store: Store, needed: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    stage(store, "train", "not yet in study.json")
+    store.write("stages/search/ended/file.0.partial", b"being written")
+    store.write("stages/search/ended/checkpoint-000000009", b"late")
+    store.write("ray/tune-x/state.json", b"{}")
+    before = left(store)
+    with Claims(store) as running:
+        assert running.take({"job": {"search/under way"}})
+        assert collect.main(["gc", store.storage, "--delete"]) == 0
+        assert before - left(store) == {"stages/search/ended/checkpoint-000000009"}
+        assert store.filesystem.get_file_info(store.path("stages/search/ended/file.0.partial")).is_file
+    assert f"process {os.getpid()} on " in capsys.readouterr().out
+
+
+def test_a_study_that_begins_meanwhile_stops_it(
+    store: Store, needed: set[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    survey = collect.Survey
+
+    def slow(*arguments: object) -> collect.Survey:
+        found = survey(*arguments)  # type: ignore[arg-type]
+        store.write(
+            f"{claims.FOLDER}/0", claims.sealed({"host": "h", "machine": "m", "process": 1, "born": "1", "names": []})
+        )
+        return found
+
+    monkeypatch.setattr(collect, "Survey", slow)
+    before = left(store)
+    with pytest.raises(SystemExit, match="2"):
+        collect.main(["gc", store.storage, "--delete"])
+    assert "a study has begun" in capsys.readouterr().err
+    assert left(store) == before
+
+
+def test_without_their_images_the_stages_of_unfinished_trials_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(str(tmp_path))
+    write_study(store, "s", "proxy", [configuration("proxy", {})], "command")
+    stage(store, "search", "whose")
+    store.write("stages/search/whose/file.0.partial", b"cut off")
+    assert collect.main(["gc", str(tmp_path), "--delete"]) == 0
+    assert "name --data" in capsys.readouterr().out
+    assert store.files("stages") == ["search/whose/file", "search/whose/result.json"]
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["gc", "nowhere"], ["gc"], [], ["gc", "x://y"], ["gc", ".", "--data", "nowhere"]]
+)
+def test_a_mistake_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "studies" / "s").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "studies.store.store", *arguments],
+        capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["s", "studies"]
+
+
+def test_files_that_nobody_has_finished_for_an_hour_are_freed_beside_a_running_study(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for name in ("old", "new"):
+        store.write(f"stages/search/k/{name}.partial", b"")
+    hours_ago = time.time() - 2 * collect.LEFT_SECONDS
+    os.utime(tmp_path / "stages/search/k/old.partial", (hours_ago, hours_ago))
+    with Claims(store):
+        assert collect.main(["gc", str(tmp_path), "--delete"]) == 0
+    assert [path.name for path in tmp_path.rglob("*.partial")] == ["new.partial"]

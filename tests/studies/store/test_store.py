@@ -1,0 +1,96 @@
+"""The store, in a folder and on S3: whole or not at all, never half-read."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from analysis.storage.places import StorageError, redacted
+from studies.store.rows import curve_table
+from studies.store.store import Store, from_parquet
+
+
+def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
+    store.check_writable()
+    assert store.result("train", "k") is None
+    store.save_checkpoint("train", "k", 1, b"one")
+    assert store.result("train", "k") is None
+    store.finish("train", "k", {"seconds": 1.5}, {"network.safetensors": b"weights"})
+    assert store.result("train", "k") == {"seconds": 1.5}
+    assert store.read("stages/train/k/network.safetensors") == b"weights"
+    assert store.names("stages/train/k") == ["network.safetensors", "result.json"]
+
+
+def test_the_newest_checkpoint_comes_first_and_one_before_it_is_kept(store: Store) -> None:
+    for iteration in (5, 10, 100, 1000):
+        store.save_checkpoint("search", "c", iteration, str(iteration).encode())
+    assert store.checkpoints("search", "c") == [b"1000", b"100"]
+
+
+def test_a_worker_that_was_replaced_changes_nothing_when_it_writes_late(store: Store) -> None:
+    store.save_checkpoint("train", "late", 5, b"five")
+    store.finish("train", "late", {"host": "replacement"}, {"network.safetensors": b"weights"})
+    store.save_checkpoint("train", "late", 7, b"seven")
+    assert store.names("stages/train/late") == ["network.safetensors", "result.json"]
+    store.write("stages/train/late/checkpoint-000000008", b"killed before it looked")
+    store.finish("train", "late", {"host": "replaced"}, {"network.safetensors": b"other"})
+    assert store.result("train", "late") == {"host": "replacement"}
+    assert store.read("stages/train/late/network.safetensors") == b"weights"
+    assert store.names("stages/train/late") == ["network.safetensors", "result.json"]
+
+
+def test_a_file_is_removed_once_or_twice(store: Store) -> None:
+    store.write("folder/file", b"")
+    store.remove("folder/file")
+    store.remove("folder/file")
+    assert store.names("folder") == []
+
+
+def test_one_listing_finds_the_finished_stages_and_their_bytes(store: Store) -> None:
+    store.finish("listed", "a", {}, {"network.safetensors": b"weights"})
+    store.finish("listed", "b", {}, {})
+    store.save_checkpoint("listed", "under way", 1, b"one")
+    assert store.finished("listed") == {"a": len("weights") + len("{}"), "b": len("{}")}
+    assert store.finished("no such stage") == {}
+
+
+def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
+    curve = curve_table([{"stage": "train", "iteration": 1}], "t")
+    for value in ("first", "second"):
+        store.end_trial("s", "t", pa.table({"study": [value]}), curve)
+    assert store.trial_ids("s") == {"t"}
+    assert store.rows("s", {"t", "missing"}) == [{"study": "first"}]
+    assert from_parquet(store.read("studies/s/curves/t.parquet"))[0]["iteration"] == 1
+    store.forget_trial("s", "t")
+    assert store.trial_ids("s") == set()
+
+
+def test_what_was_cut_short_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write("kept", b"old")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, usual[1]))  # the disk takes no more than this of a file
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.write("kept", bytes(2**18))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert (tmp_path / "kept").read_bytes() == b"old"
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"):  # written, and the rename refused
+        store.write("folder", b"new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "kept"]
+
+
+def test_a_storage_of_no_known_kind_is_named_without_its_secrets() -> None:
+    with pytest.raises(StorageError, match=r"gopher://\*\*\*@host") as refusal:
+        Store("gopher://user:hunter2@host/x")
+    assert "hunter2" not in str(refusal.value)
+    assert redacted("s3://key:pw@b/p?secret_key=abc&region=x") == "s3://***@b/p?secret_key=***&region=x"
+    assert redacted("s3://key:a/b+c@b/p -> abfs://c/p?sig=x%2F&se=1") == "s3://***@b/p -> abfs://c/p?sig=***&se=1"
+    assert redacted("x?X-Amz-Credential=a&X-Amz-Signature=b") == "x?X-Amz-Credential=***&X-Amz-Signature=***"
+    for harmless in ("http://127.0.0.1:5000 a@b", "sigma=30", "s3://b/p?endpoint_override=127.0.0.1:9000&scheme=http"):
+        assert redacted(harmless) == harmless
