@@ -31,6 +31,10 @@ from clearer.fields import (
 from clearer.images.datasets import DATASETS, PAIRINGS, misuse
 
 KINDS = ("searched", "random", "given")
+NETWORK, SCORED = "search train test time", "test time reference"
+"""The stages whose cost follows from the network's shape, and those whose cost follows from the test images."""
+COUNTS: Check = (lambda v: all(n > 0 for n in v), "must be greater than 0")
+TIMES: Check = (lambda v: all(t > 0 for t in v), "must be greater than 0")
 _PRINTABLE: Check = (lambda v: v.isprintable(), "must be one line")
 _FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', '.join(DATASETS)}, or a folder")
 
@@ -44,52 +48,107 @@ class Configuration:
     """
 
     # Which architecture
-    kind: str = setting("searched", "", "searched, drawn at random, or given", one_of(*KINDS))
-    architecture: str = setting("", "", "the text form, for a random or a given architecture")
-    cells: int = setting(3, "search", "S; section 4.1", POSITIVE)
-    columns: tuple[int, ...] = setting(
-        (4,), "search", "N_i; section 4.1", (lambda v: all(n > 0 for n in v), "must be greater than 0")
+    kind: str = setting("searched", "", "searched, drawn at random, or given", one_of(*KINDS), about="named")
+    architecture: str = setting("", "", "the text form, for a random or a given architecture", about="named")
+    cells: int = setting(3, "search", "S; section 4.1", POSITIVE, about="shape named", cost=NETWORK)
+    columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", COUNTS, about="shape named", cost=NETWORK)
+    channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE, about="shape", cost=NETWORK)
+    image_channels: int = setting(
+        1,
+        "search train test time",
+        "1 gray, 3 RGB",
+        one_of(1, 3),
+        about="shape images pixels",
+        cost=f"{NETWORK} reference",
     )
-    channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE)
-    image_channels: int = setting(1, "search train test time", "1 gray, 3 RGB", one_of(1, 3))
     mixing: str = setting(
-        "parallel", "search", "Eq. 1; sequential is the released code's", one_of("parallel", "sequential")
+        "parallel",
+        "search",
+        "Eq. 1; sequential is the released code's",
+        one_of("parallel", "sequential"),
+        cost="search",
     )
 
     # What is restored
-    task: str = setting("denoise", "search train test", "section 4", one_of("denoise", "derain"))
-    dataset: str = setting("bsds500", "search train test", f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER)
-    test_set: str = setting("", "test", "empty: the dataset's own; else as dataset; section 4.2", _PRINTABLE)
+    task: str = setting(
+        "denoise",
+        "search train test",
+        "section 4",
+        one_of("denoise", "derain"),
+        about="images pixels named",
+        cost=SCORED,
+    )
+    dataset: str = setting(
+        "bsds500",
+        "search train test",
+        f"section 4.2; {', '.join(DATASETS)}, or a folder",
+        _FOLDER,
+        about="images named",
+    )
+    test_set: str = setting(
+        "",
+        "test",
+        "empty: the dataset's own; else as dataset; section 4.2",
+        _PRINTABLE,
+        about="images pixels",
+        cost=SCORED,
+    )
     pairing: str = setting(
-        "clean_left", "search train test", "how a folder holds pairs for derain; Rain800's", one_of(*PAIRINGS)
+        "clean_left",
+        "search train test",
+        "how a folder holds pairs for derain; Rain800's",
+        one_of(*PAIRINGS),
+        about="images",
     )
     grayscale: str = setting(
-        "pillow", "search train test", "Pillow's L (released code), or MATLAB's rgb2gray", one_of("pillow", "bt601")
+        "pillow",
+        "search train test",
+        "Pillow's L (released code), or MATLAB's rgb2gray",
+        one_of("pillow", "bt601"),
+        about="images pixels",
     )
-    allow_overlap: bool = setting(False, "", "run although train, validation and test share images")
-    sigma: float = setting(30.0, "search train test", "noise, 0-255 scale; section 4.2", POSITIVE)
+    allow_overlap: bool = setting(False, "", "run although train, validation and test share images", about="images")
+    sigma: float = setting(
+        30.0, "search train test", "noise, 0-255 scale; section 4.2", POSITIVE, about="pixels member named"
+    )
     protocol: str = setting(
-        "clip8", "search train test", "how noise is made; clip8 is the released code's", one_of("clip8", "float")
+        "clip8",
+        "search train test",
+        "how noise is made; clip8 is the released code's",
+        one_of("clip8", "float"),
+        about="pixels member",
     )
-    weights_split: str = setting("train", "search train", "what the weights learn from", one_of("train", "validation"))
+    weights_split: str = setting(
+        "train", "search train", "what the weights learn from", one_of("train", "validation"), about="images"
+    )
     alpha_split: str = setting(
-        "validation", "search train", "what α learns from, and curves watch", one_of("train", "validation")
+        "validation",
+        "search train",
+        "what α learns from, and curves watch",
+        one_of("train", "validation"),
+        about="images",
     )
 
     # Losses
-    lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE)
-    lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE)
-    complexity: str = setting("parameters", "search", "Eq. 5", one_of("parameters", "flops", "time", "authors"))
+    lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, about="member named")
+    lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, about="member named")
+    complexity: str = setting(
+        "parameters", "search", "Eq. 5", one_of("parameters", "flops", "time", "authors"), about="member"
+    )
     module_times_ms: tuple[float, ...] = setting(
-        (),
-        "search",
-        "measured C^p, C^f of each cell, for complexity=time",
-        (lambda v: all(t > 0 for t in v), "must be greater than 0"),
+        (), "search", "measured C^p, C^f of each cell, for complexity=time", TIMES, about="member"
     )
 
     # Search
-    batch_size: int = setting(32, "search train", "section 4.1", POSITIVE)
-    patch_size: int = setting(64, "search train", "pixels; section 4.1", (lambda v: v >= 8, "must be 8 or greater"))
+    batch_size: int = setting(32, "search train", "section 4.1", POSITIVE, cost="search train")
+    patch_size: int = setting(
+        64,
+        "search train",
+        "pixels; section 4.1",
+        (lambda v: v >= 8, "must be 8 or greater"),
+        about="images",
+        cost="search train",
+    )
     search_iterations: int = setting(10_000, "search", "section 4.1", POSITIVE)
     warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1", NOT_NEGATIVE)
     search_epoch_iterations: int = setting(50, "search", "schedule steps; released code", POSITIVE)
@@ -101,7 +160,7 @@ class Configuration:
     alpha_weight_decay: float = setting(1e-3, "search", "section 4.1", NOT_NEGATIVE)
     alpha_beta1: float = setting(0.5, "search", "released code", FRACTION)
     alpha_beta2: float = setting(0.999, "search", "released code", FRACTION)
-    alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE)
+    alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE, about="member")
     alpha_statistics: str = setting(
         "running", "search", "batch norm in the α step; released code", one_of("running", "batch")
     )
@@ -113,14 +172,13 @@ class Configuration:
     )
     search_tolerance: float = setting(0.02, "search", "the most that α may move and count as unchanged", FRACTION)
     clip_norm: float = setting(5.0, "search train", "global gradient norm of the weights; released code", POSITIVE)
-    initial_std: float = setting(1e-3, "search train", "convolutions; released code", POSITIVE)
+    initial_std: float = setting(1e-3, "search train", "convolutions; released code", POSITIVE, about="member")
 
     # Training of the derived network
     train_iterations: int = setting(100_000, "train", "section 4.1", POSITIVE)
     train_epoch_iterations: int = setting(100, "train", "schedule steps; released code", POSITIVE)
     train_learning_rate: float = setting(0.01, "train", "released code", POSITIVE)
     train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
-
     train_halving: int = setting(
         0,
         "",
@@ -130,17 +188,27 @@ class Configuration:
 
     # Test and testing time
     test_border: str = setting(
-        "crop64", "test time", "crop to multiples of 64 (released code), or the whole image", one_of("crop64", "whole")
+        "crop64",
+        "test time",
+        "crop to multiples of 64 (released code), or the whole image",
+        one_of("crop64", "whole"),
+        about="pixels",
+        cost=SCORED,
     )
-    test_limit: int = setting(0, "test time", "the first so many test images by name; 0: all", NOT_NEGATIVE)
-    self_ensemble: int = setting(8, "test time", "flips and rotations averaged; section 4.1", one_of(1, 8))
-    time_images: int = setting(4, "time", "test images in one timed call", POSITIVE)
-    time_series: int = setting(6, "time", "series of timed calls", POSITIVE)
-    time_calls: int = setting(10, "time", "calls in a series", POSITIVE)
+    test_limit: int = setting(
+        0, "test time", "the first so many test images by name; 0: all", NOT_NEGATIVE, about="images", cost=SCORED
+    )
+    self_ensemble: int = setting(
+        8, "test time", "flips and rotations averaged; section 4.1", one_of(1, 8), cost="test time"
+    )
+    time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, cost="time")
+    time_series: int = setting(6, "time", "series of timed calls", POSITIVE, cost="time")
+    time_calls: int = setting(10, "time", "calls in a series", POSITIVE, cost="time")
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
     time_spread_limit: float = setting(0.03, "time", "a time whose series spread by more is refused", POSITIVE)
-
-    reference_images: int = setting(10, "reference", "validation images that tune the classical denoisers", POSITIVE)
+    reference_images: int = setting(
+        10, "reference", "validation images that tune the classical denoisers", POSITIVE, cost="reference"
+    )
 
     # How it runs
     seed: int = setting(
@@ -148,6 +216,7 @@ class Configuration:
         "search train",
         "the replicate; named streams are spawned from it",
         (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"),
+        about="member named",
     )
     report_iterations: int = setting(100, "search train", "iterations between two rows of a curve", POSITIVE)
     precision: str = setting(
@@ -155,8 +224,11 @@ class Configuration:
         "search train",
         "of forward and backward passes; weights, losses and scores are fp32 whatever it is",
         one_of("fp32", "bf16"),
+        cost="search train",
     )
-    threads: int = setting(1, "search train time", "CPU threads; sums, hence bits, depend on it", POSITIVE)
+    threads: int = setting(
+        1, "search train time", "CPU threads; sums, hence bits, depend on it", POSITIVE, cost=NETWORK
+    )
 
     def __post_init__(self) -> None:
         for name, hint in field_types().items():
@@ -241,15 +313,25 @@ class Configuration:
 
     def values(self) -> dict[str, Any]:
         """Every field as a plain JSON value."""
-        return self._plain(field_types())
-
-    def _plain(self, names: Iterable[str]) -> dict[str, Any]:
-        values = ((name, getattr(self, name)) for name in names)
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in values}
+        return {name: _plain(getattr(self, name)) for name in field_types()}
 
     def of_stage(self, stage: str) -> dict[str, Any]:
-        """The values of the fields that determine `stage`."""
-        return self._plain(_fields_of(stage))
+        """What determines `stage`: the values of its fields, under the names and in the form that keys hold."""
+        return self._as_kept(stage)
+
+    def _as_kept(self, stage: str | None = None) -> dict[str, Any]:
+        """The values as identities and keys hold them, of all fields or of a stage's.
+
+        Fields that were added later are left out where they mean what was so before, and fields that were renamed or removed
+        stand as they did: so a new version finds what older ones stored.
+        """
+        kept = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if (stage is None or stage in field.metadata["stages"]) and value != field.metadata["before"]:
+                kept[_FORMERLY.get(field.name, field.name)] = _plain(value)
+        gone = {name: value for name, (value, stages) in REMOVED.items() if stage is None or stage in stages}
+        return kept | gone
 
     def with_values(self, **values: Any) -> Configuration:
         """A copy with some fields replaced, checked as a whole."""
@@ -258,12 +340,47 @@ class Configuration:
     @functools.cached_property
     def trial_id(self) -> str:
         """12 hex digits of the SHA-256 of the canonical JSON of all values."""
-        return digest(self.values())[:12]
+        return digest(self._as_kept())[:12]
 
     @property
     def replicate_id(self) -> str:
         """As `trial_id`, of all values but the seed: replicates share it."""
-        return digest({name: value for name, value in self.values().items() if name != "seed"})[:12]
+        return digest({name: value for name, value in self._as_kept().items() if name != "seed"})[:12]
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> Configuration:
+        """The configuration that some version of this project wrote as `values`; it has the identity that it had then.
+
+        Raises:
+            ConfigurationError: a field that this version does not know, or a value that it can't take.
+        """
+        found = {RENAMED.get(name, name): value for name, value in values.items()}
+        for name, (value, _) in REMOVED.items():
+            if found.pop(name, value) != value:
+                raise ConfigurationError(
+                    f"{name}: this version has no such field any more, and only {value!r} means as now"
+                )
+        unknown = found.keys() - field_types().keys()
+        if unknown:
+            raise ConfigurationError(f"{', '.join(sorted(unknown))}: no field of this version; a newer one wrote it")
+        return cls(**found)
+
+
+RENAMED: Mapping[str, str] = {}
+"""Today's names of fields that had others, by those."""
+_FORMERLY = {new: old for old, new in RENAMED.items()}
+REMOVED: Mapping[str, tuple[Any, tuple[str, ...]]] = {}
+"""Fields that there were: the value that means as now, and the stages that they determined."""
+
+
+def fields_about(word: str) -> frozenset[str]:
+    """The fields of which `clearer.fields.setting` says that they are about `word`."""
+    return frozenset(f.name for f in dataclasses.fields(Configuration) if word in f.metadata["about"])
+
+
+def cost_fields(stage: str) -> tuple[str, ...]:
+    """The fields from which the cost of a stage, or of a step of it, follows."""
+    return tuple(f.name for f in dataclasses.fields(Configuration) if stage in f.metadata["cost"])
 
 
 SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)) - {
@@ -273,9 +390,8 @@ SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.m
 """The fields that only a search reads; `cells` and `columns` follow from an architecture where there is one."""
 
 
-@functools.cache
-def _fields_of(stage: str) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(Configuration) if stage in f.metadata["stages"])
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def digest(value: Any) -> str:

@@ -34,10 +34,28 @@ def one_of(*choices: Any) -> Check:
     return (lambda v: v in choices, f"must be one of {', '.join(map(str, choices))}")
 
 
-def setting(default: Any, stages: str, source: str, check: Check | None = None) -> Any:
-    """A configuration field: its default, the stages that it determines, where the value is from, what it may be."""
+ALWAYS: Any = object()
+"""`before` of the fields of the first version, which are part of every identity."""
+
+
+def setting(
+    default: Any, stages: str, source: str, check: Check | None = None, *, about: str = "", cost: str = "", before: Any = ALWAYS
+) -> Any:  # fmt: skip
+    """A configuration field: all that the project knows of it stands here and nowhere else.
+
+    Args:
+        stages: the stages whose results follow from it.
+        source: where the default comes from.
+        check: which values it may have, and the text for others.
+        about: `images` (it names the images that are read), `pixels` (the scored pixels follow from it), `shape` (the
+            network's shape does), `member` (the members of one pack may differ in it), `named` (labels show it).
+        cost: the stages whose cost follows from it.
+        before: for a field that was added later, the value that means what was so without it. With this value it
+            is in no identity and no key, so what older versions stored stays valid.
+    """
+    metadata = {"stages": tuple(stages.split()), "source": source, "check": check, "before": before}
     return dataclasses.field(
-        default=default, metadata={"stages": tuple(stages.split()), "source": source, "check": check}
+        default=default, metadata={**metadata, "about": frozenset(about.split()), "cost": tuple(cost.split())}
     )
 
 

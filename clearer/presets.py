@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clearer.configuration import SEARCH_ONLY, Configuration, field_types
+from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
 from clearer.fields import as_text
 
 PROXY: Mapping[str, Any] = {
@@ -38,9 +38,6 @@ def preset_values(preset: str, task: str = "denoise") -> dict[str, Any]:
     return {**PRESETS[preset], **of_task}
 
 
-_SAID = {"kind", "architecture", "task", "sigma", "cells", "columns", "lambda1", "lambda2", "seed", "dataset"}
-
-
 _MORE_SAID = 4
 
 
@@ -60,7 +57,8 @@ def label(configuration: Configuration) -> str:
 
 def _differing(c: Configuration, preset: str) -> list[str]:
     usual = {**_DEFAULTS, **preset_values(preset, c.task)}
-    unread = _SAID if c.kind == "searched" else _SAID | SEARCH_ONLY
+    said = fields_about("named")
+    unread = said if c.kind == "searched" else said | SEARCH_ONLY
     return [name for name, value in usual.items() if name not in unread and getattr(c, name) != value]
 
 

@@ -18,13 +18,11 @@ goes on where the rows are. Proposals that were planned and not finished are run
 import argparse
 import sys
 
-import pandas as pd
-
 from clearer.configuration import Configuration
-from studies.driver.command_line import main, whole_number
+from studies.driver.command_line import main
+from studies.driver.options import whole_number
 from studies.driver.proposals import Adaptive, check_assigned
-from studies.driver.rounds import Findings
-from studies.driver.study import Study
+from studies.driver.study import Findings, Study
 
 TRIALS = {"quick": 6, "proxy": 30, "paper": 20}
 
@@ -38,10 +36,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def follow(findings: Findings) -> list[Configuration]:
     """The proposals of the next round."""
-    return Adaptive(findings, findings.options.trials or TRIALS[findings.options.preset]).next_round()
+    return Adaptive(findings, findings.options.more["trials"] or TRIALS[findings.options.preset]).next_round()
 
 
-def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+def answer(findings: Findings) -> list[str]:
     """What the sampler was taught."""
     return Adaptive(findings, 0).lines()
 

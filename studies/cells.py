@@ -13,8 +13,9 @@ Usually   --set lambda1=0.01,2x   --set cells=2,3   --set columns=2
 
 import sys
 
+from studies.driver.axes import Multiple
 from studies.driver.command_line import main
-from studies.driver.study import Multiple, Study
+from studies.driver.study import Study
 
 STUDY = Study(
     name="cells",

@@ -13,8 +13,9 @@ Usually   --set columns=3,5   --set columns=1-2-3,3-2-1   --set lambda1=2x
 
 import sys
 
+from studies.driver.axes import Multiple
 from studies.driver.command_line import main
-from studies.driver.study import Multiple, Study
+from studies.driver.study import Study
 
 COLUMNS = [(2,), (4,), (6,), (2, 4, 6), (6, 4, 2)]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from studies.nodes.preflight import main
+from studies.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["preflight", *sys.argv[1:]]))

@@ -2,7 +2,7 @@
 
 import sys
 
-from studies.driver.retime import main
+from studies.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["retime", *sys.argv[1:]]))

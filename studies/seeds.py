@@ -13,19 +13,16 @@ Usually   --set lambda1=0.1   --set lambda2=0.01
 
 import sys
 
-import pandas as pd
-
 from analysis.statistics.spread import spread_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
-from studies.driver.rounds import Findings
-from studies.driver.study import Study
+from studies.driver.study import Findings, Study
 
 
 def retrained(findings: Findings) -> list[Configuration]:
     """The architecture of each configuration's first seed, with the other seeds."""
     searched = [c for c in findings.trials if c.kind == "searched"]
-    rows = findings.rows()
+    rows = findings.rows
     found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
     first: dict[str, Configuration] = {}
     for c in searched:
@@ -38,9 +35,9 @@ def retrained(findings: Findings) -> list[Configuration]:
     return trials
 
 
-def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+def answer(findings: Findings) -> list[str]:
     """The standard deviations, each with what it is over."""
-    return spread_lines(rows)
+    return spread_lines(findings.rows)
 
 
 STUDY = Study(

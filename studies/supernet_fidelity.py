@@ -13,21 +13,19 @@ Usually   --set lambda1=0,0.1   --random 50
 
 import sys
 
-import pandas as pd
-
 from analysis.rows.load import load_oneshot
 from analysis.statistics.fidelity import fidelity_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
-from studies.driver.rounds import Findings
-from studies.driver.study import Study
-from studies.work.jobs import Job
-from studies.work.oneshot import STAGE, oneshot_key, write_oneshot
+from studies.driver.study import Findings, Study
+from studies.work.jobs import OneShot
+from studies.work.keys import oneshot_key
+from studies.work.oneshot import write_oneshot
 
 
 def scored(findings: Findings) -> list[Configuration]:
     """No further trials: has the trained architectures scored with the weights of each search, seed by seed."""
-    rows = findings.rows()
+    rows = findings.rows
     if not len(rows):
         return []
     jobs = {}
@@ -37,18 +35,18 @@ def scored(findings: Findings) -> list[Configuration]:
                 (rows["seed"] == c.seed) & (rows["columns"] == rows.set_index("trial_id")["columns"][c.trial_id])
             ]
             architectures = tuple(sorted(own["architecture"].unique()))
-            data = findings.fingerprints(c)
+            data = findings.pixels.of(c)
             key = oneshot_key(c, architectures, data)
-            jobs[key] = Job(STAGE, key, c, data, architectures=architectures)
-    findings.run_jobs("one-shot scores", list(jobs.values()))
+            jobs[key] = OneShot(key, c, data, architectures)
+    findings.compute("one-shot scores", list(jobs.values()))
     for key, job in jobs.items():
         write_oneshot(findings.store, "supernet_fidelity", job.configuration, key)
     return []
 
 
-def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+def answer(findings: Findings) -> list[str]:
     """Kendall's τ and the gap at argmax."""
-    return fidelity_lines(rows, load_oneshot(findings.store.storage, "supernet_fidelity"))
+    return fidelity_lines(findings.rows, load_oneshot(findings.store.storage, "supernet_fidelity"))
 
 
 STUDY = Study(

@@ -2,7 +2,7 @@
 
 import sys
 
-from studies.tracking.sync import main
+from studies.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["sync", *sys.argv[1:]]))

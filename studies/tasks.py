@@ -19,13 +19,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from analysis.statistics.transfer import transfer_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
-from studies.driver.rounds import Findings
-from studies.driver.study import Study
+from studies.driver.study import Findings, Study
 
 SIGMAS = (30.0, 50.0, 70.0)
 _OF_A_TASK = {"task", "sigma", "protocol", "grayscale", "pairing"}
@@ -43,9 +40,9 @@ def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
 def retrained(findings: Findings) -> list[Configuration]:
     """Every architecture that a task found, on every other task of the same seed and the same values of `--set`."""
     searched = [c for c in findings.trials if c.kind == "searched"]
-    rows = findings.rows()
+    rows = findings.rows
     found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
-    shared = {"seed", *findings.assigned} - _OF_A_TASK
+    shared = {"seed", *findings.options.assigned} - _OF_A_TASK
     return [
         target.with_values(kind="given", architecture=found[source.trial_id])
         for source in searched
@@ -60,11 +57,11 @@ def _task(c: Configuration) -> tuple[str, float]:
     return c.task, c.sigma
 
 
-def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
+def answer(findings: Findings) -> list[str]:
     """Own architecture against the others', task by task."""
-    is_whole = "task" in findings.assigned or any(c.task == "derain" for c in findings.trials)
+    is_whole = "task" in findings.options.assigned or any(c.task == "derain" for c in findings.trials)
     left_out = "deraining was left out: it needs --data DIR with rain800/"
-    return [*transfer_lines(rows), *(() if is_whole else (left_out,))]
+    return [*transfer_lines(findings.rows), *(() if is_whole else (left_out,))]
 
 
 STUDY = Study(

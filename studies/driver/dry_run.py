@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Sequence
-
-from rich.console import Console
+from collections.abc import Mapping, Sequence
 
 from clearer.timing import device_name
 from studies.driver.progress import duration
+from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
-from studies.nodes.connection import ClusterError, connect
-from studies.nodes.scheduling import Cluster
+from studies.nodes.connection import ClusterError
 from studies.planning.costs import ROW_BYTES, Costs
-from studies.planning.plan import Plan, plan
-from studies.store.store import Store
+from studies.planning.plan import Need, Plan
 from studies.work.stages import Place
 from studies.work.trials import Trial
 
@@ -24,61 +20,58 @@ _SLOTTED = ("reference", "search", "train", "test")
 """What runs side by side; testing times are taken one at a time."""
 
 
-def show(missing: Sequence[Trial], place: Place, cluster: Cluster, address: str | None, console: Console) -> int:
-    """Prints what the trials that are missing need, share and cost; the exit status.
+def show(missing: Sequence[Trial], session: Session) -> None:
+    """Prints what the trials that are missing need, share and cost.
 
     Raises:
         ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
     """
     if not missing:
-        return 0
-    threads = max(trial.configuration.threads for trial in missing)
-    slots = _slots(Request(threads, place.gpus), cluster, address)
-    store, is_elsewhere = Store(place.storage), address not in (None, "local")
+        return
+    threads, place = max(trial.configuration.threads for trial in missing), session.place
+    slots = _slots(Request(threads, place.gpus), session)
     device = functools.cache(lambda threads: device_name(place.device, threads))
-    wanted = plan(missing, store, None if is_elsewhere else device)
-    costs = Costs(store, place, wanted.finished, is_elsewhere)
-    for line in [*_stage_lines(wanted), *_cost_lines(wanted, costs, len(missing), place, slots)]:
-        console.print(line, soft_wrap=True)
-    return 0
+    plan = Plan(session.store, missing)
+    needs = plan.needs(device if session.is_local else None)
+    costs = Costs(session.store, place, plan.finished, not session.is_local)
+    for line in [*_stage_lines(needs), *_cost_lines(needs, costs, len(missing), place, slots)]:
+        session.console.print(line, soft_wrap=True)
 
 
-def _slots(request: Request, cluster: Cluster, address: str | None) -> int:
+def _slots(request: Request, session: Session) -> int:
     """How many trials run at once; a Ray that would be started here is not, for what it would hold is known."""
-    is_local = address in (None, "local")
-    with contextlib.nullcontext() if is_local else connect(address):
-        nodes = this_machine() if is_local else cluster.nodes()
+    nodes = this_machine() if session.is_local else session.cluster.nodes()
     problems = request.problems(nodes)
     if problems:
         raise ClusterError("\n".join(problems))
-    return min(request.slots(nodes), cluster.concurrent or request.slots(nodes))
+    return min(request.slots(nodes), session.options.concurrent or request.slots(nodes))
 
 
-def _stage_lines(wanted: Plan) -> list[str]:
+def _stage_lines(needs: Mapping[str, Need]) -> list[str]:
     """How many of each stage are to run, are in the store, and serve several trials."""
     found = []
     for stage, name in _NAMES.items():
-        counted = wanted.stages[stage]
-        if not counted.wanted:
+        counted = needs[stage]
+        if not counted.needed:
             continue
-        bound = "at most " if stage in ("train", "test", "time") and wanted.stages["search"].todo else ""
-        parts = [f"{bound}{len(counted.todo):,} to run", f"{len(counted.there):,} in the store"]
+        bound = "at most " if stage in ("train", "test", "time") and needs["search"].missing else ""
+        parts = [f"{bound}{len(counted.missing):,} to run", f"{len(counted.there):,} in the store"]
         if stage != "reference":
             parts.append(f"{counted.shared:,} trials share another's")
         found.append(f"{name:<15}{', '.join(parts)}")
     return found
 
 
-def _cost_lines(wanted: Plan, costs: Costs, trials: int, place: Place, slots: int) -> list[str]:
+def _cost_lines(needs: Mapping[str, Need], costs: Costs, trials: int, place: Place, slots: int) -> list[str]:
     seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
     is_measured = True
     for stage in _NAMES:
-        each = [costs.of(stage, c) for c in wanted.stages[stage].todo.values()]
+        each = [costs.of(stage, c) for c in needs[stage].missing.values()]
         seconds[stage] = sum(cost.seconds or 0 for cost in each)
         size += sum(cost.bytes for cost in each)
         bases[stage] = "; ".join(dict.fromkeys(cost.basis for cost in each))
         is_measured &= not (stage in ("search", "train") and "probe" in bases[stage])
-    at_once = {stage: min(slots, len(wanted.stages[stage].todo)) or 1 for stage in _SLOTTED}
+    at_once = {stage: min(slots, len(needs[stage].missing)) or 1 for stage in _SLOTTED}
     elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
     parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
     total = sum(seconds.values())

@@ -1,201 +1,307 @@
-"""A study from its plan to its rows: search what is missing, train what is missing, test, time, write.
+"""The trials that have no row yet, from what is missing of them to their rows: search, train, test, time, write.
 
-Stage by stage rather than trial by trial: all searches that are missing and all trainings of architectures that are known already
-are one run of the cluster, which the trainings of what was found join as soon as the last search has ended; then the testing times,
-one at a time. Two trials that need the same stage are then one job, no trial waits for another while it holds a slot, and nothing runs
-while time is taken. The price is that the first rows are written when the last network is trained.
+Stage by stage rather than trial by trial. All searches that are missing and all trainings of architectures that are known already
+run side by side; the trainings of what was found join them as soon as the last search has ended; then the testing times, one at
+a time. So two trials that need one stage are one job, no trial waits for another while it holds a slot, and nothing runs while
+time is taken. The price is that the first rows are written when the last network is trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 import pyarrow as pa
 
-from clearer.architecture import Architecture
 from clearer.presets import label
-from studies.driver.phases import Phases, Work
-from studies.driver.progress import Progress
-from studies.nodes.scheduling import Cluster
-from studies.planning.packs import Packing, training_name
-from studies.store.claims import Claims, timing_name
-from studies.store.rows import curve_table, row_table
+from studies.driver.progress import Progress, duration
+from studies.driver.session import Session
+from studies.nodes.exchange import Exchange
+from studies.planning.packs import packs
+from studies.planning.plan import Plan, Task
+from studies.store.claims import POLL_SECONDS, Claims, timing_name
+from studies.store.rows import configuration_columns, curve_table, row_table
 from studies.store.store import Store, as_parquet
-from studies.tracking.live import Tracking
-from studies.work import stages
-from studies.work.jobs import Job
-from studies.work.learning import load_curve, load_unfinished_curve
-from studies.work.stages import Place
-from studies.work.trials import Trial, trial_row
+from studies.tracking.content import UnderWay
+from studies.work.jobs import Ended, Job, Pack, Progressed, Started
+from studies.work.keys import rung_key
+from studies.work.learning import load_curve
+from studies.work.trials import Ending, Trial, mean, trial_row
+
+_READ = ("test_set", "image_channels", "grayscale")
+"""What a row of references says of the images beside what was scored."""
+
+
+class Tasks:
+    """Jobs on their way: claimed, computed as packs, told of, until each has ended.
+
+    What another study on this store computes at the moment is left to it, and asked for again until it is done.
+    """
+
+    def __init__(self, store: Store, progress: Progress, claims: Claims, exchange: Exchange):
+        self.store, self.progress, self.claims, self.exchange = store, progress, claims, exchange
+        self.all: dict[str, Task] = {}
+        self._unclaimed: dict[str, Task] = {}
+        self._asked, self._said = 0.0, False
+        self._packs: list[Pack] = []
+        self._widths: Mapping[str, int] = {}
+
+    @property
+    def open(self) -> list[Task]:
+        """Those that have not ended."""
+        return [task for task in self.all.values() if not task.has_ended]
+
+    @property
+    def packs_left(self) -> int:
+        """How many packs have a job that has not ended."""
+        return sum(not all(self.all[job.key].has_ended for job in pack.jobs) for pack in self._packs)
+
+    def add(self, name: str, tasks: Mapping[str, Task], widths: Mapping[str, int]) -> bool:
+        """Takes up those that are not on their way and have not failed; whether there are any."""
+        new = {}
+        for key, task in tasks.items():
+            there = self.all.get(key)
+            if there is not None and not there.has_ended:
+                there.trials += [trial for trial in task.trials if trial not in there.trials]
+            elif there is None or there.failure is None:
+                new[key] = task
+        if new:
+            self.progress.more(name, len(new))
+        self.all |= new
+        self._unclaimed |= new
+        self._widths, self._asked = {**self._widths, **widths}, 0.0
+        return bool(new)
+
+    def ends(self) -> Iterator[Task]:
+        """Each task when it has ended; more may be added meanwhile."""
+        while self.open:
+            yield from self._claimed()
+            if not self.open:
+                return
+            event = self.exchange.heard(POLL_SECONDS if self._unclaimed else None)
+            if isinstance(event, Started):
+                for task in (self.all[job.key] for job in event.pack.jobs):
+                    if not task.has_ended:
+                        task.has_started = True
+                        self.progress.started(task.job.key, text_of(task), task.job.stage)
+            elif isinstance(event, Progressed):
+                self.all[event.key].records.append(event.record)
+                self.progress.progressed(event.key, event)
+            elif isinstance(event, Ended):
+                task = self.all[event.key]
+                task.failure = event.failure
+                task.records = list(event.curve) or task.records
+                yield self._end(task, event.failure.reason if event.failure else self._outcome(task.job))
+
+    def _end(self, task: Task, outcome: str) -> Task:
+        task.has_ended = True
+        self.progress.ended(task.job.key, outcome, task.failure is not None)
+        self.claims.release(task.job.claims)
+        return task
+
+    def _claimed(self) -> Iterator[Task]:
+        """Hands out what no other study has claimed; those come back that another has finished since they were planned."""
+        if not self._unclaimed or time.monotonic() - self._asked < POLL_SECONDS:
+            return
+        self._asked = time.monotonic()
+        won = self.claims.take({key: task.job.claims for key, task in self._unclaimed.items()})
+        if len(won) < len(self._unclaimed) and not self._said:
+            self._say_waiting([task.job for key, task in self._unclaimed.items() if key not in won])
+        claimed = [self._unclaimed.pop(key) for key in list(self._unclaimed) if key in won]
+        there = {stage: self.store.finished(stage) for stage in {s for task in claimed for s, _ in task.job.stages}}
+        missing = []
+        for task in claimed:
+            found = [key in there[stage] for stage, key in task.job.stages]
+            task.is_new &= not found[0]
+            if all(found):
+                yield self._end(task, f"{text_of(task)}  {self._outcome(task.job)}  by another study")
+            else:
+                missing.append(task.job)
+        new = packs(missing, self._widths)
+        self._packs += new
+        self.exchange.submit(new)
+
+    def _say_waiting(self, jobs: Sequence[Job]) -> None:
+        count = "1 stage is" if len(jobs) == 1 else f"{len(jobs)} stages are"
+        owners = self.claims.owners(set().union(*(job.claims for job in jobs)))
+        self.progress.say(f"{count} being computed by another study ({owners}): waiting")
+        self._said = True
+
+    def _outcome(self, job: Job) -> str:
+        result = self.store.result(*job.stages[0]) or {}
+        found = f"{result.get('architecture', '')}  {duration(result.get('seconds', 0))}"
+        scores = [self.store.result(stage, key) for stage, key in job.stages if stage == "test"]
+        return "  ".join([found, *(f"{mean(s['by_image']['psnr_db']):.2f} dB" for s in scores if s)])
+
+
+def text_of(task: Task) -> str:
+    """A task in a few words: the first trial that needs it."""
+    if not task.trials or not task.job.is_a_trial_s:
+        return task.job.text
+    first = label(task.trials[0].configuration)
+    return first if len(task.trials) == 1 else f"{first} (and {len(task.trials) - 1} more)"
 
 
 class Execution:
-    """Runs the trials of a study that have no row yet."""
+    """Computes what is missing of `trials`, and writes their rows; packs are planned from all that the study has `planned`."""
 
     def __init__(
         self,
         study: str,
-        store: Store,
-        place: Place,
-        packing: Packing,
-        progress: Progress,
-        tracking: Tracking | None,
+        session: Session,
+        trials: Sequence[Trial],
+        planned: Sequence[Trial],
+        started: Mapping[str, str],
     ):
-        self.study, self.store, self.place, self.packing = study, store, place, packing
-        self.progress, self.tracking = progress, tracking
+        self.study, self.session, self.store = study, session, session.store
+        self.trials, self.planned = trials, planned
+        self.endings = {t.trial_id: Ending(datetime.fromisoformat(started[t.trial_id])) for t in trials}
+        self._tasks: Tasks | None = None
 
-    def run(self, trials: list[Trial], wanted: Sequence[Trial], cluster: Cluster) -> list[Trial]:
-        """Computes what is missing and writes a row for each trial that ended; the trials, with their failures.
+    @property
+    def left(self) -> list[Trial]:
+        """The trials that nothing has ended yet."""
+        return [trial for trial in self.trials if self.endings[trial.trial_id].failure is None]
 
-        `wanted` are all trials that the study wants so far, those that have a row too: packs are planned from them.
-        """
+    def run_to_rows(self, progress: Progress) -> None:
+        """Computes, times and writes; a trial without a row afterwards has failed in a way that another run may mend."""
+        session = self.session
+        session.under_way = self._under_way
         with Claims(self.store) as claims:
-            phases = self._phases(claims, cluster)
+            with session.cluster.workers(session.place) as exchange:
+                tasks = self._tasks = Tasks(self.store, progress, claims, exchange)
+                self._learn(tasks)
+            plan = self._take_up(tasks)
+            self._write_references(plan)
+            self._time(plan, claims, progress)
+        session.under_way = lambda: ()
 
-            def trainings() -> tuple[str, Work]:
-                self._take_up_searches(trials)
-                found = [trial for trial in trials if _is_open(trial)]
-                return "trainings", (self._trainings(found, phases), self._widths(wanted))
+    def _learn(self, tasks: Tasks) -> None:
+        slots, is_warm = self.session.slots([t.configuration for t in self.trials]), False
+        name = "searches, references, trainings"
+        while self._add(tasks, name):
+            for task in tasks.ends():
+                if task.failure is not None and task.job.is_a_trial_s:
+                    self._fail(task)
+                waited_for = any(other.job.others_wait for other in tasks.open)
+                if task.job.others_wait and not waited_for:
+                    self._add(tasks, "trainings")
+                if not is_warm and not waited_for and tasks.packs_left < slots:
+                    self.session.cluster.warm_timing()
+                    is_warm = True
+            name = "trainings"
 
-            first = [*self._searches_and_references(trials), *self._trainings(_early(trials), phases)]
-            phases.run("searches, references, trainings", (first, self._widths(wanted)), trials, trainings)
-            name, left = trainings()  # all where nothing was searched, or what other studies had claimed
-            phases.run(name, left, trials)
-            self._write_references(trials)
-            self._time(trials, cluster, claims)
-        return trials
+    def _add(self, tasks: Tasks, name: str) -> bool:
+        """Adds what can be computed now; whether there is any."""
+        plan = Plan(self.store, self.left, self.planned)
+        return tasks.add(name, plan.tasks(), plan.widths(self.session.packing))
 
-    def run_jobs(self, name: str, jobs: list[Job], cluster: Cluster) -> None:
-        """Runs jobs that belong to no trial; those that fail are named on the way."""
-        with Claims(self.store) as claims:
-            self._phases(claims, cluster).run(name, (jobs, {}), [])
+    def _fail(self, task: Task) -> None:
+        for trial in task.trials:
+            ending = self.endings[trial.trial_id]
+            ending.failure = task.failure
+            if task.failure is not None and task.failure.permanent:
+                self._take_up_one(trial, Plan(self.store, [trial]))
+                self._write(trial)
 
-    def _phases(self, claims: Claims, cluster: Cluster) -> Phases:
-        return Phases(self.store, self.place, self.progress, self.tracking, claims, cluster, self._write)
+    def _take_up(self, tasks: Tasks) -> Plan:
+        plan = Plan(self.store, self.left, self.planned)
+        for trial in self.left:
+            self._take_up_one(trial, plan)
+        return plan
 
-    def _searches_and_references(self, trials: list[Trial]) -> list[Job]:
-        """What is missing of both; architectures that are given are taken up."""
-        jobs: dict[str, Job] = {}
-        for trial in trials:
-            c = trial.configuration
-            trial.reference_key = stages.reference_key(c, trial.data)
-            if self.store.result("reference", trial.reference_key) is None:
-                jobs[trial.reference_key] = Job("reference", trial.reference_key, c, trial.data)
-            if c.kind != "searched":
-                trial.architecture = Architecture.parse(c.architecture)
-                continue
-            trial.search_key = stages.search_key(c, trial.data)
-            trial.search_reused = trial.search_key in jobs or self.store.result("search", trial.search_key) is not None
-            if not trial.search_reused:
-                jobs[trial.search_key] = Job("search", trial.search_key, c, trial.data)
-        return list(jobs.values())
+    def _take_up_one(self, trial: Trial, plan: Plan) -> None:
+        """What is known of a trial at its end."""
+        ending = self.endings[trial.trial_id]
+        ending.architecture = plan.architecture(trial)
+        ending.stopped_at = plan.stopped_at(trial)
+        if trial.search_key:
+            ending.search_reused = self._is_reused(trial.search_key, trial)
+        if ending.architecture:
+            ending.train_reused = self._is_reused(trial.train_key(ending.architecture), trial)
 
-    def _take_up_searches(self, trials: list[Trial]) -> None:
-        """The architectures that finished searches have found."""
-        for trial in trials:
-            result = self.store.result("search", trial.search_key) if trial.search_key and not trial.failure else None
-            if result is not None:
-                trial.architecture = Architecture.parse(result["architecture"])
+    def _is_reused(self, key: str, trial: Trial) -> bool:
+        """Whether a stage was there before this run, or was computed for another trial of it."""
+        assert self._tasks is not None
+        task = self._tasks.all.get(key)
+        return task is None or not task.is_new or task.trials[0].trial_id != trial.trial_id
 
-    def _trainings(self, trials: Sequence[Trial], phases: Phases) -> list[Job]:
-        """The distinct trainings, with their tests, that trials with an architecture need and that are not under way."""
-        jobs: dict[str, Job] = {}
-        for trial in trials:
-            assert trial.architecture is not None
-            c = trial.configuration
-            key = stages.train_key(c, trial.architecture, trial.data)
-            if trial.train_key is None:
-                trial.train_key, trial.test_key = key, stages.test_key(c, key, trial.data)
-                there = key in jobs or key in phases.under_way or self.store.result("train", key) is not None
-                trial.train_reused = there
-                if key in phases.under_way:
-                    phases.share(key, trial)
-            assert trial.test_key is not None
-            if key not in phases.under_way and self.store.result("test", trial.test_key) is None:
-                tests = dict(jobs[key].tests if key in jobs else ()) | {trial.test_key: c}
-                mildest = min(c.train_halving, jobs[key].reduction if key in jobs else c.train_halving)
-                jobs[key] = Job(
-                    "train", key, c, trial.data, str(trial.architecture), tuple(tests.items()), reduction=mildest
-                )
-        return list(jobs.values())
-
-    def _widths(self, wanted: Sequence[Trial]) -> dict[str, int]:
-        """The widths of all packs, by name.
-
-        Trainings of given architectures may begin before searches end, so what searches find does not change their widths.
-        """
-        searched = [t.configuration for t in wanted if t.configuration.kind == "searched"]
-        given = [
-            (c, Architecture.parse(c.architecture)) for c in (t.configuration for t in wanted) if c.kind != "searched"
-        ]
-        found = []
-        for trial in wanted:
-            c = trial.configuration
-            key = stages.search_key(c, trial.data) if c.kind == "searched" else None
-            result = self.store.result("search", key) if key else None
-            if result is not None:
-                found.append((c, Architecture.parse(result["architecture"])))
-        widths = self.packing.searches(searched) | self.packing.trainings(given)
-        others = [(c, architecture) for c, architecture in found if training_name(c, str(architecture)) not in widths]
-        return widths | self.packing.trainings(others)
-
-    def _write_references(self, trials: list[Trial]) -> None:
+    def _write_references(self, plan: Plan) -> None:
         """One file a protocol beside the rows: what methods without training score on the same pixels."""
-        for key, c in {t.reference_key: t.configuration for t in trials if t.reference_key}.items():
+        for key, c in {trial.reference_key: trial.configuration for trial in self.trials}.items():
             result = self.store.result("reference", key)
             if result is not None:
-                about = {
-                    "test_set": c.test_set or c.dataset,
-                    "image_channels": c.image_channels,
-                    "grayscale": c.grayscale,
-                }
-                table = pa.Table.from_pylist([{**row, **about} for row in result["rows"]])
+                columns = configuration_columns(c)
+                rows = [{**row, **{name: columns[name] for name in _READ}} for row in result["rows"]]
+                table = pa.Table.from_pylist(rows)
                 self.store.write(f"studies/{self.study}/references/{key[:12]}.parquet", as_parquet(table))
 
-    def _time(self, trials: list[Trial], cluster: Cluster, claims: Claims) -> None:
-        ready = [t for t in trials if _is_open(t) and t.train_key is not None]
+    def _time(self, plan: Plan, claims: Claims, progress: Progress) -> None:
+        ready = []
+        for trial in self.left:
+            if self.endings[trial.trial_id].stopped_at is not None:
+                self._write(trial)
+            else:
+                text = plan.architecture(trial)
+                assert text is not None
+                ready.append((trial, text))
         if not ready:
             return
-        self.progress.phase("testing times", len(ready))
+        cluster = self.session.cluster
+        progress.phase("testing times", len(ready))
         host = cluster.timing_host()
-        with claims.alone(
-            timing_name(host),
-            lambda owner: self.progress.say(f"another study ({owner}) takes times on {host}: waiting"),
-        ):
-            self._time_ready(ready, cluster)
 
-    def _time_ready(self, ready: list[Trial], cluster: Cluster) -> None:
-        requests = [(t.configuration, t.architecture, t.data, t.train_key) for t in ready]
-        for trial, found in zip(ready, cluster.time_networks(requests, self.place), strict=True):  # type: ignore[arg-type]
-            if found.startswith("error: "):
-                trial.time_error = found.removeprefix("error: ")
-            else:
-                trial.time_key = found
-            row = self._write(trial)
-            took = (
-                f"{row['test_time_ms']:.1f} ms an image"
-                if row["test_time_ms"] is not None
-                else f"not timed: {trial.time_error}"
-            )
-            self.progress.ended(trial.trial_id, f"{label(trial.configuration)}  {took}")
+        def waiting(owner: str) -> None:
+            progress.say(f"another study ({owner}) takes times on {host}: waiting")
 
-    def _write(self, trial: Trial) -> dict[str, Any]:
-        row = trial_row(self.study, trial, self.store)
-        records = []
-        for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
-            left = stage == "train" and trial.stopped is not None
-            load = load_unfinished_curve if left else load_curve
-            records += load(self.store, stage, key) if key else []
+        with claims.alone(timing_name(host), waiting):
+            for (trial, _), found in zip(ready, cluster.time_networks(ready, self.session.place), strict=True):
+                ending = self.endings[trial.trial_id]
+                if found.startswith("error: "):
+                    ending.time_error = found.removeprefix("error: ")
+                else:
+                    ending.time_key = found
+                milliseconds = self._write(trial)
+                took = f"not timed: {ending.time_error}" if milliseconds is None else f"{milliseconds:.1f} ms an image"
+                progress.ended(trial.trial_id, f"{label(trial.configuration)}  {took}")
+
+    def _write(self, trial: Trial) -> float | None:
+        """Writes the row and the curve of a trial; its testing time."""
+        ending = self.endings[trial.trial_id]
+        row = trial_row(self.study, trial, ending, self.store)
+        records = self._curve("search", row["search_key"])
+        if row["train_key"] and ending.stopped_at:
+            records += load_curve(self.store, "rung", rung_key(row["train_key"], ending.stopped_at))
+        else:
+            records += self._curve("train", row["train_key"])
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
-        return row
+        return row["test_time_ms"]
+
+    def _curve(self, stage: str, key: str | None) -> list[dict]:
+        """The curve of a stage that has finished, or has failed in this run."""
+        task = self._tasks.all.get(key) if self._tasks and key else None
+        return (load_curve(self.store, stage, key) if key else []) or (task.records if task and task.failure else [])
+
+    def _under_way(self) -> list[UnderWay]:
+        """The trials that have begun and have no row yet, with what of their curves is safe in the store; asked by a thread."""
+        records: dict[str, list[dict]] = {}
+        for task in list(self._tasks.all.values()) if self._tasks else ():
+            for trial in task.trials if task.has_started and task.job.is_a_trial_s else ():
+                records.setdefault(trial.trial_id, []).extend(self._safe(task))
+        begun = [trial for trial in self.left if trial.trial_id in records]
+        return [UnderWay(t.configuration, self.endings[t.trial_id].started_at, records[t.trial_id]) for t in begun]
+
+    def _safe(self, task: Task) -> list[dict]:
+        if task.has_ended:
+            return task.records
+        saved = self.store.saved_iteration(task.job.stage, task.job.key)
+        return [record for record in list(task.records) if record["iteration"] <= saved]
 
 
-def _is_open(trial: Trial) -> bool:
-    """Whether a trial has its architecture and nothing has ended it."""
-    return trial.failure is trial.stopped is None and trial.architecture is not None
-
-
-def _early(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials whose training waits for no search, and competes with none."""
-    return [t for t in trials if _is_open(t) and t.search_key is None and not t.configuration.train_halving]
+def run_jobs(name: str, jobs: Sequence[Job], session: Session, progress: Progress) -> list[Job]:
+    """Runs jobs that belong to no trial; those that failed, which are named on the way."""
+    with Claims(session.store) as claims, session.cluster.workers(session.place) as exchange:
+        tasks = Tasks(session.store, progress, claims, exchange)
+        tasks.add(name, {job.key: Task(job) for job in jobs}, {})
+        return [task.job for task in tasks.ends() if task.failure is not None]

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,6 +13,8 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from studies.work.jobs import Progressed
 
 _LINE_SECONDS = 15.0
 
@@ -62,13 +63,13 @@ class Progress:
 
     def phase(self, name: str, wanted: int) -> None:
         """A new phase of `wanted` jobs begins."""
-        self._phase, self._wanted, self._ended, self._failed, self._lines = name, wanted, 0, 0, {}
-        self.console.print(f"{name}: {wanted} to do")
+        self._wanted, self._ended, self._failed, self._lines = 0, 0, 0, {}
+        self.more(name, wanted)
 
     def more(self, name: str, count: int) -> None:
-        """The phase has `count` more jobs."""
-        self._wanted += count
-        self.console.print(f"{name}: {count} more to do")
+        """There are `count` more jobs."""
+        self.console.print(f"{name}: {count} {'more ' if self._wanted else ''}to do")
+        self._phase, self._wanted = name, self._wanted + count
 
     def say(self, line: str) -> None:
         """One line above the jobs."""
@@ -78,15 +79,11 @@ class Progress:
         """A job has started, or starts again."""
         self._lines.setdefault(key, _Line(label, stage))
 
-    def progressed(self, key: str, progress: dict[str, Any]) -> None:
-        """A job has reported `iteration, iterations, seconds` and a `record` of its curve."""
+    def progressed(self, key: str, told: Progressed) -> None:
+        """A job has told a row of its curve."""
         line = self._lines[key]
-        line.iteration, line.iterations, line.seconds = (
-            progress["iteration"],
-            progress["iterations"],
-            progress["seconds"],
-        )
-        line.psnr_db = progress["record"]["psnr_db"]
+        line.iteration, line.iterations, line.seconds = told.iteration, told.iterations, told.seconds
+        line.psnr_db = told.record["psnr_db"]
         if self._live is None and self._clock() - self._printed >= _LINE_SECONDS:
             self._printed = self._clock()
             for shown in self._lines.values():

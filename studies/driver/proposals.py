@@ -19,8 +19,8 @@ from analysis.rows.load import load
 from clearer.architecture import PARALLEL, Architecture
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
-from studies.driver.rounds import Findings
-from studies.driver.study import configuration, unique
+from studies.driver.axes import configuration, unique
+from studies.driver.study import Findings
 from studies.store.rows import configuration_columns
 from studies.work.module_times import module_times
 
@@ -58,7 +58,7 @@ class Adaptive:
 
     def __init__(self, findings: Findings, wanted: int):
         self.findings, self.wanted = findings, wanted
-        assigned = findings.assigned
+        assigned = findings.options.assigned
         self.fixed = {name: values[0] for name, values in assigned.items() if len(values) == 1}
         self.choices = {name: assigned[name] for name in CHOICES if len(assigned.get(name, ())) > 1}
         self.ranges = {
@@ -80,7 +80,7 @@ class Adaptive:
 
     def next_round(self) -> list[Configuration]:
         """What was planned before, and new proposals once all of that has ended: at most as many as the cluster holds."""
-        ours = [c for c in self.findings.recorded() if self._is_ours(c)]
+        ours = [c for c in self.findings.recorded if self._is_ours(c)]
         planned = unique([c.with_values(seed=seed) for c in ours for seed in self.seeds])
         there = self.findings.store.trial_ids(self.findings.study)
         left = self.wanted - len({c.replicate_id for c in planned})

@@ -1,50 +1,51 @@
 """A study: a question, and the configurations that answer it.
 
-The first round of trials is a grid: points × axes × seeds, beside random architectures and the ends of the space. What
-follows from a round's results (an architecture retrained on another task, the next suggestion of a sampler) is the next
-round; `studies.driver.rounds` runs them until nothing new follows.
+The first round of trials is a grid: points × axes × seeds, beside random architectures and the ends of the space. What follows
+from a round's results (an architecture retrained on another task, the next proposal of a sampler) is the next round;
+`studies.driver.rounds` runs them until nothing new follows.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types
-from clearer.fields import ConfigurationError, as_text
-from clearer.losses import polarisation_threshold
-from clearer.presets import preset_values
+from clearer.fields import ConfigurationError
 from clearer.streams import stream
-
-if TYPE_CHECKING:
-    from studies.driver.rounds import Findings
+from studies.driver.axes import configuration, product, unique
+from studies.driver.options import Options
+from studies.store.store import Store
+from studies.work.jobs import Job
+from studies.work.trials import Pixels
 
 Points = Callable[[str, Path | None], Sequence[Mapping[str, Any]]]
 """Of a preset and the data folder: fields that change together, each point with all the axes."""
 
 
 @dataclass(frozen=True)
-class Multiple:
-    """A λ1 as a multiple of the polarisation threshold N·w·ln 10, which grows with the number of columns."""
+class Findings:
+    """What a study's `follow` and `answer` see: what was asked, the trials planned so far, and their finished rows.
 
-    factor: float
+    `slots` says how many trials the cluster holds at once; `compute` has jobs computed that belong to no trial.
+    """
 
-    def __str__(self) -> str:
-        return f"{as_text(self.factor)}x"
-
-    def of(self, configuration: Configuration) -> float:
-        """The λ1 for a configuration's columns and weight decay, to six digits; ConfigurationError without weight decay."""
-        if not configuration.alpha_weight_decay:
-            raise ConfigurationError(f"lambda1={self}: alpha_weight_decay=0 has no threshold; give λ1 itself")
-        threshold = polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
-        return float(f"{self.factor * threshold:.6g}")
+    study: str
+    options: Options
+    store: Store
+    pixels: Pixels
+    trials: Sequence[Configuration]
+    recorded: Sequence[Configuration]
+    """Every trial that this study has ever planned in this store."""
+    rows: pd.DataFrame
+    slots: Callable[[], int]
+    compute: Callable[[str, Sequence[Job]], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Study:
     searched: bool = True
     replaced_by_assigned: bool = False
     follow: Callable[[Findings], list[Configuration]] | None = None
-    answer: Callable[[pd.DataFrame, Findings], list[str]] | None = None
+    answer: Callable[[Findings], list[str]] | None = None
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
     check: Callable[[Mapping[str, Sequence[Any]]], None] | None = None
     question: str = ""
@@ -99,9 +100,7 @@ class Study:
             if seeds > 1:
                 first = int(assigned.get("seed", [0])[0])
                 axes["seed"] = range(first, first + seeds)
-            found = [
-                configuration(preset, values) for values in _product(axes)
-            ]  # raises for a later round's mistakes too
+            found = [configuration(preset, values) for values in product(axes)]  # a later round's mistakes show here
             if self.searched or "architecture" in assigned:
                 searched += found
             if "architecture" not in assigned:
@@ -112,17 +111,12 @@ class Study:
         """Trials without a search: `count` random architectures, and the two at the ends of the space."""
         shared = {name: values for name, values in axes.items() if name not in SEARCH_ONLY}
         found = []
-        for c in (configuration(preset, values) for values in _product(shared)):
+        for c in (configuration(preset, values) for values in product(shared)):
             columns = c.columns_by_cell
             found += [c.with_values(kind="random", architecture=str(a)) for a in random_architectures(columns, count)]
             ends = (all_parallel(columns), all_fusion(columns)) if self.ends else ()
             found += [c.with_values(kind="given", architecture=str(a)) for a in ends]
         return found
-
-
-def unique(configurations: Sequence[Configuration]) -> list[Configuration]:
-    """The configurations without repeats, in order."""
-    return list({c.trial_id: c for c in configurations}.values())
 
 
 def random_architectures(columns: Sequence[int], count: int) -> list[Architecture]:
@@ -133,21 +127,6 @@ def random_architectures(columns: Sequence[int], count: int) -> list[Architectur
         architecture = Architecture.random(columns, generator)
         found[str(architecture)] = architecture
     return list(found.values())
-
-
-def configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
-    """The configuration of a preset with some values: searched, or given where there is an architecture."""
-    kind = "given" if values.get("architecture") else "searched"
-    whole = {**preset_values(preset, values.get("task", "denoise")), **values, "kind": kind}
-    lambda1 = whole.get("lambda1")
-    if not isinstance(lambda1, Multiple):
-        return Configuration(**whole)
-    without = Configuration(**{**whole, "lambda1": 0.0})
-    return without.with_values(lambda1=lambda1.of(without))
-
-
-def _product(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def _check_assigned(assigned: Mapping[str, Sequence[Any]], seeds: int) -> None:

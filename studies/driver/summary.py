@@ -7,103 +7,125 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.rows.load import finished
 from analysis.storage.places import redacted
 from analysis.tables.trials import TABLE, results_table
 from clearer.presets import label
-from studies.driver.rounds import Findings, Rounds, out_of_time
+from studies.driver.progress import duration
+from studies.driver.rounds import Outcome, findings
+from studies.driver.session import Session
 
 _ROWS_SHOWN = 40
-_COLUMNS = (
-    ("kind", "kind", ""), ("λ1", "lambda1", "g"), ("λ2", "lambda2", "g"), ("seed", "seed", "d"), ("architecture", "architecture", ""),
-    ("parameters", "parameters", ",d"), ("PSNR dB", "psnr_db", ".2f"), ("SSIM", "ssim", ".4f"), ("ms/image", "test_time_ms", ".1f"), ("spread", "test_time_spread", ".0%"),
-    ("search stopped", "search_stopped_at", "d"), ("training stopped", "train_stopped_at", "d"),
-)  # fmt: skip
+_COLUMNS = {
+    "kind": ("kind", ""),
+    "lambda1": ("λ1", "g"),
+    "lambda2": ("λ2", "g"),
+    "seed": ("seed", "d"),
+    "architecture": ("architecture", ""),
+    "parameters": ("parameters", ",d"),
+    "psnr_db": ("PSNR dB", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "test_time_ms": ("ms/image", ".1f"),
+    "test_time_spread": ("spread", ".0%"),
+    "search_stopped_at": ("search stopped", "d"),
+    "train_stopped_at": ("training stopped", "d"),
+}
+"""The heading and the format of each column."""
 _RARE = ("search_stopped_at", "train_stopped_at")
 """Columns that are shown where they say something."""
 
 
-def conclude(rounds: Rounds) -> int:
+def conclude(outcome: Outcome, session: Session) -> int:
     """Prints the results of a study's trials, what they answer and where they are; the exit status of the study."""
-    console = rounds.console
-    wanted = {c.trial_id: c for c in rounds.planned}
-    results = rounds.results
-    rows = results.frame
+    console, results = session.console, outcome.results(session)
+    planned, rows = {c.trial_id: c for c in outcome.planned}, results.frame
     for text, group in results.groups:
         _show(text, results_table(group, results.references, results.axes), console)
-    for line in rounds.said:
+    for line in _saved(rows):
         console.print(line, soft_wrap=True)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
-    failed = [(label(wanted[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
-    failed += [(label(trial.configuration), trial.failure.reason) for trial in rounds.unfinished if trial.failure]
+    failed = [(label(planned[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
+    failed += [(label(c), failure.reason) for c, failure in outcome.unfinished]
     for name, reason in failed:
         console.print(f"[red]failed[/]  {escape(f'{name}: {reason}')}")
-    for line in _answer(rounds, finished(rows)):
+    for line in _answer(outcome, session):
         console.print(line, soft_wrap=True, markup=False)
-    _say_where(rounds)
-    if rounds.is_out_of_time:
-        console.print(out_of_time(rounds.options.budget, len(wanted) - len(rows)))
+    _say_where(outcome, session)
+    if outcome.is_out_of_time:
+        console.print(out_of_time(session.options.budget or 0, len(planned) - len(rows)))
     if failed:
-        again = "the same command tries again" if rounds.unfinished else "add --retry-failed to try again"
-        console.print(f"{len(failed)} of {len(wanted)} trials failed; {again} what has failed.")
+        again = "the same command tries again" if outcome.unfinished else "add --retry-failed to try again"
+        console.print(f"{len(failed)} of {len(planned)} trials failed; {again} what has failed.")
         return 1
-    if rounds.lost:
-        names = ", ".join(sorted({job.stage for job in rounds.lost}))
-        console.print(f"{len(rounds.lost)} jobs failed ({names}), see above; the same command tries again.")
+    if outcome.lost:
+        names = ", ".join(sorted({job.stage for job in outcome.lost}))
+        console.print(f"{len(outcome.lost)} jobs failed ({names}), see above; the same command tries again.")
         return 1
-    return 3 if rounds.is_out_of_time else 0
+    return 3 if outcome.is_out_of_time else 0
 
 
-def _answer(rounds: Rounds, rows: pd.DataFrame) -> list[str]:
+def out_of_time(budget: float, left: int) -> str:
+    """What is said when the time is spent."""
+    return f"--budget {duration(budget)} is spent: {left} trials have not started; the same command goes on with them"
+
+
+def _saved(rows: pd.DataFrame) -> list[str]:
+    """What early stopping saved, of the searches and trainings that asked for it."""
+    found = []
+    for stage, name, rule in (("search", "searches", "search_patience"), ("train", "trainings", "train_halving")):
+        asked = rows[rows[rule].fillna(0) > 0].drop_duplicates(f"{stage}_key") if len(rows) else rows
+        if len(asked):
+            stopped, whole = asked[f"{stage}_stopped_at"], asked[f"{stage}_iterations"]
+            saved = int((whole - stopped).sum())
+            share = f"{saved:,} of {int(whole.sum()):,} iterations saved"
+            found.append(f"{int(stopped.notna().sum())} of {len(asked)} {name} stopped early: {share}")
+    return found
+
+
+def _answer(outcome: Outcome, session: Session) -> list[str]:
     """What the rows answer; where that can't be worked out, why, for the trials have ended as they have."""
-    if rounds.study.answer is None:
+    if outcome.study.answer is None:
         return []
     try:
-        return rounds.study.answer(rows, Findings(rounds, rounds.planned))
+        return outcome.study.answer(findings(outcome, session))
     except Exception as error:
         return [f"what the rows answer could not be worked out: {type(error).__name__}: {error}"]
 
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
-    console.print(
-        f"\n[bold]Results[/] on {text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters",
-        soft_wrap=True,
-    )
+    about = text.replace("\n", "; ")
+    front = "● on the Pareto front of PSNR and parameters"
+    console.print(f"\n[bold]Results[/] on {about}; {front}", soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
-    more = [(name, name, "") for name in shown.columns if name not in TABLE]
-    columns = [*_COLUMNS[:1], *more, *_COLUMNS[1:]]
-    columns = [column for column in columns if column[1] not in _RARE or shown[column[1]].notna().any()]
-    for heading, _, form in columns:
+    more = {name: (name, "") for name in shown.columns if name not in TABLE}
+    columns = {"kind": _COLUMNS["kind"], **more, **_COLUMNS}
+    columns = {name: look for name, look in columns.items() if name not in _RARE or shown[name].notna().any()}
+    for heading, form in columns.values():
         table.add_column(heading, justify="right" if form else "left", no_wrap=True)
     for row in shown.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else format(row[name], form) for _, name, form in columns]
+        cells = ["" if pd.isna(row[name]) else format(row[name], form) for name, (_, form) in columns.items()]
         table.add_row("●" if row["on_front"] else "", *cells)
     console.print(table, "")
     if len(shown) < len(results):
-        console.print(
-            f"{len(results) - len(shown)} more rows are in the results table of the report; shown are the first of the front."
-        )
+        left = f"{len(results) - len(shown)} more rows are in the results table of the report"
+        console.print(f"{left}; shown are the first of the front.")
 
 
-def _say_where(rounds: Rounds) -> None:
-    study, options, store, console = rounds.study.name, rounds.options, rounds.store, rounds.console
-    more = f"--seeds {len({c.seed for c in rounds.planned}) + 1}"
+def _say_where(outcome: Outcome, session: Session) -> None:
+    study, options, console = outcome.study.name, session.options, session.console
+    more = f"--seeds {len({c.seed for c in outcome.planned}) + 1}"
     where = redacted(options.storage).rstrip("/")
-    console.print(f"figures and tables  {where}/studies/{study}/report/", soft_wrap=True)
-    console.print(f"rows and curves     {where}/studies/{study}/   (analysis.load({where!r}))", soft_wrap=True)
-    if options.tracking_uri is None and store.is_local:
-        console.print(f"MLflow              mlflow ui --backend-store-uri sqlite:///{where}/mlflow.db", soft_wrap=True)
+    lines = {
+        "figures and tables": f"{where}/studies/{study}/report/",
+        "rows and curves": f"{where}/studies/{study}/   (analysis.load({where!r}))",
+    }
+    if options.tracking_uri is None and session.store.is_local:
+        lines["MLflow"] = f"mlflow ui --backend-store-uri sqlite:///{where}/mlflow.db"
     elif options.tracking_uri not in (None, "none"):
-        console.print(f"MLflow              {redacted(options.tracking_uri)}", soft_wrap=True)
+        lines["MLflow"] = redacted(options.tracking_uri)
+    lines["next"] = f"the same command with {more}: only the new replicates run"
     if options.preset == "quick":
-        console.print(
-            f"next                python studies/{study}.py {more}   or   --preset proxy --data DIR",
-            soft_wrap=True,
-        )
-    else:
-        console.print(
-            f"next                the same command with {more}: only the new replicates run",
-            soft_wrap=True,
-        )
+        lines["next"] = f"python studies/{study}.py {more}   or   --preset proxy --data DIR"
+    for name, line in lines.items():
+        console.print(f"{name:<20}{line}", soft_wrap=True)

@@ -22,18 +22,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.storage.places import StorageError, redacted
-from clearer.command import OneLineParser
+from analysis.storage.places import redacted
 from clearer.images.datasets import dataset_folder
-from clearer.images.reading import ImageError
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.problems import Problem, compared, gb, lines, of_caches, of_clocks, tracking_problems
 from studies.nodes.report import Question, Report, examine, free_bytes, installed
 from studies.nodes.scheduling import Cluster
-from studies.planning import disk_space
+from studies.planning.costs import bytes_at_most, needed_bytes
 from studies.store.store import Store
-from studies.work.remote_images import data_place, is_remote, sizes
+from studies.work.remote_images import is_remote, sizes
 from studies.work.stages import Place
 from studies.work.trials import Trial
 
@@ -41,7 +39,7 @@ ANSWER_SECONDS = 120
 
 
 def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console) -> None:
-    """The same for a study on this machine alone, before Ray is started: space and tracking, for the driver has read the rest.
+    """Asks this machine, before Ray is started, for space and tracking: the driver has read the rest.
 
     Raises:
         ClusterError: too little space.
@@ -81,9 +79,9 @@ def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
 def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem]:
     """Whether the storage lacks space for what is missing of the trials."""
     free = free_bytes(place.storage)
-    if not trials or free is None or disk_space.bytes_at_most(trials, slots) <= free:
+    if not trials or free is None or bytes_at_most(trials, slots) <= free:
         return []
-    needed = disk_space.needed_bytes(trials, place, slots)
+    needed = needed_bytes(trials, place, slots)
     if needed <= free:
         return []
     text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB; make room, or give another storage"
@@ -191,26 +189,14 @@ def _cause(error: Exception) -> str:
     return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; the exit status: 0 a study could start, 2 it could not."""
-    parser = OneLineParser(prog="python -m studies.nodes.preflight", description="Ask every node of a cluster whether a study would run there.")  # fmt: skip
-    parser.add_argument("--address", default="auto", metavar="auto|HOST:PORT", help="the cluster (default: auto)")
-    parser.add_argument("--storage", default="runs", metavar="DIR|URI", help="where results are kept (default: runs)")
-    parser.add_argument("--data", metavar="DIR|URI", help="the folder, or s3://bucket/prefix, that holds the datasets")
-    parser.add_argument(
-        "--gpus-per-trial", type=float, default=0.0, metavar="X", help="as the study's (default 0: CPU)"
-    )
-    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's server")
-    options = parser.parse_args(arguments)
-    console = Console(highlight=False)
-    try:
-        storage = options.storage if "://" in options.storage else str(Path(options.storage).expanduser().absolute())
-        place = Place(storage, data_place(options.data), options.gpus_per_trial)
-        Store(storage).check_writable()
-        with connect(options.address):
-            Cluster(place.gpus).check_request(1)
-            check_nodes(place, (), 1, options.tracking_uri, console)
-    except (ClusterError, ImageError, StorageError) as error:
-        parser.exit(2, f"{error}\n")
+def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
+    """Asks the nodes of the cluster at an address, without a study.
+
+    Raises:
+        ClusterError, StorageError: a study could not run there; a line for each reason.
+    """
+    Store(place.storage).check_writable()
+    with connect(address):
+        Cluster(place.gpus).check_request(1)
+        check_nodes(place, (), 1, tracking, console)
     console.print("no node has a problem that would stop a study")
-    return 0

@@ -1,4 +1,4 @@
-"""What Ray Tune runs in a worker process: a pack of jobs, one event a step, and a last checkpoint where it has to leave.
+"""What Ray Tune runs in a worker process: a pack of jobs, some events a step, and a last checkpoint where it has to leave.
 
 A worker leaves when its process is sent SIGTERM, when its node is drained (a spot machine that is taken back, a pod that is
 deleted: `ray start` does that on SIGTERM where RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S is set), and when the driver stops it.
@@ -14,8 +14,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from studies.work.jobs import Event
-from studies.work.learning import run_pack
+from studies.work.learning import compute_pack
 from studies.work.stages import Place
 
 _DRAINING_SECONDS = 5.0
@@ -41,15 +40,15 @@ class PackWorker(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begins with another pack in the same process."""
-        self._events = run_pack(new_config["pack"], self._place, self._has_to_leave)
+        self._events = compute_pack(new_config["pack"], self._place, self._has_to_leave)
         return True
 
-    def step(self) -> Event:
-        """What the pack tells next."""
+    def step(self) -> dict[str, Any]:
+        """What the pack tells next, as `events`; `done` where it has told all."""
         # Ray's own handler would end the process within an iteration. Between steps it has to: Ray stops idle workers so.
         rays = signal.signal(signal.SIGTERM, self._on_sigterm)
         try:
-            event = next(self._events, {"done": True})
+            events = next(self._events, None)
         finally:
             signal.signal(signal.SIGTERM, rays)
         if self._told_to_leave:
@@ -57,7 +56,7 @@ class PackWorker(tune.Trainable):
                 self.cleanup()
             finally:
                 sys.exit(1)
-        return event
+        return {"done": True} if events is None else {"events": events}
 
     def cleanup(self) -> None:
         """Saves what is under way."""

@@ -11,25 +11,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.fs as pafs
 
 from analysis.storage.places import StorageError, redacted
-from clearer.architecture import Architecture
-from clearer.command import OneLineParser
 from clearer.images.reading import ImageError
+from studies.planning.plan import Plan
 from studies.store.claims import FOLDER, Claims
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study
-from studies.work import stages
-from studies.work.stages import Fingerprints
-from studies.work.trials import fingerprints_of
+from studies.work.trials import Pixels
 
 LEFT_SECONDS = 3600.0
 _KINDS = ("search", "train", "test")
+
+
+class _UnreadableError(ValueError):
+    """A trial that this version can't read: what it needs is not known."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,11 @@ class Survey:
         try:
             wanted = self._wanted()
         except ImageError as error:
-            self.notes.append(
-                f"stages stay: trials without a row may need them, and their images can't be read; name --data ({error})"
-            )
+            unread = "trials without a row may need them, and their images can't be read; name --data"
+            self.notes.append(f"stages stay: {unread} ({error})")
+            return
+        except _UnreadableError as error:
+            self.notes.append(f"stages stay: {error}; run gc with that version")
             return
         there = {tuple(name.split("/")[1:3]) for name in self._files if name.startswith("stages/")}
         for stage, key in sorted(there):
@@ -107,26 +110,20 @@ class Survey:
 
         Raises:
             ImageError: the images of a trial that has no row can't be read.
+            _UnreadableError: such a trial is of another version.
         """
         wanted: set[tuple[str, str]] = set()
-        pixels: dict[str, Fingerprints] = {}
+        pixels = Pixels(self.folder)
         for study in self.store.names("studies"):
-            read_study(self.store, study)
-            there = self.store.trial_ids(study)
+            about, there = read_study(self.store, study), self.store.trial_ids(study)
             for row in self.store.rows(study, there, [f"{kind}_key" for kind in _KINDS]):
                 wanted |= {(kind, row[f"{kind}_key"]) for kind in _KINDS}
-            for c in planned_trials(self.store, study):
-                if c.trial_id in there:
-                    continue
-                data = fingerprints_of(c, self.folder, pixels)
-                text: str | None = c.architecture
-                if c.kind == "searched":
-                    search = stages.search_key(c, data)
-                    wanted.add(("search", search))
-                    text = (self.store.result("search", search) or {}).get("architecture")
-                if text:
-                    train = stages.train_key(c, Architecture.parse(text), data)
-                    wanted |= {("train", train), ("test", stages.test_key(c, train, data))}
+            planned = planned_trials(self.store, study)
+            for trial_id in sorted(about["trials"].keys() - planned.keys() - there):
+                raise _UnreadableError(f"{study} has a trial of another version that has no row, {trial_id}")
+            missing = pixels.trials([c for trial_id, c in planned.items() if trial_id not in there])
+            plan = Plan(self.store, missing)
+            wanted |= {(kind, key) for trial in missing for kind, key in plan.keys(trial).items()}
         return wanted
 
 
@@ -139,42 +136,24 @@ def free(store: Store, find: Find) -> None:
         store.remove(find.path)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status: 0, 1 where something could not be freed, 2 for a mistake in the request."""
-    parser = OneLineParser(
-        prog="python -m studies.store.store", description="What a store holds, and what of it no study needs."
-    )
-    gc = parser.add_subparsers(dest="command", required=True, metavar="gc").add_parser(
-        "gc",
-        help="report what no study needs, or delete it",
-        description=__doc__,
-        prog="python -m studies.store.store gc",
-    )
-    gc.add_argument("storage", metavar="STORAGE", help="the folder or URI of the store")
-    gc.add_argument("--data", metavar="DIR", type=Path, help="the data folder of the store's studies")
-    gc.add_argument("--delete", action="store_true", help="delete it; without, nothing is changed")
-    options = parser.parse_args(arguments)
-    try:
-        store = Store(options.storage if "://" in options.storage else str(Path(options.storage).absolute()))
-        if not store.names("studies") and not store.names("stages"):
-            raise StorageError(
-                f"{redacted(options.storage)}: holds no studies; name a folder or URI that was a --storage"
-            )
-        if options.data is not None and not options.data.is_dir():
-            raise StorageError(f"--data {options.data}: no such folder")
-        with Claims(store) as claims:
-            survey = Survey(store, options.data, claims)
-            if options.delete and survey.is_idle and claims.survey()[0]:
-                raise StorageError(
-                    "a study has begun on this store meanwhile: nothing was freed; run the command again"
-                )
-            return _report(store, survey, options.delete)
-    except (StorageError, OSError, ValueError) as error:
-        gc.error(redacted(str(error)).splitlines()[0])
+def collect(store: Store, data: Path | None, delete: bool) -> int:
+    """Prints what no study needs, and frees it if asked to; how much of it could not be freed.
+
+    Raises:
+        StorageError: the storage holds no studies, or a study has begun meanwhile.
+    """
+    if not store.names("studies") and not store.names("stages"):
+        raise StorageError(f"{redacted(store.storage)}: holds no studies; name a folder or URI that was a --storage")
+    if data is not None and not data.is_dir():
+        raise StorageError(f"--data {data}: no such folder")
+    with Claims(store) as claims:
+        survey = Survey(store, data, claims)
+        if delete and survey.is_idle and claims.survey()[0]:
+            raise StorageError("a study has begun on this store meanwhile: nothing was freed; run the command again")
+        return _report(store, survey, delete)
 
 
 def _report(store: Store, survey: Survey, delete: bool) -> int:
-    """Prints what was found, and frees it if asked to."""
     for what in dict.fromkeys(find.what for find in survey.finds):
         group = [find for find in survey.finds if find.what == what]
         print(f"{len(group):6,}  {sum(find.size for find in group):14,} bytes  {what}")
@@ -189,4 +168,4 @@ def _report(store: Store, survey: Survey, delete: bool) -> int:
         print(note)
     total = f"{sum(find.size for find in survey.finds):,} bytes"
     print(f"{total} freed" if delete else f"{total} can be freed; add --delete")
-    return 1 if failed else 0
+    return failed

@@ -1,25 +1,29 @@
-"""What a stage costs: measured in the store on this device where the same shape was run, else a probe of a few steps."""
+"""What stages cost, in time and in space: measured in the store where the same shape was run, else a probe of a few steps."""
 
 from __future__ import annotations
 
 import functools
 import re
 import statistics
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from clearer.architecture import supernet_parameters
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, cost_fields
 from clearer.fields import as_text
 from clearer.timing import device_name
+from studies.planning.plan import STAGES, Plan
 from studies.planning.probe import PROBE_STEPS, half_fusion, step_seconds
 from studies.store.store import Store
 from studies.work.stages import Place
+from studies.work.trials import Trial
 
+ROW_BYTES = 40_000
+"""A row and its curve."""
 _STAGE_BYTES = {"search": 50_000, "train": 50_000, "test": 250_000, "time": 1_000, "reference": 300_000}
 ROW_BYTES = 40_000
 """A row and its curve."""
@@ -29,20 +33,14 @@ _SAMPLE = 200
 _RESULTS = 8
 """Results of tests and of references that are read."""
 
-_SHAPE = ("cells", "columns", "channels", "image_channels", "batch_size", "patch_size", "precision", "threads")
-_SCORED = ("test_set", "test_limit", "test_border", "image_channels", "task")
-_TESTED = (*_SCORED, "cells", "columns", "channels", "threads", "self_ensemble")
-SAME = {
-    "search": (*_SHAPE, "mixing"), "train": _SHAPE, "test": _TESTED, "time": (*_TESTED, "time_images", "time_series", "time_calls"),
-    "reference": (*_SCORED, "reference_images"),
-}  # fmt: skip
+SAME = {stage: cost_fields(stage) for stage in STAGES}
 """The fields that are equal where the cost of a stage, or of a step of it, compares."""
 _LENGTHS = {"search": ("search_iterations", "warmup_iterations"), "train": ("train_iterations",)}
 _KEYS = {"search": "search_key", "train": "train_key", "test": "test_key", "time": "train_key"}
 _FIGURES = (
-    "search_device", "train_device", "device", "search_seconds", "train_seconds", "gpu_seconds",
-    "search_iterations", "search_stopped_at", "warmup_iterations", "train_iterations", "train_stopped_at", "test_time_ms", "test_set_seconds",
-)  # fmt: skip
+    "search_device train_device device search_seconds train_seconds gpu_seconds search_iterations search_stopped_at "
+    "warmup_iterations train_iterations train_stopped_at test_time_ms test_set_seconds"
+).split()
 
 
 @dataclass(frozen=True)
@@ -199,3 +197,37 @@ def _shape_only(c: Configuration) -> Configuration:
     """One configuration for all of a shape, so that each shape is probed once."""
     shape = {name: getattr(c, name) for name in SAME["search"]}
     return Configuration(**shape)
+
+
+_CHECKPOINTS = 2
+"""Kept of a stage under way."""
+
+
+def bytes_at_most(trials: Sequence[Trial], slots: int) -> float:
+    """What trials take in a store as if none shared a stage with another and the store had none; costs nothing to say.
+
+    `slots` is how many stages are under way at once.
+    """
+    shapes = Counter(map(_weights_follow_from, trials))
+    each = {_weights_follow_from(t): t.configuration for t in trials}
+    sizes = {shape: sum(stage_bytes(stage, c) for stage in STAGES) + ROW_BYTES for shape, c in each.items()}
+    return sum(count * sizes[shape] for shape, count in shapes.items()) + _under_way(trials, slots)
+
+
+def needed_bytes(trials: Sequence[Trial], place: Place, slots: int) -> float:
+    """The dry run's estimate, and the checkpoints of what is under way at once."""
+    store = Store(place.storage)
+    plan = Plan(store, trials)
+    costs = Costs(store, place, plan.finished, True)
+    each = (costs.bytes_of(stage, c) for stage, need in plan.needs().items() for c in need.missing.values())
+    return sum(each) + ROW_BYTES * len(trials) + _under_way(trials, slots)
+
+
+def _under_way(trials: Sequence[Trial], slots: int) -> float:
+    configurations = {_weights_follow_from(t): t.configuration for t in trials}.values()
+    return min(slots, len(trials)) * _CHECKPOINTS * max(stage_bytes("checkpoint", c) for c in configurations)
+
+
+def _weights_follow_from(trial: Trial) -> tuple[object, ...]:
+    c = trial.configuration
+    return c.columns_by_cell, c.channels, c.image_channels

@@ -1,81 +1,51 @@
-"""Successive halving among trainings that compare: Ray Tune's ASHA, one for each group of them, and its replay.
+"""Successive halving among trainings that compare: which of them go on, as a function of what the store holds.
 
-At each rung (an iteration) a training goes on where its PSNR on held-out validation crops is among the best 1/η of
-those that the group's trainings had there so far, its own apart; else it is stopped. Nothing of the test split is read.
-What is stopped depends on the order in which trainings reach a rung.
+At each rung, an iteration, all rivals that are left are trained so far; the best 1/η of them go on, by their PSNR on the fixed
+validation crops of their curves. Nothing of the test split is read. What is stopped follows from the rivals alone: neither from
+the order in which they ran nor from what interrupted them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
+from clearer.configuration import Configuration
 
-METRIC = "psnr_db"
+Score = Callable[[str, int], float | None]
+"""The validation PSNR of a training (by key) at a rung; None where it has not got there."""
 
 
-def rungs(iterations: int, report_iterations: int, reduction: int) -> tuple[int, ...]:
-    """The iterations at which trainings of `iterations` are compared; none where `reduction` (η) is 0.
+def rungs(c: Configuration) -> tuple[int, ...]:
+    """The iterations at which a configuration's training is compared with its rivals; none without halving.
 
-    The first is `iterations` / η² in whole reports (at least one), each other η times the one before; all are below `iterations`.
+    The first is the training's length / η² in whole reports, each other is η times the one before; all are below the length.
     """
+    reduction = c.train_halving
     if not reduction:
         return ()
-    found = [max(1, round(iterations / reduction**2 / report_iterations)) * report_iterations]
-    while found[-1] < iterations:
+    found = [max(1, round(c.train_iterations / reduction**2 / c.report_iterations)) * c.report_iterations]
+    while found[-1] < c.train_iterations:
         found.append(found[-1] * reduction)
     return tuple(found[:-1])
 
 
-def scheduler() -> Any:
-    """A scheduler of Tune for packs of `studies.work.jobs`: halving where a job has rungs, first come first served else."""
-    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+def stand(
+    rivals: Sequence[str], levels: Sequence[int], reduction: int, score: Score, open_: set[str]
+) -> Mapping[str, int]:
+    """How far each rival (a training's key) may go now: to a rung, to its end (0), or no further than it was (−rung).
 
-    class Halving(FIFOScheduler):
-        """An ASHA for each group of jobs that compete."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.groups: dict[str, Any] = {}
-
-        def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-            job = trial.config["pack"].jobs[0]
-            if job.rungs and job.rivals not in self.groups:
-                self.groups[job.rivals] = ASHAScheduler(
-                    time_attr="iteration", metric=METRIC, mode="max", grace_period=job.rungs[0], reduction_factor=job.reduction,
-                    max_t=job.configuration.train_iterations - 0.5, stop_last_trials=False,  # no rung at the end, where tests follow
-                )  # fmt: skip
-            if job.rungs:
-                self.groups[job.rivals].on_trial_add(tune_controller, trial)
-
-        def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-            job = trial.config["pack"].jobs[0]
-            if not job.rungs:
-                return self.CONTINUE
-            return self.groups[job.rivals].on_trial_result(tune_controller, trial, result)
-
-    return Halving()
-
-
-def replay(curves: Mapping[str, Iterable[Mapping[str, Any]]], levels: Iterable[int], reduction: int) -> dict[str, int]:
-    """Which trainings halving would have stopped, and at which iteration, had it been on.
-
-    `curves` holds, by training, rows (`iteration, psnr_db, recorded_at`) of trainings that ran to their end; they
-    reach the rungs `levels` in the order of `recorded_at`.
+    `open_` are the rivals that can still be trained; one that can't and has no score at a rung is behind all others.
     """
-    scores: dict[int, list[float]] = {level: [] for level in levels}
-    arrivals = sorted(
-        (row["recorded_at"], row["iteration"], name, row[METRIC])
-        for name, rows in curves.items()
-        for row in rows
-        if row["iteration"] in scores
-    )
-    stopped: dict[str, int] = {}
-    for _, level, name, score in arrivals:
-        if name in stopped:
-            continue
-        if scores[level] and score < np.percentile(scores[level], 100 * (1 - 1 / reduction)):
-            stopped[name] = level
-        scores[level].append(score)
-    return stopped
+    left = sorted(set(rivals))
+    standing = dict.fromkeys(left, 0)
+    for level in levels:
+        scores = {key: score(key, level) for key in left}
+        missing = [key for key in left if scores[key] is None and key in open_]
+        if missing:
+            return standing | dict.fromkeys(left, level)
+        ranked = sorted(left, key=lambda key: (-(scores[key] or -math.inf), key))
+        kept = math.ceil(len(left) / reduction)
+        standing |= dict.fromkeys(ranked[kept:], -level)
+        left = ranked[:kept]
+    return standing

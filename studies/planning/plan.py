@@ -1,99 +1,190 @@
-"""Which stages the trials that are missing need, and which of them the store has: one listing a stage, no object by itself."""
+"""The plan of a study: which stages its trials need, which of them the store has, and which jobs and packs the rest makes.
+
+It is made of one listing a stage and of the rows' compacted copies; single objects are read only for searches that have ended
+and have no row yet. Whoever asks what is missing asks it: the run, the dry run, the disk check and `gc`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from clearer.architecture import Architecture
-from clearer.configuration import Configuration
-from studies.store.store import Store
-from studies.work import stages
+from clearer.configuration import Configuration, digest
+from studies.planning import halving
+from studies.planning.packs import Packing
+from studies.store.store import Store, from_parquet
+from studies.work.jobs import Failure, Job, References, Search, Train
+from studies.work.keys import rung_key, time_key
 from studies.work.trials import Trial
 
-STAGES = ("search", "train", "test", "time", "reference")
+STAGES = "search train test time reference".split()
+Device = Callable[[int], str]
+"""The name of what testing times are taken on, by the number of threads."""
 
 
 @dataclass
-class Stages:
-    """The stages of one kind that some trials need; a key is a tuple where it follows from a search that is still to run."""
+class Need:
+    """The stages of one kind that trials need; a key is a tuple where it follows from a search that is still to run."""
 
-    wanted: int = 0
-    todo: dict[Any, Configuration] = field(default_factory=dict)
+    needed: int = 0
+    missing: dict[Any, Configuration] = field(default_factory=dict)
     there: set[Any] = field(default_factory=set)
 
     @property
     def shared(self) -> int:
         """How many trials need a stage that is another's too."""
-        return self.wanted - len(self.todo) - len(self.there)
-
-    def add(self, key: Any, configuration: Configuration, finished: Mapping[str, int]) -> None:
-        """One more trial needs the stage `key`."""
-        self.wanted += 1
-        if key in finished:
-            self.there.add(key)
-        else:
-            self.todo.setdefault(key, configuration)
+        return self.needed - len(self.missing) - len(self.there)
 
 
-@dataclass(frozen=True)
+@dataclass
+class Task:
+    """A job that is missing, the trials that need it, and how far it is; it is computed for the first of them."""
+
+    job: Job
+    trials: list[Trial] = field(default_factory=list)
+    is_new: bool = True
+    """Whether its first stage is missing, not only tests of it."""
+    has_started: bool = False
+    has_ended: bool = False
+    failure: Failure | None = None
+    records: list[dict[str, Any]] = field(default_factory=list)
+    """The rows of its curve that were told in this run; of one that diverged, all."""
+
+
 class Plan:
-    """The stages by kind, and the bytes of every finished stage in the store by kind and key."""
+    """What `trials` need, of all that a study has `planned`, and what the `store` has of it."""
 
-    stages: Mapping[str, Stages]
-    finished: Mapping[str, Mapping[str, int]]
+    def __init__(self, store: Store, trials: Sequence[Trial], planned: Sequence[Trial] = ()):
+        self.store, self.trials, self.planned = store, trials, planned or trials
+        self._open = {trial.trial_id for trial in trials}
+        self.finished: Mapping[str, Mapping[str, int]] = {s: store.finished(s) for s in (*STAGES, "rung")}
+        """The bytes of every finished stage, by kind and key."""
+        asked = {trial.search_key for trial in (*self.planned, *trials)} & self.finished["search"].keys()
+        self.found = _architectures(store, asked)  # type: ignore[arg-type]
+        self._standing = self._halving()
 
+    def architecture(self, trial: Trial) -> str | None:
+        """The architecture of a trial; None where its search has not ended."""
+        return self.found.get(trial.search_key) if trial.search_key else trial.configuration.architecture
 
-def plan(trials: Sequence[Trial], store: Store, device: Callable[[int], str] | None) -> Plan:
-    """What `trials` need. `device` names what testing times are taken on, by the number of threads; where it is not known they count as missing.
+    def stopped_at(self, trial: Trial) -> int | None:
+        """The rung at which halving has stopped a trial's training, if any."""
+        text = self.architecture(trial)
+        return -min(0, self._standing.get(trial.train_key(text), 0)) or None if text and self._standing else None
 
-    A search that is still to run may find an architecture that is trained already: trainings, tests and times are then
-    upper bounds.
-    """
-    finished = {stage: store.finished(stage) for stage in STAGES}
-    found = Plan({stage: Stages() for stage in STAGES}, finished)
-    searches = {t.trial_id: stages.search_key(t.configuration, t.data) for t in trials if _is_searched(t)}
-    architectures = _architectures(store, {key for key in searches.values() if key in finished["search"]})
-    for trial in trials:
-        c, data = trial.configuration, trial.data
-        search = searches.get(trial.trial_id)
-        if search is not None:
-            found.stages["search"].add(search, c, finished["search"])
-        text = architectures.get(search) if search is not None else c.architecture
-        keys = _keys_after(trial, Architecture.parse(text), device) if text else _unknown_keys(c, search)
-        keys["reference"] = stages.reference_key(c, data)
-        for stage, key in keys.items():
-            found.stages[stage].add(key, c, finished[stage])
-    return found
+    def needs(self, device: Device | None = None) -> dict[str, Need]:
+        """What the trials need, by stage. A time counts as missing where the `device` is not known.
 
+        A search that is still to run may find an architecture that is trained already: trainings, tests and times are
+        then upper bounds.
+        """
+        needs = {stage: Need() for stage in STAGES}
+        for trial in self.trials:
+            for stage, key in self.keys(trial, device).items():
+                need = needs[stage]
+                need.needed += 1
+                if key in self.finished[stage]:
+                    need.there.add(key)
+                else:
+                    need.missing.setdefault(key, trial.configuration)
+        return needs
 
-def _is_searched(trial: Trial) -> bool:
-    return trial.configuration.kind == "searched"
+    def keys(self, trial: Trial, device: Device | None = None) -> dict[str, Any]:
+        """The key of each stage of a trial; a tuple tells apart what follows from a search that is still to run."""
+        c, text = trial.configuration, self.architecture(trial)
+        found: dict[str, Any] = {"search": trial.search_key} if trial.search_key else {}
+        if text:
+            train = trial.train_key(text)
+            found |= {"train": train, "test": trial.tested_key(train), "time": (text, digest(c.of_stage("time")))}
+            if device is not None:
+                found["time"] = time_key(c, text, trial.data, device(c.threads))
+        else:
+            train_, test, time = ((trial.search_key, digest(c.of_stage(s))) for s in ("train", "test", "time"))
+            found |= {"train": train_, "test": (train_, test), "time": time}
+        return {**found, "reference": trial.reference_key}
+
+    def tasks(self) -> dict[str, Task]:
+        """The jobs that are missing and can be computed now, by their keys: what waits for a search is not among them."""
+        tasks: dict[str, Task] = {}
+        for trial in self.trials:
+            for job in self._jobs(trial):
+                task = tasks.setdefault(
+                    job.key, Task(job, is_new=job.stages[0][1] not in self.finished[job.stages[0][0]])
+                )
+                task.trials.append(trial)
+                if isinstance(job, Train) and isinstance(task.job, Train):
+                    tests = tuple(dict([*task.job.tests, *job.tests]).items())
+                    task.job = Train(job.key, task.job.configuration, job.data, job.architecture, tests, job.rung)
+        return tasks
+
+    def _jobs(self, trial: Trial) -> Iterator[Job]:
+        c, data, text = trial.configuration, trial.data, self.architecture(trial)
+        if trial.reference_key not in self.finished["reference"]:
+            yield References(trial.reference_key, c, data)
+        if text is None:
+            assert trial.search_key is not None
+            yield Search(trial.search_key, c, data)
+            return
+        train = trial.train_key(text)
+        rung = self._standing.get(train, 0) if c.train_halving else 0
+        if c.train_halving and (train not in self._standing or rung < 0):
+            return  # its rivals are not known yet, or it is behind them
+        tested = trial.tested_key(train)
+        if rung or tested not in self.finished["test"]:
+            yield Train(train, c, data, text, () if rung else ((tested, c),), rung)
+
+    def widths(self, packing: Packing) -> dict[str, int]:
+        """The widths of all packs, by the names of jobs, from all planned trials.
+
+        Trainings of given architectures may begin before searches end: what searches find does not change their widths.
+        """
+        searches = [Search(t.search_key, t.configuration, t.data) for t in self.planned if t.search_key]
+        given = [self._training(t) for t in self.planned if not t.search_key]
+        widths = packing.searches(searches) | packing.trainings(filter(None, given))
+        found = [self._training(t) for t in self.planned if t.search_key]
+        return widths | packing.trainings(job for job in found if job and job.name not in widths)
+
+    def _training(self, trial: Trial) -> Train | None:
+        text = self.architecture(trial)
+        return Train("", trial.configuration, trial.data, text) if text else None
+
+    def _halving(self) -> dict[str, int]:
+        """How far the trainings with rivals may go (`halving.stand`); empty while a rival's architecture is not known."""
+        halved = [t for t in self.planned if t.configuration.train_halving]
+        if not halved or any(self.architecture(t) is None for t in halved if t.trial_id in self._open):
+            return {}
+        groups: dict[str, list[Trial]] = {}
+        for trial in halved:
+            c = trial.configuration
+            groups.setdefault(digest([c.of_stage("train"), trial.data.learning, c.train_halving]), []).append(trial)
+        standing: dict[str, int] = {}
+        for rivals in groups.values():
+            c = rivals[0].configuration
+            trained = [(t, text) for t in rivals if (text := self.architecture(t))]
+            open_ = {t.train_key(text) for t, text in trained if t.trial_id in self._open}
+            keys = [t.train_key(text) for t, text in trained]
+            standing |= halving.stand(keys, halving.rungs(c), c.train_halving, self._validation_psnr, open_)
+        return standing
+
+    def _validation_psnr(self, train: str, iteration: int) -> float | None:
+        rung = rung_key(train, iteration)
+        if rung in self.finished["rung"]:
+            return (self.store.result("rung", rung) or {}).get("psnr_db")
+        if train not in self.finished["train"]:
+            return None
+        curve = from_parquet(self.store.read(f"stages/train/{train}/curve.parquet"))
+        return next((record["psnr_db"] for record in curve if record["iteration"] == iteration), None)
 
 
 def _architectures(store: Store, keys: set[str]) -> dict[str, str]:
-    """What finished searches found, by their keys; read side by side, for the wait of each is long on S3."""
-    with ThreadPoolExecutor(32) as pool:
-        results = zip(keys, pool.map(lambda key: store.result("search", key), keys), strict=True)
-        return {key: result["architecture"] for key, result in results if result is not None}
-
-
-def _keys_after(trial: Trial, architecture: Architecture, device: Callable[[int], str] | None) -> dict[str, Any]:
-    c, data = trial.configuration, trial.data
-    train = stages.train_key(c, architecture, data)
-    time: Any = str(architecture), _values(c, "time")
-    if device is not None:
-        time = stages.time_key(c, architecture, data, device(c.threads))
-    return {"train": train, "test": stages.test_key(c, train, data), "time": time}
-
-
-def _unknown_keys(c: Configuration, search: str | None) -> dict[str, Any]:
-    """Keys that tell apart what follows from a search that is still to run."""
-    train = search, _values(c, "train")
-    return {"train": train, "test": (train, _values(c, "test")), "time": (search, _values(c, "time"))}
-
-
-def _values(c: Configuration, stage: str) -> str:
-    return repr(c.of_stage(stage))
+    """What finished searches found, by their keys: from the rows, and else from their results, which are read side by side."""
+    rows = store.sampled_rows(["search_key", "architecture"], 0) if keys else []
+    found = {
+        row["search_key"]: row["architecture"] for row in rows if row["search_key"] in keys and row["architecture"]
+    }
+    left = keys - found.keys()
+    with ThreadPoolExecutor(32) as pool:  # the wait of each is long on S3
+        results = zip(left, pool.map(lambda key: store.result("search", key), left), strict=True)
+        return found | {key: result["architecture"] for key, result in results if result is not None}

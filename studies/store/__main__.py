@@ -1,7 +1,5 @@
 """The old spelling of `python -m studies gc`."""
 
-import sys
+import runpy
 
-from studies.planning.collect import main
-
-sys.exit(main())
+runpy.run_module("studies", run_name="__main__")

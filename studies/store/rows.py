@@ -1,8 +1,13 @@
-"""The columns of a trial's row and of its curve, and how a row comes out of the stages' results."""
+"""The columns of a trial's row and of its curve, and what follows from a configuration alone.
+
+A column that is a field of the configuration says in its metadata which stages follow from the field, and what else it is
+about (`clearer.fields.setting`): readers need no list of fields.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,60 +16,72 @@ from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types
 from clearer.fields import as_text
 from clearer.losses import polarisation_threshold
+from studies.store.store import FORMAT
 
 _NUMBERS = pa.list_(pa.float64())
 _ARROW = {
-    bool: pa.bool_(),
-    int: pa.int64(),
-    float: pa.float64(),
-    str: pa.string(),
-    tuple[int, ...]: pa.string(),
-    tuple[float, ...]: _NUMBERS,
-}
+    bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(),
+    tuple[int, ...]: pa.string(), tuple[float, ...]: _NUMBERS,
+}  # fmt: skip
 _TEXT, _COUNT, _NUMBER, _FLAG, _TIME = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC")
 
-ROW = pa.schema(
-    {"study": _TEXT, "trial_id": _TEXT, "replicate_id": _TEXT, "kind": _TEXT, "status": _TEXT, "error": _TEXT}
-    | {name: _ARROW[hint] for name, hint in field_types().items() if name != "kind"}
-    | {
-        "lambda1_multiple": _NUMBER, "fusion_columns": _COUNT, "parameters": _COUNT, "flops": _NUMBER,
-        "psnr_db": _NUMBER, "ssim": _NUMBER, "psnr_patch_db": _NUMBER, "degraded_psnr_db": _NUMBER,
-        "ssim_zero_padded": _NUMBER, "psnr_y_db": _NUMBER, "ssim_y": _NUMBER, "psnr_by_image": _NUMBERS, "test_images": _COUNT,
-        "test_time_ms": _NUMBER, "test_time_iqr_ms": _NUMBER, "test_time_spread": _NUMBER, "test_time_images": _COUNT, "test_time_size": _TEXT, "test_set_seconds": _NUMBER,
-        "test_time_error": _TEXT, "device": _TEXT, "alpha": _NUMBERS, "search_device": _TEXT, "train_device": _TEXT, "search_pack": _COUNT, "train_pack": _COUNT,
-        "search_stopped_at": _COUNT, "train_stopped_at": _COUNT, "search_seconds": _NUMBER, "train_seconds": _NUMBER, "gpu_seconds": _NUMBER, "energy_wh": _NUMBER,
-        "search_reused": _FLAG, "train_reused": _FLAG, "search_key": _TEXT, "train_key": _TEXT, "test_key": _TEXT, "data_sha256": _TEXT, "test_pixels_sha256": _TEXT,
-        "started_at": _TIME, "finished_at": _TIME, "host": _TEXT, "commit": _TEXT, "versions": _TEXT,
-    }
-)  # fmt: skip
-"""Every column of a trial row; one that was not measured, or does not apply, is null: `…_stopped_at` where a stage ran to its end."""
 
-CURVE = pa.schema({
-    "trial_id": _TEXT, "stage": _TEXT, "iteration": _COUNT, "restoration_loss": _NUMBER, "alpha_loss": _NUMBER, "architecture_loss": _NUMBER,
-    "complexity_loss": _NUMBER, "alpha": _NUMBERS, "psnr_db": _NUMBER, "seconds": _NUMBER, "recorded_at": _NUMBER,
-})  # fmt: skip
+def _columns(kind: pa.DataType, names: str) -> list[pa.Field]:
+    return [pa.field(name, kind) for name in names.split()]
+
+
+def _configured() -> list[pa.Field]:
+    """A column for each field of the configuration."""
+    found = []
+    for field in dataclasses.fields(Configuration):
+        about = {"stages": " ".join(field.metadata["stages"])} | dict.fromkeys(field.metadata["about"], "1")
+        found.append(pa.field(field.name, _ARROW[field_types()[field.name]], metadata=about))
+    return found
+
+
+ROW = pa.schema(
+    [
+        *_columns(_TEXT, "study trial_id replicate_id status error"),
+        *_configured(),
+        *_columns(_COUNT, "fusion_columns parameters test_images test_time_images search_pack train_pack"),
+        *_columns(_COUNT, "search_stopped_at train_stopped_at"),
+        *_columns(_NUMBER, "lambda1_multiple flops psnr_db ssim psnr_patch_db degraded_psnr_db ssim_zero_padded"),
+        *_columns(_NUMBER, "psnr_y_db ssim_y test_time_ms test_time_iqr_ms test_time_spread test_set_seconds"),
+        *_columns(_NUMBER, "search_seconds train_seconds gpu_seconds energy_wh"),
+        *_columns(_NUMBERS, "psnr_by_image alpha"),
+        *_columns(_FLAG, "search_reused train_reused"),
+        *_columns(_TEXT, "test_time_size test_time_error device search_device train_device"),
+        *_columns(_TEXT, "search_key train_key test_key data_sha256 test_pixels_sha256 host commit versions"),
+        *_columns(_TIME, "started_at finished_at"),
+    ],
+    metadata={"format": str(FORMAT)},
+)
+"""Every column of a trial row; one that was not measured, or does not apply, is null."""
+
+CURVE = pa.schema(
+    [
+        *_columns(_TEXT, "trial_id stage"),
+        *_columns(_COUNT, "iteration"),
+        *_columns(_NUMBER, "restoration_loss alpha_loss architecture_loss complexity_loss"),
+        *_columns(_NUMBERS, "alpha"),
+        *_columns(_NUMBER, "psnr_db seconds recorded_at"),
+    ]
+)
 """Every column of a curve: `alpha` is α^f by column, `seconds` the stage's own, `recorded_at` seconds since 1970."""
 
 
 def configuration_columns(configuration: Configuration) -> dict[str, Any]:
     """The configuration's fields as a row holds them; those that a trial does not read are null."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(configuration):
-        value = getattr(configuration, field.name)
-        if configuration.kind != "searched" and field.name in SEARCH_ONLY:
-            value = None
-        if configuration.task == "derain" and field.name in ("sigma", "protocol"):
-            value = None
-        values[field.name] = list(value) if field.name == "module_times_ms" and value is not None else value
-    values["columns"] = as_text(configuration.columns_by_cell)
-    values["test_set"] = configuration.test_set or configuration.dataset
-    if configuration.kind == "searched":
-        values["lambda1_multiple"] = (
-            configuration.lambda1
-            / polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
-            if configuration.alpha_weight_decay
-            else None
-        )
+    c = configuration
+    values: dict[str, Any] = {name: getattr(c, name) for name in field_types()}
+    if c.kind != "searched":
+        values |= dict.fromkeys(SEARCH_ONLY)
+    if c.task == "derain":
+        values |= {"sigma": None, "protocol": None}
+    values |= {"columns": as_text(c.columns_by_cell), "test_set": c.test_set or c.dataset}
+    if c.kind == "searched":
+        threshold = polarisation_threshold(sum(c.columns_by_cell), c.alpha_weight_decay)
+        values |= {"lambda1_multiple": c.lambda1 / threshold if threshold else None}
     return values
 
 
@@ -91,7 +108,7 @@ def row_table(row: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist([row], schema=ROW)
 
 
-def curve_table(records: list[dict[str, Any]], trial_id: str | None = None) -> pa.Table:
+def curve_table(records: Sequence[dict[str, Any]], trial_id: str | None = None) -> pa.Table:
     """Curve records as a table with every column of `CURVE`."""
     rows = records if trial_id is None else [{**record, "trial_id": trial_id} for record in records]
-    return pa.Table.from_pylist(rows, schema=CURVE)
+    return pa.Table.from_pylist(list(rows), schema=CURVE)

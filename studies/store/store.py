@@ -29,8 +29,15 @@ import pyarrow.parquet as pq
 from analysis.storage.compacted import compacted, read_files
 from analysis.storage.places import StorageError, join, names, open_storage, redacted, write_whole
 
+FORMAT = 1
+"""The number of the store's form. Raised when an older version would misread what this one writes."""
 CURVES_BYTES = 2**26
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+def storage_of(text: str) -> str:
+    """What a user's `--storage` names: an absolute folder, or a URI as it is."""
+    return text if "://" in text else str(Path(text).expanduser().absolute())
 
 
 class Store:
@@ -95,7 +102,20 @@ class Store:
     def result(self, stage: str, key: str) -> dict[str, Any] | None:
         """What a finished stage found, or None where it is not finished."""
         data = self.read(f"stages/{stage}/{key}/result.json")
-        return None if data is None else json.loads(data)
+        return None if data is None else self.checked(json.loads(data), f"stages/{stage}/{key}")
+
+    def checked(self, about: dict[str, Any], name: str) -> dict[str, Any]:
+        """What a version of this project wrote under `name`.
+
+        Raises:
+            StorageError: a version wrote it that uses a newer format.
+        """
+        if about.get("format", 1) > FORMAT:
+            raise StorageError(
+                f"{redacted(self.storage)}: {name} has format {about['format']}, this version knows {FORMAT}; "
+                "install the version of clearer-studies that wrote it, or a later one"
+            )
+        return about
 
     def finished(self, stage: str) -> dict[str, int]:
         """The keys of all finished stages of a kind and the bytes that each takes, from one listing."""
@@ -115,7 +135,8 @@ class Store:
         if self.result(stage, key) is None:
             for name, data in files.items():
                 self.write(f"{folder}/{name}", data)
-            self.write(f"{folder}/result.json", json.dumps(result, sort_keys=True, allow_nan=False).encode())
+            text = json.dumps({"format": FORMAT, **result}, sort_keys=True, allow_nan=False)
+            self.write(f"{folder}/result.json", text.encode())
         for name in self._checkpoints(folder):
             self.remove(f"{folder}/{name}")
 

@@ -1,8 +1,7 @@
-"""Which code, which libraries and which machine made a result, and `study.json`, which keeps that of every run."""
+"""`study.json`: what a study asks, which trials it has planned, and which code, libraries and machine ran it, run by run."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
@@ -20,22 +19,18 @@ from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
 from clearer.timing import device_name
-from studies.store.store import Store
+from studies.store.store import FORMAT, Store
 
-_LIBRARIES = ("clearer-studies", "torch", "ray", "mlflow", "numpy", "pyarrow", "pandas", "scikit-image", "pillow")
+_LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
 
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout that runs, with `+changes` where tracked files differ; None where it is not a checkout."""
-    folder = Path(__file__).resolve().parent
+    """The commit of the checkout that runs, with `+changes` where tracked files differ; None where it is no checkout."""
+    asked = {"cwd": Path(__file__).resolve().parent, "capture_output": True, "text": True, "timeout": 10, "check": True}
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
+        found = subprocess.run(["git", "rev-parse", "HEAD"], **asked).stdout.strip()  # type: ignore[call-overload]
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **asked).stdout.strip()  # type: ignore[call-overload]
     except (OSError, subprocess.SubprocessError):
         return None
     return found + ("+changes" if changed else "")
@@ -66,46 +61,54 @@ def write_study(
     command: str,
     question: str = "",
     nodes: Mapping[str, Any] = MappingProxyType({}),
-) -> str:
-    """Records what a study is and asks, beside what it was in earlier runs, and what the nodes of its cluster say of themselves; its `study_id`."""
-    name = f"studies/{study}/study.json"
-    about = json.loads(store.read(name) or b"{}")
+) -> dict[str, Any]:
+    """Records a run of a study beside its earlier ones, with what the nodes of its cluster say of themselves; the file."""
+    about = _read(store, study) or {}
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
     about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
-    about.setdefault("runs", []).append(
-        {
-            "started_at": now,
-            "command": command,
-            "preset": preset,
-            "commit": commit(),
-            "versions": versions(),
-            "hardware": hardware(),
-            **nodes,
-        }
-    )
-    store.write(name, json.dumps(about | {"study": study, "question": question}, indent=1, sort_keys=True).encode())
-    return about["study_id"]
+    run = {"started_at": now, "command": command, "preset": preset, "commit": commit(), "versions": versions()}
+    about.setdefault("runs", []).append({**run, "hardware": hardware(), **nodes})
+    about |= {"study": study, "question": question, "format": FORMAT}
+    store.write(_name(study), json.dumps(about, indent=1, sort_keys=True).encode())
+    return about
 
 
 def read_study(store: Store, study: str) -> dict[str, Any]:
     """What `study.json` says: `study_id`, `question`, `trials` and when each was first started, `runs`.
 
     Raises:
-        StorageError: no such study.
+        StorageError: no such study, or one that a version with a newer format wrote.
     """
-    data = store.read(f"studies/{study}/study.json")
-    if data is None:
+    about = _read(store, study)
+    if about is None:
         raise StorageError(f"{redacted(store.storage)}: holds no study {study}")
-    return json.loads(data)
+    return about
 
 
-def planned_trials(store: Store, study: str) -> list[Configuration]:
-    """Every trial that a study has ever planned in a store, those that this version still knows."""
-    data = store.read(f"studies/{study}/study.json")
-    found = []
-    for values in json.loads(data)["trials"].values() if data else ():
-        with contextlib.suppress(TypeError, ConfigurationError):
-            found.append(Configuration(**values))
+def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
+    """Every trial that a study has ever planned in a store, by `trial_id`; without those that this version can't read."""
+    found = {}
+    for trial_id, values in (_read(store, study) or {}).get("trials", {}).items():
+        configuration = readable(values)
+        if configuration is not None:
+            found[trial_id] = configuration
     return found
+
+
+def readable(values: Mapping[str, Any]) -> Configuration | None:
+    """The configuration that some version wrote, or None where this version can't read it."""
+    try:
+        return Configuration.stored(values)
+    except ConfigurationError:
+        return None
+
+
+def _read(store: Store, study: str) -> dict[str, Any] | None:
+    data = store.read(_name(study))
+    return None if data is None else store.checked(json.loads(data), f"study {study}")
+
+
+def _name(study: str) -> str:
+    return f"studies/{study}/study.json"

@@ -1,17 +1,17 @@
-"""What MLflow's runs of a study should hold, from the store alone: one run for the study, one for each trial.
+"""What MLflow's runs of a study should hold: one run for the study, one for each trial that has begun.
 
-The configuration's fields are params (they can't change), texts and flags that were found are tags, figures
-are metrics, and every point of a curve is a point of a metric with its own iteration and time. A failed trial
-has its curve and its reason; figures belong to finished trials, whose rows are never replaced.
+The configuration's fields are params (they can't change), texts and flags that were found are tags, figures are metrics, and
+every point of a curve is a point of a metric with its own iteration and time. A failed trial has its curve and its reason;
+figures belong to finished trials, whose rows are never replaced.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -26,11 +26,11 @@ from studies.store.store import Store, from_parquet
 from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
-STUDY_TAG, TRIAL_TAG, PARENT_TAG, SENT_TAG = (
+STUDY_TAG, TRIAL_TAG, SENT_TAG, PARENT_TAG = (
     "clearer.study_id",
     "clearer.trial_id",
-    "mlflow.parentRunId",
     "clearer.sent",
+    "mlflow.parentRunId",
 )
 NOTE_TAG, _COMMIT_TAG = "mlflow.note.content", "mlflow.source.git.commit"
 LONGEST_TEXT = 5000
@@ -66,6 +66,8 @@ class Content:
     points: frozenset[Point] = frozenset()
     files: Callable[[Path], None] = lambda folder: None
     files_key: str = ""
+    is_partial: bool = False
+    """A run may hold more than is known of it now."""
 
     @property
     def digest(self) -> str:
@@ -80,18 +82,22 @@ def study_content(store: Store, study: str) -> Content:
     rows = store.rows(study, store.trial_ids(study) & set(about["trials"]))
     first, last = about["runs"][0], about["runs"][-1]
     failed, missing = sum(row["status"] == "failed" for row in rows), len(about["trials"]) - len(rows)
-    names = store.files(f"studies/{study}/report")
-    hashes = {name: digest((store.read(f"studies/{study}/report/{name}") or b"").hex()) for name in names}
-    facts = {
-        "kind": "study", "preset": last["preset"], "command": last["command"], "commit": last["commit"], _COMMIT_TAG: last["commit"],
-        "versions": json.dumps(last["versions"], sort_keys=True), "hardware": json.dumps(last["hardware"], sort_keys=True),
-        "trials": len(about["trials"]), "failed": failed, "missing": missing,
-    }  # fmt: skip
+    report = f"studies/{study}/report"
+    hashes = {name: digest((store.read(f"{report}/{name}") or b"").hex()) for name in store.files(report)}
+    facts = {name: last[name] for name in ("preset", "command", "commit")} | {
+        "kind": "study",
+        _COMMIT_TAG: last["commit"],
+        "versions": json.dumps(last["versions"], sort_keys=True),
+        "hardware": json.dumps(last["hardware"], sort_keys=True),
+        "trials": len(about["trials"]),
+        "failed": failed,
+        "missing": missing,
+    }
 
     def write(folder: Path) -> None:
-        for name in names:
+        for name in hashes:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(store.read(f"studies/{study}/report/{name}") or b"")
+            (folder / name).write_bytes(store.read(f"{report}/{name}") or b"")
 
     return Content(
         identity={STUDY_TAG: about["study_id"]},
@@ -107,44 +113,49 @@ def study_content(store: Store, study: str) -> Content:
     )
 
 
-def running_content(study_id: str, configuration: Configuration, started_at: float) -> Content:
-    """What the run of a trial should hold from its start on."""
-    c = configuration
-    return Content(
-        identity={STUDY_TAG: study_id, TRIAL_TAG: c.trial_id},
-        name=label(c),
-        note=_trial_note(c),
-        status="RUNNING",
-        started=_milliseconds(datetime.fromtimestamp(started_at, UTC)),
-        ended=None,
-        params=_params(configuration_columns(c)),
-        tags={},
-    )
+@dataclass(frozen=True)
+class UnderWay:
+    """A trial that has begun and has no row yet, and the records of its curve that the store has."""
+
+    configuration: Configuration
+    started_at: datetime
+    records: Sequence[Mapping[str, Any]] = ()
 
 
-def trial_content(store: Store, study_id: str, row: dict[str, Any], configuration: Configuration) -> Content:
-    """What the run of a trial that has ended should hold."""
-    curve = from_parquet(store.read(f"studies/{row['study']}/curves/{row['trial_id']}.parquet"))
-    points = set(curve_points(curve))
-    ended, finished = _milliseconds(row["finished_at"]), row["status"] == "finished"
-    if finished:
-        points |= {(name, 0, ended, _stored(row[name])) for name in _FIGURES if _is_number(row.get(name))}
-        for name in _LISTS:
-            values = enumerate(row.get(name) or [], start=1)
-            points |= {(name, step, ended, _stored(value)) for step, value in values if _is_number(value)}
+def trial_content(store: Store, study_id: str, c: Configuration, trial: dict[str, Any] | UnderWay) -> Content:
+    """What the run of a trial should hold: of one that has ended by its row, of another by what is known so far."""
+    columns = configuration_columns(c)
+    told: dict[str, Any] = {
+        "identity": {STUDY_TAG: study_id, TRIAL_TAG: c.trial_id},
+        "name": label(c),
+        "note": _trial_note(c),
+        "params": _texts({name: columns.get(name) for name in _PARAMS}),
+    }
+    if isinstance(trial, UnderWay):
+        known: dict[str, Any] = {
+            "started": _milliseconds(trial.started_at),
+            "points": frozenset(curve_points(trial.records)),
+        }
+        return Content(**told, **known, status="RUNNING", ended=None, tags={}, is_partial=True)
+    curve = from_parquet(store.read(f"studies/{trial['study']}/curves/{c.trial_id}.parquet"))
+    ended, finished = _milliseconds(trial["finished_at"]), trial["status"] == "finished"
     return Content(
-        identity={STUDY_TAG: study_id, TRIAL_TAG: row["trial_id"]},
-        name=label(configuration),
-        note=_trial_note(configuration),
+        **told,
         status="FINISHED" if finished else "FAILED",
-        started=_milliseconds(row["started_at"]),
+        started=_milliseconds(trial["started_at"]),
         ended=ended,
-        params=_params(row),
-        tags=_texts({name: row.get(name) for name in _TAGS} | {_COMMIT_TAG: row["commit"]}),
-        points=frozenset(points),
-        files=lambda folder: write_trial_files(folder, store, row, curve),
-        files_key=digest([row["architecture"], row["test_key"], row["train_key"]]),
+        tags=_texts({name: trial.get(name) for name in _TAGS} | {_COMMIT_TAG: trial["commit"]}),
+        points=frozenset(curve_points(curve)) | (_figures(trial, ended) if finished else frozenset()),
+        files=lambda folder: write_trial_files(folder, store, trial, curve),
+        files_key=digest([trial["architecture"], trial["test_key"], trial["train_key"]]),
     )
+
+
+def _figures(row: Mapping[str, Any], stamp: int) -> frozenset[Point]:
+    """The figures of a row; those of a list are steps, counted from 1."""
+    one = [(name, 0, row.get(name)) for name in _FIGURES]
+    many = [(name, step, value) for name in _LISTS for step, value in enumerate(row.get(name) or [], start=1)]
+    return frozenset((name, step, stamp, _stored(value)) for name, step, value in one + many if _is_number(value))
 
 
 def curve_points(records: Iterable[Mapping[str, Any]]) -> Iterable[Point]:
@@ -163,10 +174,6 @@ def _trial_note(c: Configuration) -> str:
     noise = f"σ = {c.sigma:g}, protocol {c.protocol}" if c.task == "denoise" else "rain as given"
     space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
     return f"{label(c)}: {c.task} ({noise}) on {c.dataset}, {space}"
-
-
-def _params(columns: Mapping[str, Any]) -> dict[str, str]:
-    return _texts({name: columns.get(name) for name in _PARAMS})
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

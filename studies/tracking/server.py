@@ -73,17 +73,9 @@ class Server:
         self.client = MlflowClient(tracking_uri=uri)
         self._experiment = self._find_experiment(uri, study)
         self._runs: dict[str | None, list[Any]] = {}
+        self._points: dict[str, frozenset[Point]] = {}
         for run in self._search(f"tags.`{STUDY_TAG}` = '{study_id}'"):
             self._runs.setdefault(run.data.tags.get(TRIAL_TAG), []).append(run)
-
-    def open(self, content: Content, parent: str | None = None) -> str:
-        """The id of the run of what is under way, reopened or made."""
-        run = self._run(content) or self._create(content, parent)
-        if run.info.status != content.status == "RUNNING":
-            self.client.update_run(run.info.run_id, status="RUNNING")
-        self._log_params(run.info.run_id, [item for item in content.params.items() if item[0] not in run.data.params])
-        self._log_tags(run.info.run_id, content.tags.items() - run.data.tags.items())
-        return run.info.run_id
 
     def bring(self, content: Content, parent: str | None = None, thorough: bool = True) -> tuple[str, str]:
         """Makes a run what it should be: its id, and whether it was `created`, `completed` or `unchanged`.
@@ -93,22 +85,17 @@ class Server:
         run = self._run(content)
         was_sent = run is not None and run.data.tags.get(SENT_TAG) == content.digest
         have = content.points if was_sent and not thorough else self._history(run)
-        if run is not None and not _mendable(run, have, content):
+        if run is not None and not content.is_partial and not _mendable(run, have, content):
             self.client.delete_run(run.info.run_id)
             run, was_sent, have = None, False, frozenset()
         outcome = "created" if run is None else "completed"
         run = run or self._create(content, parent)
+        run_id = run.info.run_id
         changed = self._complete(run, have, content, parent, was_sent)
-        return run.info.run_id, outcome if changed else "unchanged"
-
-    def log_points(self, run_id: str, points: Iterable[Point]) -> int:
-        """Sends points of metrics; how many."""
-        from mlflow.entities import Metric
-
-        metrics = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(points)]
-        for first in range(0, len(metrics), _POINTS):
-            self.client.log_batch(run_id, metrics=metrics[first : first + _POINTS])
-        return len(metrics)
+        if changed:
+            self._runs[content.identity.get(TRIAL_TAG)] = [self.client.get_run(run_id)]
+            self._points[run_id] = have | content.points
+        return run_id, outcome if changed else "unchanged"
 
     def _complete(self, run: Any, have: frozenset[Point], content: Content, parent: str | None, was_sent: bool) -> bool:
         run_id, held = run.info.run_id, run.data.tags
@@ -116,10 +103,10 @@ class Server:
         note = {} if NOTE_TAG in held else {NOTE_TAG: content.note}
         changes = [
             self._log_params(run_id, content.params.items() - run.data.params.items()),
-            self.log_points(run_id, content.points - have),
+            self._log_points(run_id, content.points - have),
             self._log_tags(run_id, (wanted | note).items() - held.items()),
             self._drop_tags(run_id, (OWN_TAGS & held.keys()) - wanted.keys()),
-            self._send_files(run_id, content) if not was_sent else 0,
+            self._send_files(run_id, content) if content.files_key and not was_sent else 0,
         ]
         if run.info.run_name != content.name:
             self.client.update_run(run_id, name=content.name)
@@ -130,9 +117,18 @@ class Server:
             else:
                 self.client.set_terminated(run_id, content.status, content.ended)
             changes.append(1)
-        if not was_sent:
+        if not content.is_partial and not was_sent:
             self.client.set_tag(run_id, SENT_TAG, content.digest)
-        return bool(sum(changes)) or not was_sent
+            changes.append(1)
+        return bool(sum(changes))
+
+    def _log_points(self, run_id: str, points: Iterable[Point]) -> int:
+        from mlflow.entities import Metric
+
+        metrics = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(points)]
+        for first in range(0, len(metrics), _POINTS):
+            self.client.log_batch(run_id, metrics=metrics[first : first + _POINTS])
+        return len(metrics)
 
     def _log_params(self, run_id: str, items: Iterable[tuple[str, str]]) -> int:
         from mlflow.entities import Param
@@ -177,8 +173,11 @@ class Server:
         return run
 
     def _history(self, run: Any | None) -> frozenset[Point]:
+        """The points that a run holds; asked for once."""
         if run is None:
             return frozenset()
+        if run.info.run_id in self._points:
+            return self._points[run.info.run_id]
         histories = [self.client.get_metric_history(run.info.run_id, name) for name in run.data.metrics]
         return frozenset((m.key, m.step, m.timestamp, m.value) for history in histories for m in history)
 

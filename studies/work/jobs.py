@@ -1,17 +1,34 @@
-"""What a study has computed: jobs, of which each belongs to one key in the store, and packs of jobs, which Ray places."""
+"""What a study has computed: jobs, of which each belongs to one key in the store, packs of them, and what they tell.
+
+`Search` and `Train` learn, many as one network where they are in one pack (`studies.work.learning`). `References` and `OneShot`
+are computed alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
+from clearer.architecture import FUSION, PARALLEL, Architecture
+from clearer.checkpoint import pack_network, pack_state
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
-from studies.planning import halving
-from studies.work.stages import Fingerprints
+from clearer.images.sets import ImageSet
+from clearer.packing import shape
+from clearer.runs import Member, Run
+from clearer.search import Search as SearchRun
+from clearer.training import Training
+from studies.work import stages
+from studies.work.keys import Fingerprints, rung_key
+from studies.work.oneshot import compute_oneshot
+from studies.work.stages import Place
 
-Event = dict[str, Any]
-"""What a pack tells on its way, as plain data: `records` of curves by key, with what was `spent`; or who has `ended`, and its failure."""
+Sets = tuple[ImageSet, ImageSet]
+"""What the weights learn from, and what α learns from, which curves watch too."""
+Found = tuple[dict[str, Any], dict[str, bytes]]
+"""What a member of a run found: its part of the result, and files."""
 
 
 @dataclass(frozen=True)
@@ -24,35 +41,184 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """One search, one training with the tests of it (`tests` are (key, configuration)), the references of a protocol, or
-    the one-shot scores of `architectures` under a search's supernet.
+    """One thing to compute. `stages` are all that it finishes in the store where they are missing, as (stage, key)."""
 
-    `reduction` is η of successive halving among the trainings that have the same `rivals`; 0: the job runs to its end.
-    """
-
-    stage: str
     key: str
     configuration: Configuration
     data: Fingerprints
-    architecture: str = ""
-    tests: tuple[tuple[str, Configuration], ...] = ()
-    reduction: int = 0
-    architectures: tuple[str, ...] = ()
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """The iterations at which the job may be stopped."""
-        return halving.rungs(self.configuration.train_iterations, self.configuration.report_iterations, self.reduction)
-
-    @property
-    def rivals(self) -> str:
-        """The same for trainings that differ in nothing but the architecture."""
-        return digest([self.configuration.of_stage("train"), self.data.weights, self.data.alpha, self.reduction])
+    stage: ClassVar[str] = ""
+    others_wait: ClassVar[bool] = False
+    """Whether more jobs may follow from its result."""
+    is_a_trial_s: ClassVar[bool] = True
+    """Whether a trial fails that needs it."""
 
     @property
     def stages(self) -> list[tuple[str, str]]:
-        """The stages that the job computes where they are missing, as (stage, key)."""
+        """The stages that the job computes where they are missing."""
+        return [(self.stage, self.key)]
+
+    @property
+    def claims(self) -> set[str]:
+        """What other studies are kept from meanwhile: all that it computes."""
+        return {f"{stage}/{key}" for stage, key in self.stages}
+
+    @property
+    def text(self) -> str:
+        """The job in a few words, where no trial names it."""
+        return self.stage
+
+    def compute(self, place: Place) -> None:
+        """Computes what is missing of a job that does not learn, or that has learnt."""
+
+
+@dataclass(frozen=True)
+class Learning(Job):
+    """A job that learns. Those of one `shape` can be one pack, whose width goes by their `name`."""
+
+    @property
+    def shape(self) -> str:
+        """Jobs of equal shape can be computed as one network."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """Jobs that differ in their images alone have one name."""
+        raise NotImplementedError
+
+    @property
+    def operations(self) -> float:
+        """About what it takes: multiplications of all its steps."""
+        raise NotImplementedError
+
+    @property
+    def until(self) -> int:
+        """The iteration at which it ends."""
+        raise NotImplementedError
+
+    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
+        """The run of the configurations of a pack of such jobs."""
+        raise NotImplementedError
+
+    def found(self, run: Any, member: Member) -> Found:
+        """What a member has found at its end."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Search(Learning):
+    """The search of an architecture."""
+
+    stage = "search"
+    others_wait = True
+
+    @cached_property
+    def shape(self) -> str:
+        return shape(self.configuration, "search")
+
+    @cached_property
+    def name(self) -> str:
+        return digest(self.configuration.of_stage("search"))
+
+    @property
+    def operations(self) -> float:
+        c = self.configuration
+        columns = c.columns_by_cell
+        both = [Architecture.from_letters(letter * sum(columns), columns) for letter in PARALLEL + FUSION]
+        return _operations(c, 2 * c.search_iterations - c.warmup_iterations, both)
+
+    @property
+    def until(self) -> int:
+        return self.configuration.search_iterations
+
+    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
+        return SearchRun(members, *sets, device, width)
+
+    def found(self, run: SearchRun, member: Member) -> Found:
+        found = {"architecture": str(run.architecture(member)), "alpha": run.alpha(member)[:, 1].tolist()}
+        return found, {"supernet.pt": pack_state(run.weights_of(member))}
+
+
+@dataclass(frozen=True)
+class Train(Learning):
+    """The training of an architecture, with the tests of it (`tests` are (key, configuration)).
+
+    With a `rung` it ends at that iteration, where halving compares it with its rivals, and is tested by no one.
+    """
+
+    architecture: str = ""
+    tests: tuple[tuple[str, Configuration], ...] = ()
+    rung: int = 0
+    stage = "train"
+
+    @property
+    def others_wait(self) -> bool:  # type: ignore[override]
+        return bool(self.rung)
+
+    @property
+    def stages(self) -> list[tuple[str, str]]:
+        if self.rung:
+            return [("rung", rung_key(self.key, self.rung))]
         return [(self.stage, self.key), *(("test", key) for key, _ in self.tests)]
+
+    @property
+    def claims(self) -> set[str]:
+        return {f"train/{self.key}", *(f"test/{key}" for key, _ in self.tests)}
+
+    @cached_property
+    def shape(self) -> str:
+        return f"{shape(self.configuration, 'train')} {self.architecture} {self.rung or ''}".rstrip()
+
+    @cached_property
+    def name(self) -> str:
+        return digest([self.configuration.of_stage("train"), self.architecture])
+
+    @property
+    def operations(self) -> float:
+        return _operations(self.configuration, self.until, [Architecture.parse(self.architecture)])
+
+    @property
+    def until(self) -> int:
+        return self.rung or self.configuration.train_iterations
+
+    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
+        return Training(members, Architecture.parse(self.architecture), *sets, device, width)
+
+    def found(self, run: Training, member: Member) -> Found:
+        c = self.configuration
+        if self.rung:
+            return {"architecture": self.architecture, "psnr_db": _psnr_at(member, self.rung)}, {}
+        network = pack_network(run.network_of(member), task=c.task, sigma=c.sigma, protocol=c.protocol)
+        return {"architecture": self.architecture}, {"network.safetensors": network}
+
+    def compute(self, place: Place) -> None:
+        for key, configuration in self.tests:
+            stages.compute_test(configuration, key, self.key, self.data, place)
+
+
+@dataclass(frozen=True)
+class References(Job):
+    """What methods without training score under a configuration's protocol."""
+
+    stage = "reference"
+    is_a_trial_s = False
+
+    @property
+    def text(self) -> str:
+        return f"references on {self.configuration.test_set or self.configuration.dataset}"
+
+    def compute(self, place: Place) -> None:
+        stages.compute_references(self.configuration, self.key, place)
+
+
+@dataclass(frozen=True)
+class OneShot(Job):
+    """The one-shot scores of `architectures` under a search's supernet."""
+
+    architectures: tuple[str, ...] = ()
+    stage = "oneshot"
+
+    def compute(self, place: Place) -> None:
+        compute_oneshot(self.configuration, self.architectures, self.key, self.data, place)
 
 
 @dataclass(frozen=True)
@@ -68,9 +234,38 @@ class Pack:
         return self.jobs[0].configuration
 
 
-def finished(job: Job, failure: Failure | None) -> Event:
-    """That a job has ended."""
-    return {"ended": {job.key: failure}}
+@dataclass(frozen=True)
+class Started:
+    """A worker has begun with a pack, or begins again."""
+
+    pack: Pack
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A row of a job's curve, and how far its pack is: of `iterations` one is `iteration`, after `seconds`."""
+
+    key: str
+    record: dict[str, Any]
+    iterations: int
+    seconds: float
+
+    @property
+    def iteration(self) -> int:
+        """The record's."""
+        return self.record["iteration"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job has ended: its stages are in the store, unless there is a failure, which has the curve of what diverged."""
+
+    key: str
+    failure: Failure | None = None
+    curve: tuple[dict[str, Any], ...] = ()
+
+
+Event = Started | Progressed | Ended
 
 
 def failure_of(error: Exception) -> Failure:
@@ -79,3 +274,12 @@ def failure_of(error: Exception) -> Failure:
     text = detail[0] if detail else "no detail"
     reason = text if isinstance(error, ImageError | ArithmeticError) else f"{type(error).__name__}: {text}"
     return Failure(reason, permanent=not isinstance(error, OSError))
+
+
+def _operations(c: Configuration, steps: int, architectures: Sequence[Architecture]) -> float:
+    a_pixel = sum(a.flops_per_pixel(c.channels, c.image_channels) for a in architectures)
+    return steps * c.batch_size * c.patch_size**2 * a_pixel
+
+
+def _psnr_at(member: Member, iteration: int) -> float:
+    return next(record["psnr_db"] for record in member.curve if record["iteration"] == iteration)

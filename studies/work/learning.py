@@ -1,7 +1,7 @@
-"""The stages that learn, searches and trainings: computed as packs, from the newest checkpoint to the result in the store.
+"""The jobs that learn, searches and trainings: computed as packs, from the newest checkpoint to the result in the store.
 
 A pack is computed as one network (`clearer.packing`), but each of its members has checkpoints and a result of its own, under
-its own key: members that were left go on in whatever company, of the same width.
+its own key: members that were left go on in whatever company, of equal width.
 """
 
 from __future__ import annotations
@@ -14,74 +14,63 @@ from typing import Any
 
 import torch
 
-from clearer.architecture import Architecture
-from clearer.checkpoint import DamagedError, pack_network, pack_state, unpack_state
+from clearer.checkpoint import DamagedError, pack_state, unpack_state
 from clearer.graphs import how
-from clearer.members import Member
-from clearer.runs import DivergedError, Run
-from clearer.search import Search
+from clearer.runs import DivergedError, Member
 from clearer.timing import device_name
-from clearer.training import Training
-from studies.planning import halving
 from studies.store.rows import curve_table
 from studies.store.store import Store, as_parquet, from_parquet
-from studies.work import oneshot, stages
-from studies.work.jobs import Event, Failure, Job, Pack, failure_of, finished
+from studies.work import stages
+from studies.work.jobs import Ended, Event, Failure, Job, Learning, Pack, Progressed, failure_of
 from studies.work.stages import Place
 
 TICK_SECONDS = 2.0
-"""The longest time between two events of a pack that learns, so that it can be stopped in between."""
+"""The longest time between two answers of a pack that learns, so that it can be stopped in between."""
 
 Leave = Callable[[], bool]
 """Asked after every iteration: whether the pack has to be left now."""
+Events = list[Event]
 
 
-def run_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Generator[Event]:
-    """Computes what is missing of a pack; each job ends by an event of its own. A failure of one leaves the others alone.
+def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Generator[Events]:
+    """Computes what is missing of a pack, and tells so step by step; each job ends by an event of its own.
 
-    An event may be empty. Whoever closes the iterator leaves a checkpoint of what was under way.
+    A failure of one leaves the others alone. Whoever closes the iterator leaves a checkpoint of what was under way.
     """
     ended: set[str] = set()
+    learning = [job for job in pack.jobs if isinstance(job, Learning)]
     try:
-        if pack.jobs[0].stage in ("search", "train"):
-            for event in _learn(pack.jobs, pack.width, place, leave):
-                ended |= set(event.get("ended", ()))
-                yield event
+        for events in _learn(learning, pack.width, place, leave):
+            ended |= {event.key for event in events if isinstance(event, Ended)}
+            yield events
     except Exception as error:
-        yield from (finished(job, failure_of(error)) for job in pack.jobs if job.key not in ended)
+        yield [Ended(job.key, failure_of(error)) for job in pack.jobs if job.key not in ended]
         return
     for job in pack.jobs:
         if job.key not in ended:
-            yield finished(job, _failure_after_learning(job, place))
+            yield [Ended(job.key, _failure_after_learning(job, place))]
 
 
 def _failure_after_learning(job: Job, place: Place) -> Failure | None:
-    """Computes what is missing of a job that does not learn, or that has learnt."""
     try:
-        if job.stage == "reference":
-            stages.run_references(job.configuration, job.key, place)
-        elif job.stage == oneshot.STAGE:
-            oneshot.run_oneshot(job.configuration, job.architectures, job.key, job.data, place)
-        for key, configuration in job.tests:
-            stages.run_test(configuration, key, job.key, job.data, place)
+        job.compute(place)
     except Exception as error:
         return failure_of(error)
     return None
 
 
-def _learn(jobs: Sequence[Job], width: int, place: Place, leave: Leave) -> Iterator[Event]:
-    """Computes searches, or trainings of one architecture, as one pack, and keeps what each found as soon as it has ended.
+def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave) -> Iterator[Events]:
+    """Computes jobs of one shape as one pack, and keeps what each found as soon as it has ended.
 
-    Every row of a curve is an event, and so is the end of a search, and the failure of any; a training has its tests to
-    come. Where the memory of a GPU does not hold the pack, its halves are computed one after the other.
+    Where the memory of a GPU does not hold the pack, its halves are computed one after the other.
     """
     store = Store(place.storage)
-    missing = [job for job in jobs if store.result(job.stage, job.key) is None]
+    missing = [job for job in jobs if store.result(*job.stages[0]) is None]
     if not missing:
         return
     torch.set_num_threads(missing[0].configuration.threads)  # sums, hence bits, depend on it
     try:
-        yield from _Learning(missing, width, place, store).events(leave)
+        yield from _Members(missing, width, place, store).events(leave)
     except torch.OutOfMemoryError:
         if width == 1:
             raise
@@ -93,62 +82,56 @@ def _learn(jobs: Sequence[Job], width: int, place: Place, leave: Leave) -> Itera
         yield from _learn(part, half, place, leave)
 
 
-class _Learning:
+class _Members:
     """Some jobs under way as one run."""
 
-    def __init__(self, jobs: Sequence[Job], width: int, place: Place, store: Store):
+    def __init__(self, jobs: Sequence[Learning], width: int, place: Place, store: Store):
         self.jobs, self.place, self.store = jobs, place, store
-        first, configurations = jobs[0], [job.configuration for job in jobs]
+        first = jobs[0]
         sets = stages.unchanged_sets(first.configuration, first.data, place.folder)
-        self.run: Run
-        if first.stage == "search":
-            self.run = Search(configurations, sets[0], sets[1], place.device, width)
-        else:
-            architecture = Architecture.parse(first.architecture)
-            self.run = Training(configurations, architecture, sets[0], sets[1], place.device, width)
-        self.rungs = first.rungs
+        self.run = first.begin([job.configuration for job in jobs], sets, place.device, width)
         self._told = [0] * len(jobs)
         """How many rows of each curve events have told."""
         self._ended: set[str] = set()
+        self._saved = 0
 
-    def events(self, leave: Leave) -> Iterator[Event]:
-        """Goes on from where all members have a checkpoint; saves one at rungs, whenever `checkpoint_seconds` have passed, and when left.
-
-        What has rungs is told as it was found, so that it can be judged by its curve before it goes on.
-        """
+    def events(self, leave: Leave) -> Iterator[Events]:
+        """Goes on from where all members have a checkpoint; saves one when `checkpoint_seconds` have passed, and when left."""
         self._resume()
         try:
-            yield from self._rows(lambda record: record["iteration"] in self.rungs)
-            self._told = [len(member.curve) for member in self.run.members]
             with contextlib.suppress(DivergedError):  # of all members; each has its own as `problem`
                 yield from self._iterations(leave)
         except GeneratorExit:
             self._save()
             raise
 
-    def _iterations(self, leave: Leave) -> Iterator[Event]:
-        run = self.run
+    def _iterations(self, leave: Leave) -> Iterator[Events]:
         saved = told = time.monotonic()
-        for _ in run.advance(every=1):
+        yield from filter(None, [self._rungs()])
+        for _ in self.run.advance(every=1) if not self._is_over() else ():
             now = time.monotonic()
-            if run.iteration in self.rungs or now - saved >= self.place.checkpoint_seconds:
+            if now - saved >= self.place.checkpoint_seconds:
                 self._save()
                 saved = now
-            for event in (*self._rows(), *self._ends()):
-                yield event
+            events = [*self._rows(), *self._ends(), *self._rungs()]
+            if events or leave() or now - told >= TICK_SECONDS:
+                yield events
                 told = now
-            if leave() or now - told >= TICK_SECONDS:
-                yield {}
-                told = now
+            if self._is_over():
+                return
+
+    def _is_over(self) -> bool:
+        return self.run.ended or all(job.key in self._ended for job in self.jobs)
 
     def _resume(self) -> None:
         run = self.run
-        states = [dict(_states(self.store, job.stage, job.key, self.place.device, run.width)) for job in self.jobs]
+        states = [dict(_states(self.store, job, self.place.device, run.width)) for job in self.jobs]
         common = max(set.intersection(*map(set, states)), default=0)
         for job in self.jobs:
             self.store.forget_checkpoints(job.stage, job.key, after=common)
         if common:
             run.load_state_dicts([found[common] for found in states])
+        self._told = [len(member.curve) for member in run.members]
         self._saved = common
 
     def _save(self) -> None:
@@ -161,83 +144,69 @@ class _Learning:
                 state = pack_state(self.run.state_dict(member))
                 self.store.save_checkpoint(job.stage, job.key, self.run.iteration, state)
 
-    def _rows(self, wanted: Callable[[dict[str, Any]], bool] = lambda record: True) -> Iterator[Event]:
+    def _rows(self) -> Iterator[Event]:
         """The rows of curves that were not told yet."""
         run = self.run
-        if all(len(member.curve) == self._told[member.place] for member in run.members):
-            return
-        new: dict[int, dict[str, Any]] = {}
-        for member in run.members:
-            for record in filter(wanted, member.curve[self._told[member.place] :]):
-                new.setdefault(record["iteration"], {})[self.jobs[member.place].key] = record
-            self._told[member.place] = len(member.curve)
         seconds = sum(member.seconds for member in run.members)
-        spent = {self.jobs[member.place].key: self._spent(member) for member in run.members}
-        for iteration, records in sorted(new.items()):
-            about = {"iteration": iteration, "iterations": run.iterations, "seconds": seconds, "spent": spent}
-            yield {**about, "records": records, halving.METRIC: next(iter(records.values()))[halving.METRIC]}
+        for member in run.members:
+            job = self.jobs[member.place]
+            for record in member.curve[self._told[member.place] :]:
+                yield Progressed(job.key, record, job.until, seconds)
+            self._told[member.place] = len(member.curve)
 
     def _ends(self) -> Iterator[Event]:
-        """Keeps what members that have ended since the last time have found."""
-        for member in self.run.members:
-            job = self.jobs[member.place]
+        """Keeps what members have found that have ended since the last time; a training has its tests to come."""
+        for job, member in zip(self.jobs, self.run.members, strict=True):
             if member.has_ended and job.key not in self._ended:
                 self._ended.add(job.key)
                 if member.problem is not None:
-                    yield finished(job, failure_of(member.problem))
+                    yield Ended(job.key, failure_of(member.problem), tuple(member.curve))
                     continue
                 self._finish(job, member)
-                if job.stage == "search":
-                    yield finished(job, None)
+                if len(job.stages) == 1:
+                    yield Ended(job.key)
 
-    def _spent(self, member: Member) -> dict[str, Any]:
-        """What a member has taken so far, and on what; of a pack, its share of the seconds."""
-        return {
-            "iterations": member.iteration, "seconds": member.seconds, "pack": self.run.width,
-            "device": device_name(self.place.device), "gpus": self.place.gpus, "host": socket.gethostname(),
-        }  # fmt: skip
+    def _rungs(self) -> Events:
+        """Ends the jobs that go no further than a rung, which is behind them: they can be gone on with from there."""
+        until = self.jobs[0].until
+        if until == self.run.iterations or self.run.iteration < until:
+            return []
+        self._save()
+        left = [(j, m) for j, m in zip(self.jobs, self.run.members, strict=True) if j.key not in self._ended]
+        for job, member in left:
+            self._ended.add(job.key)
+            self._finish(job, member)
+        return [Ended(job.key) for job, _ in left]
 
-    def _finish(self, job: Job, member: Member) -> None:
-        run, c = self.run, job.configuration
-        if isinstance(run, Search):
-            found: dict[str, Any] = {
-                "architecture": str(run.architecture(member)),
-                "alpha": run.alpha(member)[:, 1].tolist(),
-            }
-            files = {"supernet.pt": pack_state(run.weights_of(member))}
-        else:
-            assert isinstance(run, Training)
-            found = {"architecture": job.architecture}
-            network = pack_network(run.network_of(member), task=c.task, sigma=c.sigma, protocol=c.protocol)
-            files = {"network.safetensors": network}
-        first = member.curve[0]
+    def _finish(self, job: Learning, member: Member) -> None:
+        """Keeps what a member has found, with what it took and on what; of a pack, its share of the seconds."""
+        run, first = self.run, member.curve[0]
+        found, files = job.found(run, member)
         result = {
-            **found, **self._spent(member), **how(run.steps, run.device), "finished_at": time.time(),
+            **found,
+            **how(run.steps, run.device),
+            "iterations": min(member.iteration, job.until),
+            "seconds": member.seconds,
+            "pack": run.width,
+            "device": device_name(self.place.device),
+            "gpus": self.place.gpus,
+            "host": socket.gethostname(),
             "started_at": first["recorded_at"] - first["seconds"] * len(run.members),
-        }  # fmt: skip
-        curve = as_parquet(curve_table(member.curve))
-        self.store.finish(job.stage, job.key, result, {**files, "curve.parquet": curve})
+            "finished_at": time.time(),
+        }
+        curve = [record for record in member.curve if record["iteration"] <= job.until]
+        self.store.finish(*job.stages[0], result, {**files, "curve.parquet": as_parquet(curve_table(curve))})
 
 
 def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve of a search or training: whole where it is finished, else up to the newest checkpoint."""
-    whole = store.read(f"stages/{stage}/{key}/curve.parquet")
-    if whole is not None:
-        return from_parquet(whole)
-    return load_unfinished_curve(store, stage, key)
+    """The curve that a search, a training or a rung of one has left; empty where it has not finished."""
+    return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
 
 
-def load_unfinished_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve of a search or training that was left, up to its newest checkpoint; empty where there is none."""
-    return next((state["curve"] for _, state in _states(store, stage, key, "cpu")), [])
-
-
-def _states(
-    store: Store, stage: str, key: str, device: str, width: int | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The states in the checkpoints that are whole, of a width or of any, by iteration, newest first."""
-    for data in store.checkpoints(stage, key):
+def _states(store: Store, job: Job, device: str, width: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The states in the checkpoints of a job that are whole, of a width, by iteration, newest first."""
+    for data in store.checkpoints(job.stage, job.key):
         with contextlib.suppress(DamagedError):
             state = unpack_state(data, device)
-            if width in (None, state["width"]):
+            if state["width"] == width:
                 yield state["iteration"], state

@@ -15,7 +15,7 @@ from torch import nn
 
 from clearer.architecture import Architecture
 from clearer.checkpoint import unpack_state
-from clearer.configuration import Configuration, digest
+from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.images.sets import ImageSet, check_unchanged
 from clearer.networks import Supernet
@@ -23,20 +23,13 @@ from clearer.splits import learning_images, scored_images
 from clearer.testing import score
 from clearer.timing import device_name
 from studies.store.store import Store, as_parquet
-from studies.work import stages
-from studies.work.stages import METHOD, Fingerprints, Place
+from studies.work.keys import NORM_BATCHES, Fingerprints, search_key
+from studies.work.stages import Place
 
 STAGE = "oneshot"
-NORM_BATCHES = 20
 
 
-def oneshot_key(c: Configuration, architectures: Sequence[str], data: Fingerprints) -> str:
-    """The key of the one-shot scores of some architectures under the supernet of a search."""
-    about = {"search": stages.search_key(c, data), "fields": c.of_stage("test"), "architectures": sorted(architectures)}
-    return digest({"stage": STAGE, "method": METHOD, "norm_batches": NORM_BATCHES, **about, "data": data.test})
-
-
-def run_oneshot(c: Configuration, architectures: Sequence[str], key: str, data: Fingerprints, place: Place) -> None:
+def compute_oneshot(c: Configuration, architectures: Sequence[str], key: str, data: Fingerprints, place: Place) -> None:
     """Scores the supernet at its own α, and every architecture with its weights, over the test images."""
     store = Store(place.storage)
     if store.result(STAGE, key) is not None:
@@ -67,7 +60,7 @@ def load_supernet(c: Configuration, data: Fingerprints, store: Store) -> Superne
     Raises:
         FileNotFoundError: the search has not finished, or its supernet is gone.
     """
-    name = f"stages/search/{stages.search_key(c, data)}/supernet.pt"
+    name = f"stages/search/{search_key(c, data)}/supernet.pt"
     state = store.read(name)
     if state is None:
         raise FileNotFoundError(f"{name}: the search's supernet is missing")

@@ -1,20 +1,14 @@
-"""The four stages of a trial and their keys: search → train → test → time.
+"""The stages that do not learn, computed where Ray puts them and finished in the store: test, references, testing time.
 
-A stage's key is the hash of exactly what determines its result: the configuration fields that name the
-stage, the pixels it reads, the stage before it, and the version of the method. What is in the store
-under a key is never computed again, whichever trial or study asks for it.
-
-The functions `run_*` run where Ray puts them, and finish the stage in the store. Searches and trainings are in `studies.work.learning`.
+Searches and trainings are in `studies.work.learning`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import io
 import time
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +18,18 @@ from PIL import Image as PillowImage
 from clearer import references
 from clearer.architecture import Architecture
 from clearer.checkpoint import unpack_network
-from clearer.configuration import Configuration, digest
+from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, check_unchanged, fingerprint
 from clearer.networks import Network
 from clearer.splits import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
-from clearer.timing import device_name, pass_seconds, testing_time
+from clearer.timing import device_name, measure_testing_time, pass_seconds
 from studies.store.store import Store
+from studies.work.keys import Fingerprints, time_key
 from studies.work.remote_images import is_remote, local_copy
 
-SCORES = ("psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y")
+SCORES = ["psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y"]
 """The scores of a test that are kept for every image; luma's for colour images alone."""
-
-METHOD = 3
-"""The version of the method: raised when the same configuration would give other numbers."""
 
 
 @dataclass(frozen=True)
@@ -56,64 +48,10 @@ class Place:
 
     @property
     def folder(self) -> Path | None:
-        """The data folder on this node; what `data_source.pinned` has named is copied to it first."""
+        """The data folder on this node; what `remote_images.pinned` has named is copied to it first."""
         if self.data is None:
             return None
         return local_copy(self.data) if is_remote(self.data) else Path(self.data)
-
-
-@dataclass(frozen=True)
-class Fingerprints:
-    """The hashes of the pixels that a configuration learns from and is tested on.
-
-    `files` has the hashes of the files of the three, in the same order: with them a worker finds the file that changed.
-    """
-
-    weights: str
-    alpha: str
-    test: str
-    files: tuple[tuple[str, ...], ...] = dataclasses.field(default=((), (), ()), compare=False, repr=False)
-
-
-def search_key(c: Configuration, data: Fingerprints) -> str:
-    """The key of the search of a configuration."""
-    return digest(
-        {"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": [data.weights, data.alpha]}
-    )
-
-
-def train_key(c: Configuration, architecture: Architecture, data: Fingerprints) -> str:
-    """The key of the training of an architecture under a configuration."""
-    fields = {"fields": c.of_stage("train"), "architecture": str(architecture)}
-    return digest({"stage": "train", "method": METHOD, **fields, "data": [data.weights, data.alpha]})
-
-
-def test_key(c: Configuration, train: str, data: Fingerprints) -> str:
-    """The key of the test of a trained network."""
-    return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})
-
-
-def reference_key(c: Configuration, data: Fingerprints) -> str:
-    """The key of what methods without training score under a configuration's protocol."""
-    fields = {
-        "fields": c.of_stage("test") | c.of_stage("reference"),
-        "scikit-image": _version("scikit-image"),
-    }
-    return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})
-
-
-_version = functools.cache(metadata.version)
-
-
-def time_key(c: Configuration, architecture: Architecture, data: Fingerprints, device: str) -> str:
-    """The key of the testing time of an architecture on a device: weights do not change it."""
-    fields = {
-        "fields": c.of_stage("time"),
-        "architecture": str(architecture),
-        "device": device,
-        "torch": torch.__version__,
-    }
-    return digest({"stage": "time", "method": METHOD, **fields, "data": data.test})
 
 
 def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
@@ -127,25 +65,25 @@ def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
     return Fingerprints(weights, alpha, test, tuple(images.contents for images in sets))
 
 
-def _learning_sets(c: Configuration, folder: Path | None) -> list[ImageSet]:
+def _learning_sets(c: Configuration, folder: Path | None) -> tuple[ImageSet, ImageSet]:
     """What the weights and what α learn from."""
-    return [learning_images(c, split, folder) for split in (c.weights_split, c.alpha_split)]
+    return learning_images(c, c.weights_split, folder), learning_images(c, c.alpha_split, folder)
 
 
-def unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) -> list[ImageSet]:
-    """The same, held against what was read when the study began; ImageError names the file that has changed."""
+def unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) -> tuple[ImageSet, ImageSet]:
+    """What the weights and what α learn from; ImageError names the file that has changed since the study began."""
     sets = _learning_sets(c, folder)
     for images, before in zip(sets, data.files, strict=False):
         check_unchanged(images, before)
     return sets
 
 
-def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: Place) -> None:
+def compute_test(c: Configuration, key: str, train: str, data: Fingerprints, place: Place) -> None:
     """Scores a trained network over the test images, and keeps the scores and the first image restored."""
     store = Store(place.storage)
     if store.result("test", key) is not None:
         return
-    _prepare(c)
+    torch.set_num_threads(c.threads)  # sums, hence bits, depend on it
     started = time.perf_counter()
     images = scored_images(c, place.folder)
     check_unchanged(images, data.files[2])
@@ -153,64 +91,76 @@ def run_test(c: Configuration, key: str, train: str, data: Fingerprints, place: 
     by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
     result = {
         "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
-        "images": list(images.names), "pixels_sha256": scores.pixels_sha256, "device": device_name(place.device),
-        "finished_at": time.time(), "seconds": time.perf_counter() - started,
-    }  # fmt: skip
+        "images": list(images.names),
+        "pixels_sha256": scores.pixels_sha256,
+        "device": device_name(place.device),
+        "finished_at": time.time(),
+        "seconds": time.perf_counter() - started,
+    }
     store.finish("test", key, result, {"example.png": _png(scores.example)})
 
 
-def run_references(c: Configuration, key: str, place: Place) -> None:
+def compute_references(c: Configuration, key: str, place: Place) -> None:
     """Scores the degraded input and the classical denoisers, tuned on the α split's first images, and keeps the rows.
 
-    Each denoiser's first image is kept, too, `pictures` of the result says under which name and with which PSNR.
+    Each denoiser's first image is kept, too: `pictures` of the result says under which name and with which PSNR.
     """
     store = Store(place.storage)
-    if store.result("reference", key) is None:
-        _prepare(c)
-        started = time.perf_counter()
-        validation = learning_images(c, c.alpha_split, place.folder)
-        first = dataclasses.replace(
-            validation, clean=validation.clean[: c.reference_images], names=validation.names[: c.reference_images]
-        )
-        test = scored_images(c, place.folder)
-        found = list(references.scored(c, first, test))
-        denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
-        result = {
-            "rows": [row for row, _ in found],
-            "pictures": [
-                {"file": file, "method": row["method"], "image": test.names[0], "psnr_db": scores.psnr_db[0]}
-                for file, (row, scores) in denoised.items()
-            ],
-            "pixels_sha256": found[0][1].pixels_sha256, "fields": c.of_stage("test") | c.of_stage("reference"),
-            "seconds": time.perf_counter() - started,
-        }  # fmt: skip
-        store.finish(
-            "reference", key, result, {file: _png(scores.example[2:]) for file, (_, scores) in denoised.items()}
-        )
+    if store.result("reference", key) is not None:
+        return
+    torch.set_num_threads(c.threads)
+    started = time.perf_counter()
+    validation = learning_images(c, c.alpha_split, place.folder)
+    few = slice(c.reference_images)
+    first = dataclasses.replace(validation, clean=validation.clean[few], names=validation.names[few])
+    test = scored_images(c, place.folder)
+    found = list(references.scored(c, first, test))
+    denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
+    pictures = [
+        {"file": file, "method": row["method"], "image": test.names[0], "psnr_db": scores.psnr_db[0]}
+        for file, (row, scores) in denoised.items()
+    ]
+    result = {
+        "rows": [row for row, _ in found],
+        "pictures": pictures,
+        "pixels_sha256": found[0][1].pixels_sha256,
+        "fields": c.of_stage("test") | c.of_stage("reference"),
+        "seconds": time.perf_counter() - started,
+    }
+    files = {file: _png(scores.example[2:]) for file, (_, scores) in denoised.items()}
+    store.finish("reference", key, result, files)
 
 
-def run_timing(c: Configuration, architecture: Architecture, data: Fingerprints, train: str, place: Place) -> str:
+def compute_time(c: Configuration, architecture: str, data: Fingerprints, train: str, place: Place) -> str:
     """Times a trained network for what was scored, unless this device has; the key of the result."""
     store = Store(place.storage)
-    _prepare(c)
+    torch.set_num_threads(c.threads)
     started = time.perf_counter()
     device = device_name(place.device)
-    key = time_key(c, architecture, data, device)
-    if store.result("time", key) is None:
-        degraded = degraded_inputs(c, scored_images(c, place.folder))
-        network, timed = load_network(store, train), degraded[: c.time_images]
-        inputs = [on_device(image, place.device) for image in timed]
-        series = c.time_series, c.time_calls, c.time_attempts
-        found = testing_time(network, inputs, c.self_ensemble, *series, c.time_spread_limit)
-        seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
-        result = {
-            "test_time_ms": found.median_ms, "test_time_iqr_ms": found.iqr_ms, "test_time_spread": found.spread,
-            "test_time_images": len(inputs), "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
-            "test_set_seconds": seconds,
-            "device": device, "attempts": found.attempts, "precision": "fp32", "torch": torch.__version__,
-            "finished_at": time.time(), "seconds": time.perf_counter() - started,
-        }  # fmt: skip
-        store.finish("time", key, result, {})
+    key = time_key(c, Architecture.parse(architecture), data, device)
+    if store.result("time", key) is not None:
+        return key
+    degraded = degraded_inputs(c, scored_images(c, place.folder))
+    network, timed = load_network(store, train), degraded[: c.time_images]
+    inputs = [on_device(image, place.device) for image in timed]
+    series = c.time_series, c.time_calls, c.time_attempts
+    found = measure_testing_time(network, inputs, c.self_ensemble, *series, c.time_spread_limit)
+    seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
+    result = {
+        "test_time_ms": found.median_ms,
+        "test_time_iqr_ms": found.iqr_ms,
+        "test_time_spread": found.spread,
+        "test_time_images": len(inputs),
+        "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
+        "test_set_seconds": seconds,
+        "device": device,
+        "attempts": found.attempts,
+        "precision": "fp32",
+        "torch": torch.__version__,
+        "finished_at": time.time(),
+        "seconds": time.perf_counter() - started,
+    }
+    store.finish("time", key, result, {})
     return key
 
 
@@ -220,11 +170,6 @@ def load_network(store: Store, train: str) -> Network:
     if data is None:
         raise FileNotFoundError(f"stages/train/{train}/network.safetensors: the training's network is missing")
     return unpack_network(data)
-
-
-def _prepare(c: Configuration) -> None:
-    """The number of threads is the configuration's: sums, hence bits, depend on it."""
-    torch.set_num_threads(c.threads)
 
 
 def _png(images: tuple[np.ndarray, ...]) -> bytes:

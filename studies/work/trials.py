@@ -1,140 +1,162 @@
-"""A trial under way, and the row that it ends as."""
+"""A trial, and the row that it ends as."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.configuration import Configuration, digest
+from clearer.configuration import Configuration, digest, fields_about
 from clearer.splits import check_splits
 from studies.store.rows import architecture_columns, configuration_columns
 from studies.store.store import Store
 from studies.store.study_file import commit, versions
-from studies.work import stages
+from studies.work import keys
 from studies.work.jobs import Failure
-from studies.work.stages import Fingerprints
-
-_PIXELS = (
-    "task",
-    "dataset",
-    "test_set",
-    "pairing",
-    "grayscale",
-    "weights_split",
-    "alpha_split",
-    "image_channels",
-    "patch_size",
-    "test_limit",
-    "allow_overlap",
-)
-"""The fields on which `stages.fingerprints` depends."""
+from studies.work.keys import Fingerprints
+from studies.work.stages import fingerprints
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trial:
-    """One trial under way: its configuration, and what is known of it so far."""
+    """One configuration, from end to end, and the pixels that it reads. The keys of its stages follow from both."""
 
     configuration: Configuration
     data: Fingerprints
-    architecture: Architecture | None = None
-    reference_key: str | None = None
-    search_key: str | None = None
-    train_key: str | None = None
-    test_key: str | None = None
-    time_key: str | None = None
-    time_error: str | None = None
-    failure: Failure | None = None
-    stopped: dict[str, Any] | None = None
-    """What its training had taken when halving stopped it."""
-    search_reused: bool | None = None
-    train_reused: bool | None = None
-    started_at: float = field(default_factory=time.time)
 
     @property
     def trial_id(self) -> str:
         """The configuration's."""
         return self.configuration.trial_id
 
+    @cached_property
+    def search_key(self) -> str | None:
+        """The key of its search; None where its architecture is given."""
+        c = self.configuration
+        return keys.search_key(c, self.data) if c.kind == "searched" else None
 
-def prepare(
-    configurations: Sequence[Configuration], folder: Path | None, known: dict[str, Fingerprints] | None = None
-) -> list[Trial]:
-    """The trials of the configurations; reads every image that they use, and holds their splits against each other.
+    @cached_property
+    def reference_key(self) -> str:
+        """The key of what methods without training score on its pixels."""
+        return keys.reference_key(self.configuration, self.data)
 
-    What was read before is in `known`, and is not read again.
+    def train_key(self, architecture: str) -> str:
+        """The key of its training, once its architecture is known."""
+        return keys.train_key(self.configuration, architecture, self.data)
 
-    Raises:
-        ImageError: names the folder or the file that can't be used.
-        OverlapError: splits share images and `allow_overlap` is false.
-    """
-    known = {} if known is None else known
-    return [Trial(configuration, fingerprints_of(configuration, folder, known)) for configuration in configurations]
-
-
-def fingerprints_of(configuration: Configuration, folder: Path | None, known: dict[str, Fingerprints]) -> Fingerprints:
-    """The fingerprints of a configuration's images, out of `known` or added to it; raises as `prepare`."""
-    pixels = digest({name: getattr(configuration, name) for name in _PIXELS})
-    if pixels not in known:
-        known[pixels] = stages.fingerprints(configuration, folder)
-        check_splits(configuration, folder)
-    return known[pixels]
+    def tested_key(self, train: str) -> str:
+        """The key of the test of what was trained."""
+        return keys.tested_key(self.configuration, train, self.data)
 
 
-def trial_row(study: str, trial: Trial, store: Store) -> dict[str, Any]:
+@dataclass
+class Ending:
+    """How a trial ended: what its row says beside its configuration and its stages' results."""
+
+    started_at: datetime
+    architecture: str | None = None
+    failure: Failure | None = None
+    stopped_at: int | None = None
+    """The rung at which halving stopped its training."""
+    time_key: str | None = None
+    time_error: str | None = None
+    search_reused: bool | None = None
+    train_reused: bool | None = None
+
+
+class Pixels:
+    """The fingerprints of images, each set read once however many configurations use it."""
+
+    def __init__(self, folder: Path | None):
+        self.folder = folder
+        self._known: dict[str, Fingerprints] = {}
+
+    def trials(self, configurations: Sequence[Configuration]) -> list[Trial]:
+        """The trials of the configurations; reads the images that they use, and holds their splits against each other.
+
+        Raises:
+            ImageError: names the folder or the file that can't be used.
+            OverlapError: splits share images and `allow_overlap` is false.
+        """
+        return [Trial(c, self.of(c)) for c in configurations]
+
+    def of(self, c: Configuration) -> Fingerprints:
+        """The fingerprints of a configuration's images; raises as `trials`."""
+        named = digest({name: getattr(c, name) for name in _IMAGES})
+        if named not in self._known:
+            self._known[named] = fingerprints(c, self.folder)
+            check_splits(c, self.folder)
+        return self._known[named]
+
+
+_IMAGES = sorted(fields_about("images"))
+
+
+def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[str, Any]:
     """What a trial's row says, from the results of its stages; columns that are not named are null."""
-    c = trial.configuration
-    row: dict[str, Any] = configuration_columns(c)
-    row |= {
-        "study": study, "trial_id": trial.trial_id, "replicate_id": c.replicate_id,
-        "status": "failed" if trial.failure else "finished", "error": trial.failure.reason if trial.failure else None,
-        "search_key": trial.search_key, "train_key": trial.train_key, "test_key": trial.test_key,
-        "search_reused": trial.search_reused, "train_reused": trial.train_reused, "test_time_error": trial.time_error,
-        "data_sha256": digest([trial.data.weights, trial.data.alpha, trial.data.test]),
-        "started_at": datetime.fromtimestamp(trial.started_at, UTC), "finished_at": datetime.now(UTC), "commit": commit(), "versions": json.dumps(versions()),
-    }  # fmt: skip
-    row |= {"architecture": None}
-    if trial.architecture is not None:
-        row |= architecture_columns(c, trial.architecture)
-    for stage, key in (("search", trial.search_key), ("train", trial.train_key)):
-        result = trial.stopped if stage == "train" else None
-        result = result or (store.result(stage, key) if key else None)
-        if result is not None:
-            row |= {
-                f"{stage}_stopped_at": result["iterations"]
-                if result["iterations"] < getattr(c, f"{stage}_iterations")
-                else None,
-                f"{stage}_seconds": result["seconds"],
-                f"{stage}_device": result["device"],
-                f"{stage}_pack": result["pack"],
-                "host": result["host"],
-            }
-            if result["gpus"]:
-                row["gpu_seconds"] = row.get("gpu_seconds", 0) + result["seconds"] * result["gpus"]
-            row |= {"alpha": result["alpha"]} if stage == "search" else {}
-    row |= _scores(trial, store) | _testing_time(trial, store)
-    return row
+    c, found = trial.configuration, ending.architecture
+    train = trial.train_key(found) if found else None
+    tested = trial.tested_key(train) if train and ending.stopped_at is None else None
+    row = configuration_columns(c) | {
+        "study": study,
+        "trial_id": trial.trial_id,
+        "replicate_id": c.replicate_id,
+        "status": "failed" if ending.failure else "finished",
+        "error": ending.failure.reason if ending.failure else None,
+        "architecture": None,
+        "search_key": trial.search_key,
+        "train_key": train,
+        "test_key": tested,
+        "search_reused": ending.search_reused,
+        "train_reused": ending.train_reused,
+        "test_time_error": ending.time_error,
+        "data_sha256": digest([*trial.data.learning, trial.data.test]),
+        "started_at": ending.started_at,
+        "finished_at": datetime.now(UTC),
+        "commit": commit(),
+        "versions": json.dumps(versions()),
+    }
+    if found:
+        row |= architecture_columns(c, Architecture.parse(found))
+    trained = keys.rung_key(train, ending.stopped_at) if train and ending.stopped_at else train
+    row |= _learnt(store, "search", trial.search_key, c.search_iterations)
+    learnt = _learnt(store, "rung" if ending.stopped_at else "train", trained, c.train_iterations)
+    learnt["gpu_seconds"] = (learnt.get("gpu_seconds") or 0) + (row.get("gpu_seconds") or 0) or None
+    return row | learnt | _scores(store, tested) | _testing_time(store, ending.time_key)
 
 
-def _scores(trial: Trial, store: Store) -> dict[str, Any]:
-    result = store.result("test", trial.test_key) if trial.test_key else None
+def _learnt(store: Store, stage: str, key: str | None, iterations: int) -> dict[str, Any]:
+    """What a search or a training took; a rung's is its training's so far."""
+    result = store.result(stage, key) if key else None
+    if result is None:
+        return {}
+    name = "search" if stage == "search" else "train"
+    row = {f"{name}_{about}": result[about] for about in ("seconds", "device", "pack")} | {"host": result["host"]}
+    if result["iterations"] < iterations:
+        row[f"{name}_stopped_at"] = result["iterations"]
+    if result["gpus"]:
+        row["gpu_seconds"] = result["seconds"] * result["gpus"]
+    return row | ({"alpha": result["alpha"]} if stage == "search" else {})
+
+
+def _scores(store: Store, key: str | None) -> dict[str, Any]:
+    result = store.result("test", key) if key else None
     if result is None:
         return {"psnr_db": None}
-    means = {name: mean(values) for name, values in result["by_image"].items()}
-    return means | {
+    return {name: mean(values) for name, values in result["by_image"].items()} | {
         "psnr_by_image": result["by_image"]["psnr_db"],
         "test_images": len(result["images"]),
         "test_pixels_sha256": result["pixels_sha256"],
     }
 
 
-def _testing_time(trial: Trial, store: Store) -> dict[str, Any]:
-    result = store.result("time", trial.time_key) if trial.time_key else None
+def _testing_time(store: Store, key: str | None) -> dict[str, Any]:
+    result = store.result("time", key) if key else None
     if result is None:
         return {"test_time_ms": None}
     return {name: value for name, value in result.items() if name.startswith("test_") or name == "device"}

@@ -1,0 +1,158 @@
+"""What a study can be asked: the flags of its command line, as one dataclass, for `studies.run` too."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clearer.configuration import parse_value
+from clearer.fields import ConfigurationError
+from clearer.presets import PRESETS
+from studies.driver.axes import Multiple
+
+
+def whole_number(text: str) -> int:
+    """The type of a flag that takes 1, 2, 3 …"""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """The type of a flag that takes 0, 1, 2 …"""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def budget(text: str) -> float:
+    """The type of a flag that takes a time, such as 90m or 2h; in seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    if unit is None or len(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90m or 2h (s, m, h, d)")
+    return unit * seconds(text[:-1])
+
+
+def seconds(text: str) -> float:
+    """The type of a flag that takes seconds."""
+    found = _number(text)
+    if not 0 <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return found
+
+
+def share(text: str) -> float:
+    """The type of a flag that takes a share of a GPU, or whole GPUs."""
+    found = _number(text)
+    if not (0 <= found <= 1 or found.is_integer()) or found < 0:
+        raise argparse.ArgumentTypeError(f"{text} is neither a share of a GPU (0 to 1) nor whole GPUs")
+    return found
+
+
+def width(text: str) -> int | None:
+    """The type of a flag that takes 1, 2, 3 … or auto."""
+    return None if text == "auto" else whole_number(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _flag(default: Any, metavar: str | None, text: str, kind: Any = str, **more: Any) -> Any:
+    about = {"help": text, **({"metavar": metavar, "type": kind} if metavar else {}), **more}
+    return dataclasses.field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a study is run. `assigned` are the fields of `--set` with their values, `more` a study's own flags."""
+
+    address: str | None = _flag(
+        None, "auto|HOST:PORT|local", "a running Ray cluster; by default Ray is started on this machine"
+    )
+    preset: str = _flag(
+        "quick",
+        None,
+        "quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings",
+        choices=PRESETS,
+    )
+    data: str | None = _flag(None, "DIR|URI", "the folder, or s3://bucket/prefix, that holds bsds500/")
+    storage: str = _flag("runs", "DIR|URI", "where results are kept (default: runs)")
+    tracking_uri: str | None = _flag(None, "URI", "MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
+    seeds: int = _flag(1, "N", "replicates of every trial (default 1)", whole_number)
+    concurrent: int | None = _flag(
+        None, "N", "trials at once at most (default: as many as the cluster holds)", whole_number
+    )
+    gpus_per_trial: float = _flag(0.0, "X", "a share of a GPU or whole GPUs for each trial (default 0: CPU)", share)
+    pack: int | None = _flag(
+        None,
+        "K|auto",
+        "searches of one shape that are computed as one network, and trainings of one architecture; "
+        "auto (default) chooses by shape and memory",
+        width,
+    )
+    random: int | None = _flag(
+        None, "N", "random architectures beside the searches, with the same training (default: the preset's)", count
+    )
+    budget: float | None = _flag(
+        None, "TIME", "start no trial after this time, as 90m or 2h; what has started is carried to its end", budget
+    )
+    dry_run: bool = _flag(
+        False, None, "say what would run and what it would cost; compute nothing", action="store_true"
+    )
+    checkpoint_seconds: float = _flag(60.0, "S", "time between two checkpoints of a stage (default 60)", seconds)
+    retry_failed: bool = _flag(False, None, "run trials again that have failed", action="store_true")
+    assigned: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Gives a parser a flag for each option, and `--set`."""
+    for field in dataclasses.fields(Options):
+        if field.metadata:
+            parser.add_argument(f"--{field.name.replace('_', '-')}", default=field.default, **field.metadata)
+    text = "a configuration field; several values separated by commas are an axis"
+    parser.add_argument("--set", metavar="field=value", nargs="+", action="extend", default=[], help=text)
+
+
+def options_of(parsed: argparse.Namespace) -> Options:
+    """The options of a parsed command line; what is no flag of every study is in `more`.
+
+    Raises:
+        ConfigurationError: `--set` names an unknown field, or a value that it can't take.
+    """
+    given = dict(vars(parsed))
+    assigned = parse_assignments(given.pop("set"))
+    own = {field.name: given.pop(field.name) for field in dataclasses.fields(Options) if field.metadata}
+    return Options(**own, assigned=assigned, more=given)
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """The fields and values of `--set field=value[,value…] …`.
+
+    Raises:
+        ConfigurationError: not of that form, an unknown field, or not a value of its type.
+    """
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign:
+            raise ConfigurationError(f"--set {text}: write field=value")
+        if name in found:
+            raise ConfigurationError(f"--set {name}: given twice; separate several values by commas")
+        found[name] = [_value(name, value) for value in values.split(",")]
+    return found
+
+
+def _value(name: str, text: str) -> Any:
+    """A field's value; of λ1 also `2x`, twice the polarisation threshold of the trial's own columns."""
+    if name == "lambda1" and text.endswith("x"):
+        return Multiple(parse_value(name, text.removesuffix("x")))
+    return parse_value(name, text)

@@ -1,0 +1,126 @@
+"""What one run of a study has at hand: the place, the store, the cluster and tracking, each opened when it is first needed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+
+from clearer.configuration import Configuration
+from studies.driver.options import Options
+from studies.nodes.connection import connect
+from studies.nodes.preflight import check_here, check_nodes
+from studies.nodes.scheduling import Cluster
+from studies.planning.packs import Packing
+from studies.store.claims import Claims
+from studies.store.store import Store, storage_of
+from studies.tracking.content import UnderWay
+from studies.tracking.live import Tracking
+from studies.tracking.server import default_uri
+from studies.work.module_times import with_module_times
+from studies.work.remote_images import data_place
+from studies.work.stages import Place
+from studies.work.trials import Pixels, Trial
+
+
+class Session:
+    """A context: what was opened in it is closed at its end.
+
+    Raises:
+        StorageError, ImageError: the storage or the data of the options can't be used.
+    """
+
+    def __init__(self, options: Options, console: Console):
+        self.options, self.console = options, console
+        place = storage_of(options.storage), data_place(options.data)
+        self.place = Place(*place, options.gpus_per_trial, options.checkpoint_seconds)
+        self.store = Store(self.place.storage)
+        self.pixels = Pixels(self.place.folder)
+        self.packing = Packing(options.pack, options.gpus_per_trial)
+        self._opened = contextlib.ExitStack()
+        self._tracking: Tracking | None = None
+        self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()
+        """The trials that have begun, for tracking."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether Ray is started here."""
+        return self.options.address in (None, "local")
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """Where the study is tracked, None for nowhere."""
+        uri = self.options.tracking_uri or default_uri(self.store)
+        return None if uri == "none" else uri
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The cluster, joined or started."""
+        self._opened.enter_context(connect(self.options.address))
+        return Cluster(self.options.gpus_per_trial, self.options.concurrent)
+
+    def slots(self, configurations: Sequence[Configuration]) -> int:
+        """How many trials the cluster holds at once."""
+        return max(1, self.cluster.slots(max((c.threads for c in configurations), default=1)))
+
+    def preflight(self, missing: Sequence[Trial]) -> dict[str, Any]:
+        """Asks what would stop the trials, here or on every node; what to record of the nodes.
+
+        Raises:
+            ClusterError: a study would fail; a line for each reason.
+        """
+        threads = max(trial.configuration.threads for trial in missing)
+        about = self.place, missing, threads, self.tracking_uri, self.console
+        if self.is_local:
+            check_here(*about)
+        self.cluster.check_request(threads)
+        return {} if self.is_local else check_nodes(*about)
+
+    @contextlib.contextmanager
+    def alone(self, study: str) -> Iterator[bool]:
+        """Two runs of one study would write one study.json: the second waits. Whether this one has waited."""
+        owners = []
+
+        def waiting(owner: str) -> None:
+            owners.append(owner)
+            self.console.print(f"{study} is being run by {owner} already: waiting", soft_wrap=True)
+
+        with Claims(self.store) as claims, claims.alone(f"studies/{study}", waiting):
+            yield bool(owners)
+
+    def measured(self, configurations: Sequence[Configuration]) -> list[Configuration]:
+        """The configurations with module times where they need some."""
+        o = self.options
+        return with_module_times(configurations, self.store, o.gpus_per_trial, keep=not o.dry_run)
+
+    def missing(self, study: str, configurations: Sequence[Configuration]) -> list[Trial]:
+        """The trials that have no row; with `retry_failed`, those with the row of a failure too."""
+        there = self.store.trial_ids(study)
+        if self.options.retry_failed:
+            asked = there & {c.trial_id for c in configurations}
+            rows = self.store.rows(study, asked, ("trial_id", "status"))
+            there -= {row["trial_id"] for row in rows if row["status"] == "failed"}
+        return self.pixels.trials([c for c in configurations if c.trial_id not in there])
+
+    def track(self, study: str) -> None:
+        """Begins to track a study, if it is tracked and study.json has been written."""
+        if self._tracking is None and self.tracking_uri is not None:
+            self._tracking = Tracking(self.tracking_uri, study, self.store, lambda: self.under_way())
+            self._opened.callback(self._end_tracking, self._tracking)
+
+    def _end_tracking(self, tracking: Tracking) -> None:
+        problem = tracking.close()
+        if problem:
+            self.console.print(f"[yellow]{problem}[/]")

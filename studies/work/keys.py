@@ -1,0 +1,87 @@
+"""The keys of stages: hashes of exactly what determines a stage's result.
+
+That is: the configuration's fields that name the stage, the pixels that it reads, the stage before it, and the version of the
+method. What the store holds under a key is never computed again, whichever trial or study asks for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+
+from clearer.architecture import Architecture
+from clearer.configuration import Configuration, digest
+
+METHOD = 3
+"""The version of the method: raised when the same configuration would give other numbers."""
+NORM_BATCHES = 20
+"""Batches from which one-shot scores take batch norm's statistics anew."""
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """The hashes of the pixels that a configuration learns from and is tested on.
+
+    `files` has the hashes of the files of the three, in the same order: with them a worker finds the file that changed.
+    """
+
+    weights: str
+    alpha: str
+    test: str
+    files: tuple[tuple[str, ...], ...] = field(default=((), (), ()), compare=False, repr=False)
+
+    @property
+    def learning(self) -> list[str]:
+        """The pixels that a search and a training read."""
+        return [self.weights, self.alpha]
+
+
+def search_key(c: Configuration, data: Fingerprints) -> str:
+    """The key of the search of a configuration."""
+    return digest({"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": data.learning})
+
+
+def train_key(c: Configuration, architecture: Architecture | str, data: Fingerprints) -> str:
+    """The key of the training of an architecture under a configuration."""
+    fields = {"fields": c.of_stage("train"), "architecture": str(architecture)}
+    return digest({"stage": "train", "method": METHOD, **fields, "data": data.learning})
+
+
+def rung_key(train: str, iteration: int) -> str:
+    """The key of what a training had at an iteration at which rivals are compared."""
+    return digest({"stage": "rung", "train": train, "iteration": iteration})
+
+
+def tested_key(c: Configuration, train: str, data: Fingerprints) -> str:
+    """The key of the test of a trained network."""
+    return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})
+
+
+def reference_key(c: Configuration, data: Fingerprints) -> str:
+    """The key of what methods without training score under a configuration's protocol."""
+    fields = {"fields": c.of_stage("test") | c.of_stage("reference"), "scikit-image": _version("scikit-image")}
+    return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})
+
+
+def time_key(c: Configuration, architecture: Architecture | str, data: Fingerprints, device: str) -> str:
+    """The key of the testing time of an architecture on a device: weights do not change it."""
+    fields = {"fields": c.of_stage("time"), "architecture": str(architecture), "device": device}
+    return digest({"stage": "time", "method": METHOD, **fields, "torch": _torch_version(), "data": data.test})
+
+
+def oneshot_key(c: Configuration, architectures: Sequence[str], data: Fingerprints) -> str:
+    """The key of the one-shot scores of some architectures under the supernet of a search."""
+    about = {"search": search_key(c, data), "fields": c.of_stage("test"), "architectures": sorted(architectures)}
+    return digest({"stage": "oneshot", "method": METHOD, "norm_batches": NORM_BATCHES, **about, "data": data.test})
+
+
+_version = functools.cache(metadata.version)
+
+
+@functools.cache
+def _torch_version() -> str:
+    import torch  # its build is not in the metadata of the package
+
+    return torch.__version__
