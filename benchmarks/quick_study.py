@@ -45,7 +45,7 @@ from clearer.networks import Network
 from clearer.presets import QUICK
 from clearer.splits import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
-from clearer.timing import pass_seconds, testing_time
+from clearer.timing import measure_testing_time, pass_seconds
 
 STUDY = Path(__file__).resolve().parent.parent / "studies" / "lambda_pareto.py"
 
@@ -103,13 +103,15 @@ def other_seconds(rows: pd.DataFrame, c: Configuration) -> Iterator[tuple[str, p
         torch.set_num_threads(os.cpu_count() or 1)
     yield "tests", rows["architecture"].map(tests)
     yield "testing times", rows["architecture"].map(times)
-    whole = wall(lambda: list(references.rows(c, _first(c), images)))
+    whole = wall(lambda: list(references.scored(c, _first(c), images)))
     yield "references", pd.Series([whole] + [0.0] * (len(rows) - 1), rows.index)
 
 
 def timed(network: nn.Module, degraded: list[Tensor], c: Configuration) -> None:
     """A testing time and a pass over the test set, as `studies.work.stages.run_timing` takes them."""
-    testing_time(network, degraded[: c.time_images], c.self_ensemble, c.time_series, c.time_calls, c.time_attempts)
+    measure_testing_time(
+        network, degraded[: c.time_images], c.self_ensemble, c.time_series, c.time_calls, c.time_attempts
+    )
     pass_seconds(network, degraded, c.self_ensemble)
 
 

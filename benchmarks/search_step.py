@@ -69,10 +69,10 @@ def project(c: Configuration, width: int) -> Steps:
         raise SystemExit(f"--pack {width}: at channels={c.channels} the next width is {search.width}")
 
     def weights_step() -> None:
-        search._weights_step()
+        search.step("weights")
         search.iteration += 1  # other crops next time
 
-    return {"alpha": search._alpha_step, "weights": weights_step}
+    return {"alpha": lambda: search.step("alpha"), "weights": weights_step}
 
 
 def _images(c: Configuration) -> list[Any]:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.testing_time [--repeats 10] [--channels 8] [--size 448x320]
 
-The two conditions alternate within one run. Each repeat is one `clearer.timing.testing_time` of a single attempt, as a
+The two conditions alternate within one run. Each repeat is one `clearer.timing.measure_testing_time` of a single attempt, as a
 study takes it. The neighbour is as many processes as there are cores, each multiplying matrices without a pause.
 Printed: the spread, (largest − smallest) / median, of the repeats' medians in each condition, and the ratio of the medians.
 """
@@ -19,7 +19,7 @@ import torch
 
 from clearer.architecture import Architecture
 from clearer.networks import Network
-from clearer.timing import TestingTime, device_name, testing_time
+from clearer.timing import Timing, device_name, measure_testing_time
 
 ARCHITECTURE = "FPFP-FPFF-PFFP"
 
@@ -32,7 +32,7 @@ def multiply_without_a_pause() -> None:
         matrix = torch.tanh(matrix @ matrix)
 
 
-def measured(network: Network, image: torch.Tensor, busy: bool) -> TestingTime:
+def measured(network: Network, image: torch.Tensor, busy: bool) -> Timing:
     """One testing time, with or without the neighbour."""
     context = multiprocessing.get_context("spawn")
     neighbours = [
@@ -43,7 +43,7 @@ def measured(network: Network, image: torch.Tensor, busy: bool) -> TestingTime:
     if busy:
         time.sleep(3)  # until they have imported torch
     try:
-        return testing_time(network, [image], self_ensemble=1, series=6, calls=10, attempts=1)
+        return measure_testing_time(network, [image], self_ensemble=1, series=6, calls=10, attempts=1)
     finally:
         for neighbour in neighbours:
             neighbour.kill()
@@ -61,7 +61,7 @@ def main() -> None:
     width, height = map(int, options.size.split("x"))
     network = Network(Architecture.parse(ARCHITECTURE), options.channels)
     image = torch.rand(1, 1, height, width).to(memory_format=torch.channels_last)
-    found: dict[bool, list[TestingTime]] = {False: [], True: []}
+    found: dict[bool, list[Timing]] = {False: [], True: []}
     for _ in range(options.repeats):
         for busy in (False, True):
             found[busy].append(measured(network, image, busy))

@@ -3,9 +3,9 @@
     image → stem → T_1 → cell_1 → … → T_S → cell_S → final fusion → 1×1 convolution → image
 
 Branch r works at resolution 1/2^r with C·2^r channels. Cell i (i = 1 … S) has i+1 branches and N_i
-columns, each a parallel (P) or a fusion (F) module. Every count below comes from one list of
-convolutions a module; `clearer.modules` builds the same modules from its own description, and a test
-holds the two against each other.
+columns, each a parallel (P) or a fusion (F) module. Every count comes from one list of convolutions a
+module. `clearer.modules` builds the modules from its own description; a test holds the two against
+each other.
 """
 
 from __future__ import annotations
@@ -43,15 +43,9 @@ class Convolution(NamedTuple):
 def stem_convolutions(channels: int, image_channels: int) -> list[Convolution]:
     """Two residual bottleneck blocks, the first with a 1×1 shortcut."""
     wide = 4 * channels
-
-    def block(inputs: int) -> list[Convolution]:
-        return [
-            Convolution(inputs, channels, 1, 0),
-            Convolution(channels, channels, 3, 0),
-            Convolution(channels, wide, 1, 0),
-        ]
-
-    return [*block(image_channels), Convolution(image_channels, wide, 1, 0), *block(wide)]
+    inner = [Convolution(channels, channels, 3, 0), Convolution(channels, wide, 1, 0)]
+    first = [Convolution(image_channels, channels, 1, 0), *inner, Convolution(image_channels, wide, 1, 0)]
+    return [*first, Convolution(wide, channels, 1, 0), *inner]
 
 
 def transition_convolutions(cell: int, channels: int) -> list[Convolution]:
@@ -74,9 +68,8 @@ def fusion_convolutions(branches: int, channels: int, targets: int | None = None
             if source > target:  # 1×1 at the low resolution, then upsampling
                 found.append(Convolution(channels << source, channels << target, 1, source))
             for step in range(source + 1, target + 1):  # stride 2, channels change at the last
-                found.append(
-                    Convolution(channels << source, channels << (target if step == target else source), 3, step)
-                )
+                outputs = channels << (target if step == target else source)
+                found.append(Convolution(channels << source, outputs, 3, step))
     return found
 
 
@@ -88,13 +81,9 @@ def module_convolutions(letter: str, cell: int, channels: int) -> list[Convoluti
 def fixed_convolutions(cells: int, channels: int, image_channels: int) -> list[Convolution]:
     """Everything that does not depend on the choices: stem, transitions, final fusion, head."""
     transitions = [c for i in range(1, cells + 1) for c in transition_convolutions(i, channels)]
+    final = fusion_convolutions(cells + 1, channels, targets=1)
     head = Convolution(channels, image_channels, 1, 0, normalised=False)
-    return [
-        *stem_convolutions(channels, image_channels),
-        *transitions,
-        *fusion_convolutions(cells + 1, channels, targets=1),
-        head,
-    ]
+    return [*stem_convolutions(channels, image_channels), *transitions, *final, head]
 
 
 @dataclass(frozen=True)
@@ -104,16 +93,15 @@ class Architecture:
     cells: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for cell in self.cells:
-            if not cell:
-                raise ValueError(f"architecture {str(self)!r} has a cell without columns")
-            for letter in cell:
-                if letter not in (PARALLEL, FUSION):
-                    raise ValueError(
-                        f"architecture {str(self)!r} has the letter {letter!r}: a column is P (parallel) or F (fusion)"
-                    )
         if not self.cells:
             raise ValueError("an architecture has at least one cell")
+        name = f"architecture {str(self)!r}"
+        for cell in self.cells:
+            if not cell:
+                raise ValueError(f"{name} has a cell without columns")
+            for letter in cell:
+                if letter not in (PARALLEL, FUSION):
+                    raise ValueError(f"{name} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
 
     def __str__(self) -> str:
         return "-".join(self.cells)
@@ -168,12 +156,7 @@ class Architecture:
 
     def convolutions(self, channels: int, image_channels: int = 1) -> list[Convolution]:
         """Every convolution of the derived network."""
-        chosen = [
-            convolution
-            for cell, letters in enumerate(self.cells, start=1)
-            for letter in letters
-            for convolution in module_convolutions(letter, cell, channels)
-        ]
+        chosen = _convolutions_of(self.cells, channels)
         return [*fixed_convolutions(len(self.cells), channels, image_channels), *chosen]
 
     def parameters(self, channels: int = 32, image_channels: int = 1) -> int:
@@ -191,20 +174,20 @@ class Architecture:
 
 def supernet_parameters(columns: Sequence[int], channels: int = 32, image_channels: int = 1) -> int:
     """Weights of the supernet that holds both modules in every column (logits not counted)."""
-    both = [
-        convolution
-        for cell, n in enumerate(columns, start=1)
-        for letter in (PARALLEL, FUSION)
-        for convolution in module_convolutions(letter, cell, channels) * n
-    ]
+    both = _convolutions_of([(PARALLEL + FUSION) * n for n in columns], channels)
     return sum(c.parameters for c in [*fixed_convolutions(len(columns), channels, image_channels), *both])
 
 
+def _convolutions_of(cells: Sequence[str], channels: int) -> list[Convolution]:
+    named = ((letter, cell) for cell, letters in enumerate(cells, start=1) for letter in letters)
+    return [convolution for name in named for convolution in module_convolutions(*name, channels)]
+
+
 def all_parallel(columns: Sequence[int]) -> Architecture:
-    """The largest architecture of the space with `columns` columns in each cell: no exchange between branches in the cells."""
+    """The largest architecture with `columns` columns in each cell: its cells exchange nothing between branches."""
     return Architecture.from_letters(PARALLEL * sum(columns), columns)
 
 
 def all_fusion(columns: Sequence[int]) -> Architecture:
-    """The smallest architecture of the space with `columns` columns in each cell."""
+    """The smallest architecture with `columns` columns in each cell."""
     return Architecture.from_letters(FUSION * sum(columns), columns)

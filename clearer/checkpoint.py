@@ -15,6 +15,8 @@ from clearer.architecture import Architecture
 from clearer.networks import Network
 
 _DIGEST_BYTES = 32
+_OWN = ("architecture", "channels", "image_channels")
+"""What a file says of its network; all else are notes."""
 
 
 class DamagedError(ValueError):
@@ -46,12 +48,8 @@ def unpack_state(data: bytes, device: torch.device | str = "cpu") -> dict[str, A
 def pack_network(network: Network, **notes: Any) -> bytes:
     """A network as safetensors, with the architecture (and `notes`) in the metadata."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    about = {
-        "architecture": str(network.architecture),
-        "channels": network.channels,
-        "image_channels": network.image_channels,
-        **notes,
-    }
+    own = str(network.architecture), network.channels, network.image_channels
+    about = {**dict(zip(_OWN, own, strict=True)), **notes}
     return safetensors.torch.save(tensors, {"clearer": json.dumps(about)})
 
 
@@ -63,7 +61,8 @@ def unpack_network(data: bytes) -> Network:
     """
     try:
         about, tensors = _about(data), safetensors.torch.load(data)
-        described = Architecture.parse(about["architecture"]), about["channels"], about["image_channels"]
+        architecture, *widths = (about[name] for name in _OWN)
+        described = Architecture.parse(architecture), *widths
         with torch.device("meta"):  # nothing is allocated for a network that is described larger than it is
             shapes = {name: tensor.shape for name, tensor in Network(*described).state_dict().items()}
         if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
@@ -85,15 +84,13 @@ def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
         data = path.read_bytes()
         network = unpack_network(data)
     except FileNotFoundError:
-        raise DamagedError(
-            f"{path}: no such file; studies keep networks as STORAGE/stages/train/HASH/network.safetensors"
-        ) from None
+        kept = "STORAGE/stages/train/HASH/network.safetensors"
+        raise DamagedError(f"{path}: no such file; studies keep networks as {kept}") from None
     except OSError as error:
         raise DamagedError(f"{path}: {error.strerror}") from None
     except DamagedError as error:
         raise DamagedError(f"{path}: {error}; name a network.safetensors that a study has trained") from None
-    own = ("architecture", "channels", "image_channels")
-    return network, {name: value for name, value in _about(data).items() if name not in own}
+    return network, {name: value for name, value in _about(data).items() if name not in _OWN}
 
 
 def _about(data: bytes) -> dict[str, Any]:

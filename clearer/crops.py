@@ -1,8 +1,10 @@
 """Batches of random crops, flipped and turned at random, for all members of a pack at once.
 
-The images, positions, orientations and noise of iteration i of role r are drawn from `stream(seed, r, i)`: they depend on no
-other iteration and on no other member. On the CPU, windows are copied out of the decoded images, which the processes of a node
-share. On any other device the images lie once, as one tensor, and all windows of a batch are gathered there.
+The images, positions, orientations and noise of iteration i of role r are drawn from
+`stream(seed, r, i)`: they depend on no other iteration and on no other member.
+
+On the CPU, windows are copied out of the decoded images, which the processes of a node share. On any
+other device the images lie once, as one tensor, and all windows of a batch are gathered there.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ ORIENTATIONS = 8
 
 
 class Crops:
-    """Random crops of `images` for the members of a pack: configurations that differ in seed and in what degrades an image.
+    """Random crops of `images` for the members of a pack, which may differ in seed, σ and protocol.
 
-    Members of one seed have the same crops, and the same noise times their σ. Partners are cropped, flipped and turned as
-    their clean images are.
+    Members of one seed have the same crops, and the same noise times their σ. Partners are cropped,
+    flipped and turned as their clean images are.
     """
 
     def __init__(
@@ -77,19 +79,19 @@ class Crops:
         batch, height, width, seeds, channels = shape
         noise = torch.empty(seeds, batch, height, width, channels, device=self._device)
         for own, generator in zip(noise, streams, strict=True):
-            # numpy's own normal numbers take over three times as long. Of the seed torch's CPU generator uses 32 bits.
+            # numpy's own take over three times as long. Of the seed torch's CPU generator uses 32 bits.
             own.normal_(generator=self._generator.manual_seed(generator.bit_generator.random_raw()))
         return _seeds_inside(noise)
 
     def _members_own(self, kinds: Sequence[Tensor]) -> Tensor:
-        """(batch, K·channels, patch, patch), of (batch, patch, patch, seeds, channels) for every kind of degradation."""
+        """(batch, K·channels, patch, patch) of (batch, patch, patch, seeds, channels) for every kind of noise."""
         made = kinds[0] if len(kinds) == 1 else torch.cat(list(kinds), dim=3)
         own = made if self._wanted is None else made.index_select(3, self._wanted)
         return own.flatten(3).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 def _seeds_inside(images: Tensor) -> Tensor:
-    """(seeds, batch, height, width, channels) as (batch, height, width, seeds, channels)."""
+    """(seeds, batch, height, width, channels) to (batch, height, width, seeds, channels)."""
     return images.permute(1, 2, 3, 0, 4).contiguous()
 
 
@@ -101,7 +103,7 @@ class MappedPixels:
         self._images = [np.ascontiguousarray(image).view(f"V{image.shape[2]}")[..., 0] for image in images]
 
     def cut(self, windows: np.ndarray, size: int) -> Tensor:
-        """The `windows` (n, 4) of image, upper side, left side and orientation: uint8 (n, size, size, channels)."""
+        """The windows of image, upper side, left side and orientation, (n, 4): uint8 (n, size, size, channels)."""
         # Copied one by one: an index has eight bytes a pixel, and gathering by it takes longer.
         found = np.empty((len(windows), size, size), self._images[0].dtype)
         for window, (image, y, x, orientation) in zip(found, windows.tolist(), strict=True):
@@ -115,9 +117,7 @@ class FlatPixels:
     def __init__(self, images: Sequence[Image], device: torch.device | str):
         sizes = [image.shape[0] * image.shape[1] for image in images]
         self._pixels = torch.empty(sum(sizes), images[0].shape[2], dtype=torch.uint8, device=device)
-        for place, image in zip(
-            self._pixels.split(sizes), images, strict=True
-        ):  # one at a time: sets may be a gigabyte
+        for place, image in zip(self._pixels.split(sizes), images, strict=True):  # sets may be a gigabyte
             place.copy_(torch.from_numpy(np.array(image, order="C").reshape(place.shape)))
         self._starts = torch.tensor([0, *np.cumsum(sizes[:-1])], device=device)
         self._widths = torch.tensor([image.shape[1] for image in images], device=device)
@@ -141,7 +141,7 @@ def oriented(window: np.ndarray, orientation: int) -> np.ndarray:
 
 @functools.cache
 def _grids(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The row and the column within a window of every pixel of its orientations, (orientations, size, size) each."""
+    """The row and the column of every pixel of a window in its orientations, (orientations, size, size) each."""
     places = np.arange(size * size).reshape(size, size)
     grids = torch.from_numpy(np.stack([oriented(places, orientation) for orientation in range(ORIENTATIONS)]))
     return (grids // size).to(device), (grids % size).to(device)

@@ -1,7 +1,10 @@
-"""A step of a run on static tensors, which a GPU replays as one CUDA graph instead of launching its thousands of kernels one by one.
+"""A step of a run on static tensors, which a GPU replays as one CUDA graph.
 
-A step reads its batch and learning rates from tensors that stay where they are, changes weights, running statistics and optimisers
-in place, and leaves its losses in tensors that stay, too. Nothing in it waits for the device. On a CPU the same step runs as it is.
+A step launches thousands of kernels; a graph is launched once. For that a step reads its batch and
+its learning rates from tensors that stay where they are, changes weights, running statistics and
+optimisers in place, and leaves its losses in tensors that stay, too. Nothing in it waits for the
+device. On a CPU the same step runs as it is.
+
 Source: "CUDA Graphs" in the notes of torch, whole-network capture.
 """
 
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor
 
 Losses = Mapping[str, Tensor]
+"""By name, (K,) each, without history."""
 WARM_UP = 3
 """Steps before a graph is captured: optimisers make their states in them, and cuDNN chooses its algorithms."""
 
@@ -24,7 +28,7 @@ def is_static(device: torch.device) -> bool:
 
 
 def rate_of(value: float, device: torch.device) -> float | Tensor:
-    """A learning rate as an optimiser takes it: where steps are static, in a tensor that `set_rate` changes in place."""
+    """A learning rate as an optimiser takes it; where steps are static, a tensor for `set_rate` to change."""
     if not is_static(device):
         return value
     return torch.tensor(value, dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
@@ -40,10 +44,10 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 class StaticStep:
-    """`body` of a batch, degraded and clean: captured after `WARM_UP` steps, which count like any, and replayed from then on.
+    """`body` of a batch, degraded and clean: captured after `WARM_UP` steps, and replayed from then on.
 
-    The losses that a step returns are overwritten by the next. Where capturing fails steps go on as they began, and `problem`
-    says why; else it is None.
+    The steps of the warm-up count like any. The losses that a step returns are overwritten by the next.
+    Where capturing fails, steps go on as they began, and `problem` says why; else it is None.
     """
 
     def __init__(self, body: Callable[[Tensor, Tensor], Losses], device: torch.device):
@@ -53,6 +57,10 @@ class StaticStep:
         self._outputs: Losses = {}
         self._graph: torch.cuda.CUDAGraph | None = None
         self._left = WARM_UP
+
+    def anew(self) -> StaticStep:
+        """The step before its first, for a run whose tensors are no longer those that a graph writes into."""
+        return StaticStep(self._body, self._device)
 
     @property
     def is_captured(self) -> bool:
@@ -85,7 +93,7 @@ class StaticStep:
         here, stream = torch.cuda.current_stream(self._device), torch.cuda.Stream(self._device)
         stream.wait_stream(here)
         with torch.cuda.stream(stream):
-            losses = {name: value.detach() for name, value in self._body(*self._inputs).items()}
+            losses = self._body(*self._inputs)
         here.wait_stream(stream)
         for value in losses.values():
             value.record_stream(here)
@@ -96,17 +104,16 @@ class StaticStep:
         try:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                losses = self._body(*self._inputs)
+                self._outputs = self._body(*self._inputs)
         except RuntimeError as error:
             self.problem = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
             return False
-        self._outputs = {name: value.detach() for name, value in losses.items()}
         self._graph = graph
         return True
 
 
 def how(steps: Mapping[str, StaticStep], device: torch.device) -> dict[str, Any]:
-    """How a GPU computed steps: which it replayed as graphs, why not the others, and whether in TF32; nothing for a CPU."""
+    """How a GPU computed steps: which as graphs, why not the others, whether in TF32; nothing for a CPU."""
     if not is_static(device):
         return {}
     problems = {name: step.problem for name, step in steps.items() if step.problem}

@@ -1,6 +1,6 @@
-"""The three terms of L = L_Res + λ1·L_Arch + λ2·L_Comp (Eq. 2 … 5). L_Res is the mean squared error of torch.
+"""L = L_Res + λ1·L_Arch + λ2·L_Comp and its terms (Eq. 2 … 5). L updates the logits, L_Res alone the weights.
 
-Image values are 0 … 1. L updates the logits, L_Res alone the weights.
+L_Res is the mean squared error, of images whose values are 0 … 1.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ import torch
 from torch import Tensor
 
 
+def objective(
+    restoration: Tensor, logits: Tensor, costs: Tensor, lambda1: Tensor | float, lambda2: Tensor | float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L (Eq. 2), and its three terms as a curve records them; all scalars, or (K,) for K searches."""
+    entropy, complexity = architecture_entropy(logits), architecture_complexity(logits, costs)
+    terms = {"alpha_loss": restoration, "architecture_loss": entropy, "complexity_loss": complexity}
+    return restoration + lambda1 * entropy + lambda2 * complexity, terms
+
+
 def architecture_entropy(logits: Tensor) -> Tensor:
-    """Mean binary entropy of the α of every column, in decimal digits (a scalar; (K,) for K searches).
+    """L_Arch: mean binary entropy of the α of every column, in decimal digits (a scalar, or (K,)). Eq. 4.
 
-    `logits` is (columns, 2), or (K, columns, 2): parallel, fusion. Zero when every column has decided, log10(2)
-    when none has. Computed from logits, so it stays finite where α reaches 0.
+    `logits` is (columns, 2), or (K, columns, 2): parallel, fusion. Zero when every column has decided,
+    log10(2) when none has. Computed from logits, so it stays finite where α reaches 0.
 
-    Eq. 4, with log base 10 as the published α require: λ1 = 0.1 then settles at α = 0.8344, see
+    The log is of base 10, as the published α require: λ1 = 0.1 then settles at α = 0.8344, see
     `polarised_alpha`. The two α of a column have the same entropy, so (1/N)·Σ over all N = 2·columns of
     them is the mean over columns.
 
@@ -31,9 +40,9 @@ def architecture_entropy(logits: Tensor) -> Tensor:
 
 
 def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
-    """(1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar; (K,) for K searches). Eq. 5.
+    """L_Comp: (1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar, or (K,)). Eq. 5.
 
-    `logits` and `costs` are (columns, 2), or (K, columns, 2): parallel, fusion; see `clearer.complexity` for the costs.
+    `logits` and `costs` are (columns, 2), or (K, columns, 2): parallel, fusion. Costs: `clearer.complexity`.
 
     Raises:
         ValueError: the shapes differ.
@@ -51,8 +60,8 @@ def polarisation_threshold(columns: int, weight_decay: float) -> float:
 def polarised_alpha(lambda1: float, columns: int, weight_decay: float) -> float:
     """The larger α at the fixed point of Adam with L2 weight decay w on the logits, L_Res silent.
 
-    With the logits of a column at ±a, λ1·dL_Arch/da and w·a balance where α(1−α) = N·w·ln 10/(4·λ1): this
-    is that root, and 1/2 at and below `polarisation_threshold`.
+    With the logits of a column at ±a, λ1·dL_Arch/da and w·a balance where α(1−α) = N·w·ln 10/(4·λ1):
+    this is that root, and 1/2 at and below `polarisation_threshold`.
     """
     product = polarisation_threshold(columns, weight_decay) / (4 * lambda1) if lambda1 > 0 else math.inf
     return 0.5 + math.sqrt(max(0.0, 0.25 - product))

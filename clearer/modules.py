@@ -6,7 +6,7 @@ Branch r is (batch, C·2^r, height/2^r, width/2^r). Source: method section 3.1, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -26,6 +26,11 @@ def normalised(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> l
     return [convolution(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)]
 
 
+def rectified(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+    """A convolution, batch norm and a rectifier."""
+    return [*normalised(inputs, outputs, kernel, stride), nn.ReLU(inplace=True)]
+
+
 class Steps(nn.Sequential):
     """Convolutions, each followed by batch norm, and rectifiers between them.
 
@@ -43,8 +48,8 @@ class Steps(nn.Sequential):
         pairs = iter(self._folded)
         for step in self:
             if isinstance(step, nn.Conv2d):
-                weight, bias = next(pairs)
-                image = F.conv2d(image, weight, bias, step.stride, step.padding, groups=step.groups)  # type: ignore[arg-type]
+                own = next(pairs)
+                image = F.conv2d(image, *own, step.stride, step.padding, 1, step.groups)  # type: ignore[arg-type]
             elif isinstance(step, nn.ReLU):
                 image = torch.relu_(image)
         return image
@@ -56,9 +61,10 @@ class Steps(nn.Sequential):
 
 @contextmanager
 def folded(network: nn.Module) -> Iterator[None]:
-    """Inside, every `Steps` is what it is in evaluation mode, of the weights and running statistics at the beginning.
+    """Inside, every `Steps` is in evaluation mode, by the weights and running statistics of the beginning.
 
-    Batch norm is folded into the convolutions: the same function with fewer operations. No weight gets a gradient through it.
+    Batch norm is folded into the convolutions: one function with fewer operations. No weight gets a
+    gradient through it.
     """
     chains = [module for module in network.modules() if isinstance(module, Steps)]
     pairs = iter(_folded_pairs([pair for chain in chains for pair in chain.pairs()]))
@@ -69,6 +75,18 @@ def folded(network: nn.Module) -> Iterator[None]:
     finally:
         for chain in chains:
             chain._folded = None
+
+
+@contextmanager
+def frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Inside, nothing is kept for gradients of `parameters`."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 @torch.no_grad()
@@ -103,13 +121,8 @@ class ResidualBlock(nn.Module):
 def bottleneck(inputs: int, channels: int) -> ResidualBlock:
     """1×1 to C, 3×3, 1×1 to 4C; a 1×1 shortcut where `inputs` is not 4C."""
     wide = 4 * channels
-    body = Steps(
-        *normalised(inputs, channels, 1),
-        nn.ReLU(inplace=True),
-        *normalised(channels, channels),
-        nn.ReLU(inplace=True),
-        *normalised(channels, wide, 1),
-    )
+    first, second = rectified(inputs, channels, 1), rectified(channels, channels)
+    body = Steps(*first, *second, *normalised(channels, wide, 1))
     return ResidualBlock(body, None if inputs == wide else Steps(*normalised(inputs, wide, 1)))
 
 
@@ -124,8 +137,8 @@ class Transition(nn.Module):
     def __init__(self, cell: int, channels: int):
         super().__init__()
         lowest = 4 * channels if cell == 1 else channels << (cell - 1)
-        self.narrow = Steps(*normalised(lowest, channels), nn.ReLU(inplace=True)) if cell == 1 else None
-        self.lower = Steps(*normalised(lowest, channels << cell, stride=2), nn.ReLU(inplace=True))
+        self.narrow = Steps(*rectified(lowest, channels)) if cell == 1 else None
+        self.lower = Steps(*rectified(lowest, channels << cell, stride=2))
 
     def forward(self, branches: Branches) -> Branches:
         """`cell` branches → `cell` + 1 branches."""
@@ -139,9 +152,7 @@ class Parallel(nn.Module):
     def __init__(self, branches: int, channels: int):
         super().__init__()
         widths = [channels << r for r in range(branches)]
-        self.blocks = nn.ModuleList(
-            ResidualBlock(Steps(*normalised(w, w), nn.ReLU(inplace=True), *normalised(w, w))) for w in widths
-        )
+        self.blocks = nn.ModuleList(ResidualBlock(Steps(*rectified(w, w), *normalised(w, w))) for w in widths)
 
     def forward(self, branches: Branches) -> Branches:
         """As many branches, of the same shapes."""
@@ -151,23 +162,24 @@ class Parallel(nn.Module):
 class Fusion(nn.Module):
     """f^f: output branch i = ReLU(Σ_j g_{j→i}(y_j)), over all branches j, for the first `targets` branches i.
 
-    g_{j→i} is the identity for j = i; stride-2 3×3 convolutions downwards; a 1×1 convolution and nearest
-    upsampling upwards. Upsampling by 2^(j−i) is j−i times that by 2, so what comes from below is added up on its way.
+    g_{j→i} is the identity for j = i, stride-2 3×3 convolutions downwards, and a 1×1 convolution and
+    nearest upsampling upwards. Upsampling by 2^(j−i) is j−i times that by 2: what comes from below is
+    added up on its way.
     """
 
     def __init__(self, branches: int, channels: int, targets: int | None = None):
         super().__init__()
         count = branches if targets is None else targets
-        self.paths = nn.ModuleList(
-            nn.ModuleList(resample(j, i, channels) for j in range(branches)) for i in range(count)
-        )
+        rows = ([resample(j, i, channels) for j in range(branches)] for i in range(count))
+        self.paths = nn.ModuleList(nn.ModuleList(row) for row in rows)
 
     def forward(self, branches: Branches) -> Branches:
         """`branches` branches → `targets` branches, branch i of the shape of input branch i."""
         return [self._fused(target, branches) for target in range(len(self.paths))]
 
     def _fused(self, target: int, branches: Branches) -> Tensor:
-        sources = [path(branch) for path, branch in zip(self.paths[target], branches, strict=True)]  # type: ignore[call-overload]
+        paths: nn.ModuleList = self.paths[target]  # type: ignore[assignment]
+        sources = [path(branch) for path, branch in zip(paths, branches, strict=True)]
         total = sources.pop()
         while len(sources) > target:
             total = F.interpolate(total, scale_factor=2.0, mode="nearest").add_(sources.pop())
@@ -183,7 +195,5 @@ def resample(source: int, target: int, channels: int) -> nn.Module:
     inputs, outputs = channels << source, channels << target
     if source > target:
         return Steps(*normalised(inputs, outputs, 1))
-    steps: list[nn.Module] = []
-    for _ in range(target - source - 1):
-        steps += [*normalised(inputs, inputs, stride=2), nn.ReLU(inplace=True)]
+    steps = [step for _ in range(target - source - 1) for step in rectified(inputs, inputs, stride=2)]
     return Steps(*steps, *normalised(inputs, outputs, stride=2))

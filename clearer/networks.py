@@ -39,17 +39,16 @@ class MixedColumn(nn.Module):
         kept = self.parallel(branches)
         fused = self.fusion(kept if self.mixing == "sequential" else branches)
         of_parallel, of_fusion = alpha.unbind()
-        return [
-            (p * by_channel(of_parallel, p)).add_(f * by_channel(of_fusion, f))
-            for p, f in zip(kept, fused, strict=True)
-        ]
+        pairs = zip(kept, fused, strict=True)
+        return [(p * by_channel(of_parallel, p)).add_(f * by_channel(of_fusion, f)) for p, f in pairs]
 
 
-class _MultiScale(nn.Module):
+class MultiScale(nn.Module):
     """Stem, transitions, final fusion and head around cells of columns that a subclass fills."""
 
     def __init__(self, cells: Sequence[Sequence[nn.Module]], channels: int, image_channels: int):
         super().__init__()
+        self.channels, self.image_channels = channels, image_channels
         self.stem = stem(image_channels, channels)
         self.transitions = nn.ModuleList(Transition(i, channels) for i in range(1, len(cells) + 1))
         self.cells = nn.ModuleList(nn.ModuleList(cell) for cell in cells)
@@ -59,8 +58,10 @@ class _MultiScale(nn.Module):
     def _restore(self, image: Tensor, apply: Callable[[int, nn.Module, Branches], Branches]) -> Tensor:
         height, width = image.shape[-2:]
         multiple = 2 ** len(self.cells)
-        padded = F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-        branches = [self.stem(padded)]
+        right, lower = -width % multiple, -height % multiple
+        if torch.compiler.is_compiling() or right or lower:  # an exported graph takes any size
+            image = F.pad(image, (0, right, 0, lower), mode="replicate")
+        branches = [self.stem(image)]
         column = 0
         for transition, cell in zip(self.transitions, self.cells, strict=True):
             branches = transition(branches)
@@ -77,7 +78,7 @@ class _MultiScale(nn.Module):
                     module.weight.normal_(0.0, std, generator=generator)
 
 
-class Network(_MultiScale):
+class Network(MultiScale):
     """The derived network of one architecture."""
 
     def __init__(self, architecture: Architecture, channels: int = 32, image_channels: int = 1):
@@ -86,14 +87,14 @@ class Network(_MultiScale):
             for cell, letters in enumerate(architecture.cells, start=1)
         ]
         super().__init__(cells, channels, image_channels)
-        self.architecture, self.channels, self.image_channels = architecture, channels, image_channels
+        self.architecture = architecture
 
     def forward(self, image: Tensor) -> Tensor:
-        """A degraded image (batch, image_channels, height, width), 0 … 1, to the restored one of the same shape."""
+        """A degraded image (batch, image_channels, height, width), 0 … 1, restored, in the same shape."""
         return self._restore(image, lambda _, module, branches: module(branches))
 
 
-class Supernet(_MultiScale):
+class Supernet(MultiScale):
     """Every column holds both modules, weighted by α, the softmax of `logits` (columns, 2): parallel, fusion.
 
     In a pack of K (`clearer.packing`) logits are (K·columns, 2) and α is (K, columns, 2).
@@ -102,7 +103,7 @@ class Supernet(_MultiScale):
     def __init__(self, columns: Sequence[int], channels: int = 32, image_channels: int = 1, mixing: str = "parallel"):
         cells = [[MixedColumn(cell + 1, channels, mixing) for _ in range(n)] for cell, n in enumerate(columns, start=1)]
         super().__init__(cells, channels, image_channels)
-        self.columns, self.channels, self.image_channels = tuple(columns), channels, image_channels
+        self.columns = tuple(columns)
         self.logits = nn.Parameter(torch.zeros(sum(columns), 2))
 
     def alpha(self) -> Tensor:
@@ -114,7 +115,7 @@ class Supernet(_MultiScale):
         return [parameter for name, parameter in self.named_parameters() if name != "logits"]
 
     def forward(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
-        """As `Network.forward`, with the given `alpha`, (columns, 2) or (K, columns, 2), in place of the supernet's own."""
+        """As `Network.forward`; `alpha`, (columns, 2) or (K, columns, 2), takes the place of the supernet's own."""
         own = self.alpha() if alpha is None else alpha.reshape(-1, sum(self.columns), 2)
         mixture = own.permute(1, 2, 0).unbind()
         return self._restore(image, lambda column, module, branches: module(branches, mixture[column]))
@@ -124,15 +125,14 @@ class Supernet(_MultiScale):
         return Architecture.from_alpha(self.alpha()[0].tolist(), self.columns)
 
     def derive(self, architecture: Architecture) -> Network:
-        """The derived network with this supernet's weights (one-shot weights): for scoring, not for training on.
+        """The derived network with this supernet's weights (one-shot weights): to score, not to train on.
 
         Raises:
             ValueError: `architecture` has other columns than the supernet.
         """
         if architecture.columns != self.columns:
-            raise ValueError(
-                f"architecture {architecture} has columns {architecture.columns}, the supernet {self.columns}"
-            )
+            other = architecture.columns
+            raise ValueError(f"architecture {architecture} has columns {other}, the supernet {self.columns}")
         network = Network(architecture, self.channels, self.image_channels)
         own = self.state_dict()
         chosen = {}

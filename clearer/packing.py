@@ -1,35 +1,52 @@
 """K networks of one shape computed as one: grouped convolutions over K times the channels.
 
-A network's part of the pack touches no other's: the pack does to it what it does alone, in another order of summation.
-Every parameter and buffer of a pack is its networks' own, one after another along the first axis, so that a network's part
-of anything (a tensor, a gradient, an optimiser's state) is one of K equal slices. Images are (batch, K·channels, height, width).
+A network's part of the pack touches no other's. The pack does to it what it does alone, in another
+order of summation.
+
+Every parameter and buffer of a pack is its networks' own, one after another along the first axis.
+So a network's part of anything (a tensor, a gradient, an optimiser's state) is one of K equal slices.
+Images are (batch, K·channels, height, width).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from clearer.configuration import Configuration, digest, fields_about
+
 _WIDTHS = ("groups", "in_channels", "out_channels", "num_features")
 """What convolutions and batch norms know of their own widths."""
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
+
+
+def shape(configuration: Configuration, stage: str) -> str:
+    """One text for all configurations that one pack of `stage` can hold: networks, images and iterations are alike."""
+    fields, own = configuration.of_stage(stage), fields_about("member")
+    return digest({name: value for name, value in fields.items() if name not in own})
 
 
 def full_width(width: int, channels: int, precision: str = "fp32") -> int:
-    """The least width from `width` on at which a network's place in the pack does not change its bits on a CPU.
+    """The width K that a pack is filled up to: the least from `width` on that is safe on a CPU.
 
-    Vectorised loops and sums treat channels beyond the last whole vector, or block of vectors, unlike those before. They treat all
-    alike where K·channels is a power of two from 8 on (16 in bf16). Where `channels` is none, only 1 is left.
+    A width is safe if a network's results are the same bits at every place in the pack. A CPU computes
+    channels in vectors: 8 values of fp32 or 16 of bf16 at a time. Channels that are left over after the
+    last whole vector, or block of vectors, take another code path, which rounds otherwise. No channel is
+    left over where K·`channels` is a power of two and at least one vector.
+
+    Two cases stay at 1. A pack of one has no other place. And where `channels` is no power of two
+    no K makes K·`channels` one, so such networks are not packed at all.
     """
     if width == 1 or channels & (channels - 1):
         return 1
-    least = max(width, (16 if precision == "bf16" else 8) // channels)
-    return 1 << (least - 1).bit_length()
+    vector = 16 if precision == "bf16" else 8
+    return 1 << (max(width, vector // channels) - 1).bit_length()
 
 
-def packed(networks: Sequence[nn.Module]) -> nn.Module:
+def packed(networks: Sequence[AnyNetwork]) -> AnyNetwork:
     """One network that computes all `networks`, made of the first of them. All have the same shape."""
     for modules in zip(*(network.modules() for network in networks), strict=True):
         first = modules[0]
@@ -44,7 +61,10 @@ def packed(networks: Sequence[nn.Module]) -> nn.Module:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """The pack's tensor, or mapping of tensors, of its networks' own; what is no tensor, or has no axis, is the first's."""
+    """The pack's tensor, or mapping of tensors, of its networks' own.
+
+    What is no tensor, or has no axis, is the first network's.
+    """
     first = parts[0]
     if isinstance(first, Mapping):
         return {name: joined([part[name] for part in parts]) for name in first}
@@ -52,7 +72,7 @@ def joined(parts: Sequence[Any]) -> Any:
 
 
 def part(whole: Any, place: int, width: int) -> Any:
-    """A copy of one network's part of a tensor, or of a mapping of tensors, of a pack of `width`; the inverse of `joined`."""
+    """A copy of what one network has of a tensor, or mapping of tensors, of a pack: `joined` undone."""
     if isinstance(whole, Mapping):
         return {name: part(value, place, width) for name, value in whole.items()}
     if isinstance(whole, Tensor):
@@ -61,7 +81,7 @@ def part(whole: Any, place: int, width: int) -> Any:
 
 
 def by_channel(weights: Tensor, image: Tensor) -> Tensor:
-    """Of `weights` (K,), one for each channel of `image` (batch, K·channels, height, width), which they then multiply."""
+    """Of `weights` (K,) one for each channel of `image` (batch, K·channels, height, width), as factors."""
     return weights.to(image.dtype).repeat_interleave(image.shape[1] // len(weights)).view(-1, 1, 1)
 
 
@@ -72,7 +92,7 @@ def mean_square_error(images: Tensor, others: Tensor, width: int) -> Tensor:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], width: int, most: float) -> None:
-    """Scales each network's gradient to the norm `most` where it is larger: a network's norm is of its own part alone."""
+    """Scales each network's gradient to the norm `most` where it is larger: the norm of its own part."""
     gradients = [parameter.grad.chunk(width) for parameter in parameters if parameter.grad is not None]
     for own in zip(*gradients, strict=True):
         norm = nn.utils.get_total_norm(own, foreach=True)

@@ -23,22 +23,22 @@ def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random
 
 
 def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
-    """`degrade` by given standard normal `noise`: arrays, or float32 tensors, where it is made in the memory of `noise`.
+    """`degrade` by given standard normal `noise`; 255 is white in `clean`, 1.0 in what is returned.
 
-    255 is white in `clean`, 1.0 in what is returned.
+    Both are arrays, or float32 tensors; of tensors the result lies in the memory of `noise`.
     """
     if isinstance(clean, np.ndarray):
         found = clean + float(sigma) * noise
         return (np.floor(found.clip(0, 255)) if protocol == "clip8" else found) / 255
     import torch  # here, so that listing data does not wait for it
 
-    # The same in fewer passes over memory; a GPU, too, makes a product of a quotient by a number.
+    # As above in fewer passes over memory; a GPU, too, makes a product of a quotient by a number.
     found = torch.add(clean, noise, alpha=sigma, out=noise)
     return (found.clip_(0, 255).floor_() if protocol == "clip8" else found).mul_(1 / 255)
 
 
-def test_input(clean: Image, sigma: float, protocol: str) -> np.ndarray:
-    """The degraded test image: a function of the clean image's content, σ and the protocol alone."""
+def noisy_test_image(clean: Image, sigma: float, protocol: str) -> np.ndarray:
+    """The noisy test image: a function of the clean image's content, σ and the protocol alone."""
     content = hashlib.sha256(f"{clean.shape} {float(sigma)!r} {protocol}".encode() + clean.tobytes()).digest()
     return degrade(clean, sigma, protocol, np.random.default_rng(list(content)))
 

@@ -4,15 +4,16 @@
 
 1. `METHODS` are classical denoisers of scikit-image, each with a small grid of parameters in units of the noise.
 2. `tuned` picks the parameters with the best mean PSNR on validation images. Nothing is chosen on test images.
-3. `evaluate` scores them as `clearer.testing.score` does a network: same degraded pixels, same area, same scores.
+3. `evaluate` scores them as `clearer.testing.score` does a network: the pixels, the area and the scores are one.
 
-σ is given to every denoiser, as it is to a network through its training. Under `clip8` the noise is weaker than σ
-in dark and bright areas and its mean is not zero; the grids reach low enough for that.
+σ is given to every denoiser, as it is to a network through its training. Under `clip8` the noise is weaker
+than σ in dark and bright areas, and its mean is not zero; the grids reach low enough for that.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import importlib.util
 import itertools
 import sys
@@ -29,9 +30,8 @@ from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet, load_split
-from clearer.protocols import scored_area
-from clearer.scores import psnr_db
-from clearer.testing import TestScores, degraded_inputs
+from clearer.scores import Scores, psnr_db
+from clearer.testing import degraded_inputs, scored_pixels
 from clearer.timing import device_name
 
 Denoiser = Callable[..., np.ndarray]
@@ -56,28 +56,23 @@ def total_variation(degraded: np.ndarray, sigma: float, strength: float) -> np.n
 
 
 def nonlocal_means(degraded: np.ndarray, sigma: float, strength: float, patch_size: int) -> np.ndarray:
-    """Buades et al. 2005 in the fast form of Darbon et al. 2008; patches differ by h = `strength` × σ, 13 × 13 of them are searched."""
+    """Buades et al. 2005, fast form of Darbon et al. 2008; h is `strength` × σ, and 13 × 13 patches are searched."""
     options = {"patch_size": patch_size, "patch_distance": 6, "h": strength * sigma, "sigma": sigma, "fast_mode": True}
     restored = restoration.denoise_nl_means(degraded, **options, channel_axis=-1)
     return restored.reshape(degraded.shape)  # it drops a single channel
 
 
-def bayes_wavelets(degraded: np.ndarray, sigma: float, wavelet: str, strength: float) -> np.ndarray:
-    """Wavelet coefficients shrunk by BayesShrink (Chang et al. 2000) for noise of `strength` × σ; decimated, soft."""
-    return _wavelets(degraded, strength * sigma, wavelet, "BayesShrink")
+def wavelets(degraded: np.ndarray, sigma: float, wavelet: str, strength: float, method: str) -> np.ndarray:
+    """Wavelet coefficients shrunk for noise of `strength` × σ by a `method`; decimated, soft.
+
+    BayesShrink is by Chang et al. 2000, VisuShrink by Donoho and Johnstone 1994.
+    """
+    options = {"mode": "soft", "method": method, "rescale_sigma": False, "channel_axis": -1}
+    return restoration.denoise_wavelet(degraded, strength * sigma, wavelet, **options)
 
 
-def visu_wavelets(degraded: np.ndarray, sigma: float, wavelet: str, strength: float) -> np.ndarray:
-    """Wavelet coefficients shrunk by VisuShrink (Donoho and Johnstone 1994) for noise of `strength` × σ; decimated, soft."""
-    return _wavelets(degraded, strength * sigma, wavelet, "VisuShrink")
-
-
-def _wavelets(degraded: np.ndarray, sigma: float, wavelet: str, method: str) -> np.ndarray:
-    return restoration.denoise_wavelet(
-        degraded, sigma, wavelet, mode="soft", method=method, rescale_sigma=False, channel_axis=-1
-    )  # fmt: skip
-
-
+bayes_wavelets = functools.partial(wavelets, method="BayesShrink")
+visu_wavelets = functools.partial(wavelets, method="VisuShrink")
 METHODS: Mapping[str, Method] = {
     "total variation": Method(total_variation, {"strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}),
     "non-local means": Method(nonlocal_means, {"strength": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "patch_size": (5, 7)}),
@@ -88,18 +83,18 @@ METHODS: Mapping[str, Method] = {
 
 def available() -> dict[str, Method]:
     """The methods that can run here: those by wavelets need the package PyWavelets."""
-    wavelets = importlib.util.find_spec("pywt") is not None
-    return {name: method for name, method in METHODS.items() if wavelets or not name.startswith("wavelets")}
+    is_there = importlib.util.find_spec("pywt") is not None
+    return {name: method for name, method in METHODS.items() if is_there or not name.startswith("wavelets")}
 
 
 def outputs(
     method: Method, configuration: Configuration, images: ImageSet, parameters: Mapping[str, Any]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Clean, degraded and restored scored area of every image: float32, 1.0 is white, the restored one clipped to 0 … 1."""
+    """Clean, degraded and restored scored area of every image: float32, 1.0 is white; restored is in 0 … 1."""
     c = configuration
     for clean, degraded in zip(images.clean, degraded_inputs(c, images), strict=True):
         restored = method.denoise(degraded, c.sigma / 255, **parameters).clip(0, 1).astype(np.float32)
-        yield scored_area(clean, c.test_border).astype(np.float32) / 255, degraded, restored
+        yield scored_pixels(c, clean), degraded, restored
 
 
 def tuned(method: Method, configuration: Configuration, validation: ImageSet) -> dict[str, Any]:
@@ -112,41 +107,33 @@ def tuned(method: Method, configuration: Configuration, validation: ImageSet) ->
     return max(method.choices(), key=mean_psnr_db)
 
 
-def evaluate(
-    method: Method, configuration: Configuration, images: ImageSet, parameters: Mapping[str, Any]
-) -> TestScores:
+def evaluate(method: Method, configuration: Configuration, images: ImageSet, parameters: Mapping[str, Any]) -> Scores:
     """The scores of a method over `images` under the configuration's σ, protocol and border."""
-    scores = TestScores()
+    scores = Scores()
     for clean, degraded, restored in outputs(method, configuration, images, parameters):
         scores.add(clean, degraded, restored)
     return scores
 
 
-def noisy_input(configuration: Configuration, images: ImageSet) -> TestScores:
+def noisy_input(configuration: Configuration, images: ImageSet) -> Scores:
     """The scores of the degraded images themselves, not clipped: what doing nothing scores."""
-    scores = TestScores()
-    for clean8, degraded in zip(images.clean, degraded_inputs(configuration, images), strict=True):
-        scores.add(scored_area(clean8, configuration.test_border).astype(np.float32) / 255, degraded, degraded)
+    scores = Scores()
+    for clean, degraded in zip(images.clean, degraded_inputs(configuration, images), strict=True):
+        scores.add(scored_pixels(configuration, clean), degraded, degraded)
     return scores
-
-
-def rows(configuration: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[dict[str, Any]]:
-    """One row a method, the degraded input first: its mean scores, and the parameters that validation images chose.
-
-    The denoisers have no meaning for deraining: there the degraded input is the only row.
-    """
-    return (row for row, _ in scored(configuration, validation, test))
 
 
 def scored(
     configuration: Configuration, validation: ImageSet, test: ImageSet
-) -> Iterator[tuple[dict[str, Any], TestScores]]:
-    """As `rows`, each with the scores of every image and the first image restored."""
+) -> Iterator[tuple[dict[str, Any], Scores]]:
+    """A row and its scores for each method, the degraded input first.
+
+    A row holds the mean scores and the parameters that validation images chose. The denoisers have no meaning
+    for deraining: there the degraded input is the only row.
+    """
     c = configuration
-    about = {
-        "task": c.task, "dataset": c.dataset, "sigma": c.sigma, "protocol": c.protocol, "test_border": c.test_border,
-        "test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu"),
-    }  # fmt: skip
+    about = {name: getattr(c, name) for name in ("task", "dataset", "sigma", "protocol", "test_border")}
+    about |= {"test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu")}
     name = "noisy input" if c.task == "denoise" else "degraded input"
     scores = noisy_input(c, test)
     yield {"method": name, **scores.means(), "chosen": "", **about}, scores
@@ -159,13 +146,13 @@ def scored(
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:
     """The rows as text: what they were measured on, then a line a method."""
-    first = found[0]
     lines = [
-        f"{first['dataset']} test, {first['test_images']} images, σ = {first['sigma']:g}, protocol {first['protocol']}, "
-        f"{first['test_border']}; parameters chosen on {first['validation_images']} validation images; {first['device']}",
+        "{dataset} test, {test_images} images, σ = {sigma:g}, protocol {protocol}, {test_border}; parameters chosen on "
+        "{validation_images} validation images; {device}".format(**found[0]),
         f"{'method':<24}{'PSNR dB':>9}{'SSIM':>9}{'patch PSNR dB':>15}   parameters",
     ]
-    lines += [f"{r['method']:<24}{r['psnr_db']:>9.2f}{r['ssim']:>9.4f}{r['psnr_patch_db']:>15.2f}   {r['chosen']}" for r in found]  # fmt: skip
+    line = "{method:<24}{psnr_db:>9.2f}{ssim:>9.4f}{psnr_patch_db:>15.2f}   {chosen}"
+    lines += [line.format(**row) for row in found]
     missing = [name for name in METHODS if name not in available()]
     return "\n".join([*lines, *(f"{name}: needs PyWavelets (pip install PyWavelets)" for name in missing)])
 
@@ -175,31 +162,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser = OneLineParser(
         prog="python -m clearer.references", description="What denoisers without training score on a test set."
     )
-    parser.add_argument("--dataset", default="bsds500", help="as --set dataset= of a study (default bsds500)")
-    parser.add_argument("--data", type=Path, help="the folder that holds the datasets")
-    parser.add_argument("--sigma", type=float, default=30.0, help="noise on the 0-255 scale (default 30)")
-    parser.add_argument("--protocol", default="clip8", help="clip8 or float (default clip8)")
-    parser.add_argument("--image-channels", type=int, default=1, help="1 gray, 3 RGB (default 1)")
-    parser.add_argument("--limit", type=int, default=0, help="the first so many test images by name; 0: all")
-    parser.add_argument(
-        "--validation-limit", type=int, default=10, help="as --limit, to choose parameters (default 10)"
-    )
-    parser.add_argument("--out", type=Path, help="write the rows to a CSV file")
+    add = parser.add_argument
+    add("--dataset", default="bsds500", help="as --set dataset= of a study (default bsds500)")
+    add("--data", type=Path, help="the folder that holds the datasets")
+    add("--sigma", type=float, default=30.0, help="noise on the 0-255 scale (default 30)")
+    add("--protocol", default="clip8", help="clip8 or float (default clip8)")
+    add("--image-channels", type=int, default=1, help="1 gray, 3 RGB (default 1)")
+    add("--limit", type=int, default=0, help="the first so many test images by name; 0: all")
+    add("--validation-limit", type=int, default=10, help="as --limit, to choose parameters (default 10)")
+    add("--out", type=Path, help="write the rows to a CSV file")
     o = parser.parse_args(arguments)
+    named = {name: getattr(o, name) for name in ("dataset", "sigma", "protocol", "image_channels")}
     try:
-        c = Configuration(
-            dataset=o.dataset, sigma=o.sigma, protocol=o.protocol, image_channels=o.image_channels, test_limit=o.limit
-        )
-        validation, test = (
-            load_split(c.dataset, split, c.image_channels, o.data, limit=limit)
-            for split, limit in (("validation", o.validation_limit), ("test", c.test_limit))
-        )
+        c = Configuration(**named, test_limit=o.limit)
+        validation = load_split(c.dataset, "validation", c.image_channels, o.data, limit=o.validation_limit)
+        test = load_split(c.dataset, "test", c.image_channels, o.data, limit=o.limit)
     except (ConfigurationError, ImageError) as error:
         parser.error(str(error))
-    found = list(rows(c, validation, test))
+    found = [row for row, _ in scored(c, validation, test)]
     print(table(found))
     if o.out is not None:
-        with open(o.out, "w", newline="") as file:
+        with o.out.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(found[0]))
             writer.writeheader()
             writer.writerows(found)

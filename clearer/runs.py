@@ -1,29 +1,40 @@
 """A resumable optimisation: what a search and a training have in common.
 
-A run is a pack of K members, searches or trainings of one shape that are computed as one network (`clearer.packing`); K = 1 is
-the same code. The caller holds the loop: `for run in run.advance(every): …`. Stopping is leaving the loop, saving is
-`state_dict()` of each member, resuming is `load_state_dicts()` on a run built from the same configurations and images. On
-the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and everything
-else that an iteration reads is in the state. There a member's bits depend on its own configuration and on K, and on no other member.
+A run is a pack of K members: searches, or trainings, of one shape that are computed as one network
+(`clearer.packing`). K = 1 is the same code. The caller holds the loop:
+
+* `for run in run.advance(every): …` iterates; stopping is leaving the loop;
+* `state_dict()` of each member saves;
+* `load_state_dicts()`, on a run built from the same configurations and images, resumes.
+
+On the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and all
+else that an iteration reads is in the state. A member's bits then depend on its own configuration and
+on K, and on no other member.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim import Optimizer
 
 from clearer.configuration import Configuration
 from clearer.crops import Crops
-from clearer.graphs import Losses, StaticStep
+from clearer.graphs import Losses, StaticStep, set_rate
 from clearer.images.sets import ImageSet
-from clearer.members import Member, shape
-from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part
+from clearer.networks import MultiScale
+from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part, shape
 from clearer.streams import torch_generator
+
+Loss = Callable[[Tensor, Tensor], tuple[Tensor, Losses]]
+"""Of a degraded and a clean batch: what is descended, (K,), and the losses that the curve records."""
 
 
 class DivergedError(ArithmeticError):
@@ -37,10 +48,33 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
     return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-class Run:
-    """The members of a pack under optimisation, iteration by iteration. A subclass has `stage`, `_iterate` and its own losses.
+@dataclass
+class Member:
+    """One of the searches or trainings of a pack, from its beginning to its end.
 
-    A pack with fewer configurations than its `width` is filled up: a member's bits depend on the width, which is `full_width`.
+    `seconds` is its share of the pack's. `problem` is why it ended without a result.
+    """
+
+    configuration: Configuration
+    place: int
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    problem: ArithmeticError | None = None
+    has_ended: bool = False
+
+    @property
+    def iteration(self) -> int:
+        """The last iteration of the curve."""
+        return self.curve[-1]["iteration"] if self.curve else 0
+
+
+class Run:
+    """The members of a pack under optimisation, iteration by iteration.
+
+    A subclass has a `stage`, adds its optimisers by `_learn`, and iterates in `_iterate`.
+
+    A member's bits depend on the width, which is `full_width` of the one asked for. A pack with fewer
+    configurations is filled up.
     """
 
     stage = ""
@@ -48,7 +82,7 @@ class Run:
     def __init__(
         self,
         configurations: Sequence[Configuration],
-        network: Callable[[Configuration], nn.Module],
+        network: Callable[[Configuration], MultiScale],
         iterations: int,
         watched: ImageSet,
         device: torch.device | str,
@@ -56,25 +90,30 @@ class Run:
     ):
         c, width = configurations[0], width or len(configurations)
         self.width = full_width(width, c.channels, c.precision)
-        if len({shape(c, self.stage) for c in configurations}) != 1 or len(configurations) > min(width, self.width):
-            raise ValueError(f"a pack of {width} does not hold these {len(configurations)} configurations")
+        shapes, count = {shape(own, self.stage) for own in configurations}, len(configurations)
+        if len(shapes) != 1 or count > min(width, self.width):
+            raise ValueError(f"a pack of {width} does not hold these {count} configurations")
         self.members = [Member(c, place) for place, c in enumerate(configurations)]
-        self.configuration, self.iterations, self.device = configurations[0], iterations, torch.device(device)
-        self._filled = [*configurations, *[configurations[-1]] * (self.width - len(configurations))]
-        networks = []
-        for c in self._filled:
-            one = network(c)
-            one.initialise(torch_generator(c.seed, f"{self.stage} weights"), c.initial_std)  # type: ignore[operator]
-            networks.append(one)
+        self.configuration, self.iterations, self.device = c, iterations, torch.device(device)
+        self._filled = [*configurations, *[configurations[-1]] * (self.width - count)]
+        networks = [network(own) for own in self._filled]
+        for one, own in zip(networks, self._filled, strict=True):
+            one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std)
         self.network = packed(networks).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.optimizers: dict[str, Optimizer] = {}
+        self.crops: dict[str, Crops] = {}
         self.steps: dict[str, StaticStep] = {}
         self.iteration = 0
         self._sums: dict[str, Tensor] = {}
-        self._watched = self._batch(self._crops(watched, f"{self.stage} watched crops"), 0)
+        self._watched = Crops(watched, self._filled, f"{self.stage} watched crops", self.device).batch(0)
+
+    def _learn(self, name: str, optimizer: Optimizer, crops: Crops, loss: Loss, clip: float | None) -> None:
+        """Adds an optimiser, which `step(name)` steps from now on; `clip` is the largest norm of its gradient."""
+        self.optimizers[name], self.crops[name] = optimizer, crops
+        self.steps[name] = StaticStep(functools.partial(self._descend, optimizer, loss, clip), self.device)
 
     def advance(self, every: int | None = None) -> Iterator[Run]:
-        """Iterates until it has `ended`, yielding itself after every `every` iterations and whenever a member has ended.
+        """Iterates to the end, yielding itself every `every` iterations and whenever a member has ended.
 
         A curve has a row for each `report_iterations`, whatever `every` is.
 
@@ -106,13 +145,13 @@ class Run:
         """Whether every member has ended."""
         return all(member.has_ended for member in self.members)
 
-    def _has_settled(self, member: Member) -> bool:
-        """A subclass's rule of early stopping: a function of the curve, hence the same after a resume."""
-        return False
-
-    def _iterate(self) -> dict[str, Tensor]:
+    def _iterate(self) -> Losses:
         """One iteration; the losses of it, (K,) each."""
         raise NotImplementedError
+
+    def _has_settled(self, member: Member) -> bool:
+        """A subclass's rule of early stopping: a function of the curve, hence unchanged by a resume."""
+        return False
 
     def _record(self, member: Member) -> dict[str, Any]:
         """What a subclass adds to a row of the curve."""
@@ -124,14 +163,13 @@ class Run:
         watched = self._watched_errors()
         for member in under_way:
             losses = {name: values[member.place] for name, values in means.items()}
-            member.problem = self._diverged(losses | {"the error on watched crops": watched[member.place]})
+            error = watched[member.place]
+            member.problem = self._diverged(losses | {"the error on watched crops": error})
             if member.problem is None:
-                psnr_db = -10 * math.log10(max(watched[member.place], 1e-10))
-                row = {"iteration": self.iteration, "stage": self.stage, **losses, "psnr_db": psnr_db}
-                member.curve.append({**row, **self._record(member)})
-            member.has_ended = (
-                member.problem is not None or self.iteration >= self.iterations or self._has_settled(member)
-            )
+                row = {"iteration": self.iteration, "stage": self.stage, **losses}
+                member.curve.append({**row, "psnr_db": -10 * math.log10(max(error, 1e-10)), **self._record(member)})
+            is_last = member.problem is not None or self.iteration >= self.iterations
+            member.has_ended = is_last or self._has_settled(member)
 
     def _diverged(self, losses: dict[str, float]) -> DivergedError | None:
         for name, value in losses.items():
@@ -146,7 +184,10 @@ class Run:
                 member.curve[-1] |= {"seconds": member.seconds, "recorded_at": time.time()}
 
     def _watched_errors(self) -> list[float]:
-        """The mean squared errors over one fixed batch of held-out crops, in evaluation mode, fp32; leaves the network in training mode."""
+        """The mean squared errors over one fixed batch of held-out crops, in evaluation mode and in fp32.
+
+        Leaves the network in training mode.
+        """
         degraded, clean = self._watched
         self.network.eval()
         with torch.inference_mode():
@@ -154,74 +195,69 @@ class Run:
         self.network.train()
         return errors
 
-    def _crops(self, images: ImageSet, role: str) -> Crops:
-        return Crops(images, self._filled, role, self.device)
+    def step(self, name: str) -> Losses:
+        """One step of an optimiser on its batch of this iteration; the losses of it, (K,) each."""
+        return self.steps[name](*self.crops[name].batch(self.iteration))
 
-    def _batch(self, crops: Crops, iteration: int) -> tuple[Tensor, Tensor]:
-        """Degraded and clean crops of every member, (batch, K·channels, patch, patch)."""
-        return crops.batch(iteration)
+    def _anneal(self, epoch_iterations: int, start: float, end: float) -> None:
+        """Sets the learning rate of the weights at this iteration."""
+        set_rate(self.optimizers["weights"], cosine(self.iteration, self.iterations, epoch_iterations, start, end))
 
-    def _restoration(self, batch: tuple[Tensor, Tensor], *more: Tensor) -> Tensor:
-        """L_Res of every member over a batch, (K,), in fp32; the network's own operations are in the configured precision."""
-        degraded, clean = batch
+    def _restoration(self, degraded: Tensor, clean: Tensor, *alpha: Tensor) -> Tensor:
+        """L_Res of every member over a batch, (K,), in fp32.
+
+        The network's own operations are in the configured precision.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.precision == "bf16"):
-            restored = self.network(degraded, *more)
+            restored = self.network(degraded, *alpha)
         return mean_square_error(restored, clean, self.width)
 
-    def _step(self, name: str, body: Callable[[Tensor, Tensor], Losses], batch: tuple[Tensor, Tensor]) -> Losses:
-        """One step of `body`, which is always the same for a name, on a batch; its losses have no history."""
-        if name not in self.steps:
-            self.steps[name] = StaticStep(body, self.device)
-        return {name: losses.detach() for name, losses in self.steps[name](*batch).items()}
-
-    def _descend(
-        self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], losses: Tensor, clip: float | None
-    ) -> None:
-        """One step on `parameters` alone: no other gradient is computed or kept."""
+    def _descend(self, optimizer: Optimizer, loss: Loss, clip: float | None, *batch: Tensor) -> Losses:
+        """One step on an optimiser's parameters alone: no other gradient is computed or kept."""
+        parameters = optimizer.param_groups[0]["params"]
         # backward lays each gradient out as its parameter is, which fused optimisers rely on; autograd.grad does not.
         try:
-            losses.sum().backward(inputs=list(parameters))
+            total, losses = loss(*batch)
+            total.sum().backward(inputs=parameters)
             if clip is not None:
                 clip_gradients(parameters, self.width, clip)
             optimizer.step()
         finally:
             optimizer.zero_grad(set_to_none=True)
+        return {name: values.detach() for name, values in losses.items()}
 
     def weights_of(self, member: Member) -> dict[str, Tensor]:
         """The state of a member's own network, as a network of its own has it."""
         return part(self.network.state_dict(), member.place, self.width)
 
     def state_dict(self, member: Member) -> dict[str, Any]:
-        """All that a member needs to go on: tensors, numbers and texts only, as `torch.load(weights_only=True)` reads them."""
+        """All that a member needs to go on: tensors, numbers and texts only, as a safe unpickler reads them."""
+        about = {"stage": self.stage, "width": self.width, "iteration": self.iteration}
         sums = {name: value[:, member.place].clone() for name, value in self._sums.items()}
         optimizers = {
             name: {"state": part(optimizer.state_dict()["state"], member.place, self.width)}
             for name, optimizer in self.optimizers.items()
         }
-        return {
-            "stage": self.stage, "width": self.width, "iteration": self.iteration, "seconds": member.seconds, "curve": member.curve,
-            "sums": sums, "network": self.weights_of(member), "optimizers": optimizers,
-        }  # fmt: skip
+        own = {"seconds": member.seconds, "curve": member.curve, "sums": sums}
+        return {**about, **own, "network": self.weights_of(member), "optimizers": optimizers}
 
     def load_state_dicts(self, states: Sequence[dict[str, Any]]) -> None:
-        """Goes on from `state_dict()` of each member, of runs of the same configurations, images and width.
+        """Goes on from `state_dict()` of each member, of runs of equal configurations, images and width.
 
         Raises:
             ValueError: states of another stage, of another width, of different iterations, or not one for each member.
         """
         about = {(state["stage"], state["width"], state["iteration"]) for state in states}
         if len(states) != len(self.members) or len(about) != 1 or min(about)[:2] != (self.stage, self.width):
-            raise ValueError(
-                f"states of {sorted(about)}, not of {len(self.members)} members of a {self.stage} of {self.width}"
-            )
+            mine = f"{len(self.members)} members of a {self.stage} of {self.width}"
+            raise ValueError(f"states of {sorted(about)}, not of {mine}")
         filled = [*states, *[states[-1]] * (self.width - len(states))]
         self.network.load_state_dict(joined([state["network"] for state in filled]))
         for name, optimizer in self.optimizers.items():
-            each = [state["optimizers"][name] for state in filled]
+            own = joined([state["optimizers"][name]["state"] for state in filled])
             # Settings are no state: they are the configuration's, and a rate lies in a tensor of this run's own.
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": joined([own["state"] for own in each]), "param_groups": groups})
-        self.steps.clear()  # graphs write into states that are no more
+            optimizer.load_state_dict({"state": own, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.steps = {name: step.anew() for name, step in self.steps.items()}
         self.iteration = states[0]["iteration"]
         sums = [state["sums"] for state in filled]
         self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}

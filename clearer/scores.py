@@ -12,8 +12,10 @@ The restored image is clipped to 0 … 1 and not rounded. Images are (height, wi
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from skimage import filters, metrics
@@ -35,9 +37,10 @@ def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
 def psnr_patch_db(restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
     """The mean over whole patch × patch tiles of each tile's own PSNR, in dB; NaN where no tile fits.
 
-    The paper's `CLEARER-P` kind: a mean of logarithms. By Jensen's inequality it is never below `psnr_db` over the
-    same area, which is the whole image where both sides are multiples of `patch`, and equal only where every tile
-    has the same error. (A tile better than 100 dB counts as 100 dB; only such tiles can break the inequality.)
+    The paper's `CLEARER-P` kind: a mean of logarithms. By Jensen's inequality it is never below `psnr_db`
+    over the tiled area, which is the whole image where both sides are multiples of `patch`. It is equal only
+    where every tile has the same error. (A tile better than 100 dB counts as 100 dB; only such tiles can
+    break the inequality.)
     """
     return patch_mean(psnr_db, restored, clean, patch)
 
@@ -55,21 +58,19 @@ def patch_mean(score: Score, restored: np.ndarray, clean: np.ndarray, patch: int
 def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
     """Structural similarity: Gaussian window of σ = 1.5 (11 pixels), K1 = 0.01, K2 = 0.03, population covariance.
 
-    Wang et al. 2004 as scikit-image computes it; the mean over the area that the window covers, and over channels.
+    Wang et al. 2004 as scikit-image computes it: the mean over the area that the window covers, and over
+    channels.
     """
-    return float(
-        metrics.structural_similarity(
-            restored.astype(np.float64), clean.astype(np.float64), data_range=1.0, channel_axis=2,
-            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-        )
-    )  # fmt: skip
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    images = restored.astype(np.float64), clean.astype(np.float64)
+    return float(metrics.structural_similarity(*images, data_range=1.0, channel_axis=2, **window))
 
 
 def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
-    """The released code's structural similarity: as `ssim`, but the mean over all pixels, with zeros around the image.
+    """The released code's structural similarity: as `ssim`, but over all pixels, with zeros around the image.
 
-    Both images are black out there, hence alike: the border scores higher than the same error inside would.
-    The smaller the image, the more of it is border. Takes images of any size, unlike `ssim` (11 pixels or more).
+    Both images are black out there, hence alike: an error at the border costs less than inside. The smaller
+    the image, the more of it is border. Takes images of any size, unlike `ssim` (11 pixels or more).
     """
     x, y = restored.astype(np.float64), clean.astype(np.float64)
     mean_x, mean_y, xx, yy, xy = map(_blurred, (x, y, x * x, y * y, x * y))
@@ -103,3 +104,47 @@ def ssim_y(restored: np.ndarray, clean: np.ndarray) -> float:
 def _blurred(image: np.ndarray) -> np.ndarray:
     """The mean under a normalised 11 × 11 Gaussian window of σ = 1.5 at every pixel; zeros around the image."""
     return filters.gaussian(image, sigma=1.5, mode="constant", truncate=3.5, preserve_range=True, channel_axis=2)
+
+
+IMAGE_SCORES = {"psnr_db": psnr_db, "ssim": ssim, "psnr_patch_db": psnr_patch_db, "ssim_zero_padded": ssim_zero_padded}
+COLOUR_SCORES = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one method over a test set, image by image in the set's order, and the first image restored.
+
+    The luma's scores are of RGB images; over gray images their lists stay empty.
+    """
+
+    psnr_db: list[float] = field(default_factory=list)
+    ssim: list[float] = field(default_factory=list)
+    psnr_patch_db: list[float] = field(default_factory=list)
+    ssim_zero_padded: list[float] = field(default_factory=list)
+    psnr_y_db: list[float] = field(default_factory=list)
+    ssim_y: list[float] = field(default_factory=list)
+    degraded_psnr_db: list[float] = field(default_factory=list)
+    example: tuple[np.ndarray, ...] = ()
+    """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
+    pixels: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False, compare=False)
+
+    @property
+    def pixels_sha256(self) -> str:
+        """The hash of every clean and degraded pixel scored, in order: equal where two methods saw the same."""
+        return self.pixels.hexdigest()
+
+    def add(self, clean: np.ndarray, degraded: np.ndarray, restored: np.ndarray) -> None:
+        """Scores one more image; `restored` is clipped already."""
+        for name, scored in (IMAGE_SCORES | (COLOUR_SCORES if clean.shape[2] == 3 else {})).items():
+            getattr(self, name).append(scored(restored, clean))
+        self.degraded_psnr_db.append(psnr_db(degraded, clean))
+        for image in (clean, degraded):
+            self.pixels.update(f"{image.shape} {image.dtype} ".encode())
+            self.pixels.update(np.ascontiguousarray(image).data)
+        if not self.example:
+            object.__setattr__(self, "example", (clean, degraded, restored))
+
+    def means(self) -> dict[str, float]:
+        """The mean over images of every score that was taken."""
+        lists = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: float(np.mean(values)) for name, values in lists.items() if isinstance(values, list) and values}

@@ -1,29 +1,29 @@
 """The architecture search: a supernet, whose weights and logits learn from two disjoint splits (section 3.2).
 
-After a warm-up of the weights alone, an iteration is one step of the logits on L = L_Res + λ1·L_Arch +
-λ2·L_Comp over the α split, then one step of the weights on L_Res over the weights split.
+After a warm-up of the weights alone, an iteration is two steps: one of the logits on L = L_Res + λ1·L_Arch
++ λ2·L_Comp over the α split (`clearer.losses`), then one of the weights on L_Res over the weights split.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from clearer.architecture import Architecture
 from clearer.complexity import module_costs
 from clearer.configuration import Configuration
-from clearer.graphs import Losses, rate_of, set_rate
+from clearer.crops import Crops
+from clearer.graphs import Losses, rate_of
 from clearer.images.sets import ImageSet
-from clearer.losses import architecture_complexity, architecture_entropy
-from clearer.members import Member
-from clearer.modules import folded
+from clearer.losses import objective
+from clearer.modules import folded, frozen
 from clearer.networks import Supernet
-from clearer.runs import Run, cosine
-from clearer.stopping import has_settled
+from clearer.runs import Member, Run
 from clearer.streams import torch_generator
 
 
@@ -34,7 +34,8 @@ class Search(Run):
     (L_Res on the α split), `architecture_loss`, `complexity_loss` (unweighted; absent in the warm-up), then
     `psnr_db` on a fixed batch of the α split, and `alpha`, α^f of every column.
 
-    With a `search_patience` a search ends at the first row at which it has settled; rates are annealed as for the full length.
+    With a `search_patience` a search ends at the first row at which it has settled. Rates are annealed as
+    for the full length.
     """
 
     stage = "search"
@@ -52,26 +53,21 @@ class Search(Run):
         assert isinstance(self.network, Supernet)
         self.supernet = self.network
         self._weights = self.supernet.weights()
-        self._weights_crops = self._crops(weights_images, "search weights crops")
-        self._alpha_crops = self._crops(alpha_images, "search alpha crops")
         self._costs = torch.stack([module_costs(one) for one in self._filled]).to(self.device)
         self._lambdas = torch.tensor([[one.lambda1, one.lambda2] for one in self._filled], device=self.device)
-        self.optimizers = {
-            "weights": torch.optim.SGD(
-                self._weights,
-                rate_of(c.weights_learning_rate, self.device),
-                momentum=c.momentum,
-                weight_decay=c.weight_decay,
-                fused=True,
-            ),
-            "alpha": torch.optim.Adam(
-                [self.supernet.logits],
-                c.alpha_learning_rate,
-                betas=(c.alpha_beta1, c.alpha_beta2),
-                weight_decay=c.alpha_weight_decay,
-                capturable=self.device.type == "cuda",
-            ),
-        }
+        rate = rate_of(c.weights_learning_rate, self.device)
+        sgd = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
+        crops = Crops(weights_images, self._filled, "search weights crops", self.device)
+        self._learn("weights", sgd, crops, self._weights_loss, c.clip_norm)
+        adam = torch.optim.Adam(
+            [self.supernet.logits],
+            c.alpha_learning_rate,
+            betas=(c.alpha_beta1, c.alpha_beta2),
+            weight_decay=c.alpha_weight_decay,
+            capturable=self.device.type == "cuda",
+        )
+        crops = Crops(alpha_images, self._filled, "search alpha crops", self.device)
+        self._learn("alpha", adam, crops, self._alpha_loss, clip=None)
 
     def alpha(self, member: Member) -> Tensor:
         """α of a member's columns now, (columns, 2): parallel, fusion."""
@@ -81,51 +77,25 @@ class Search(Run):
         """The architecture that a member's logits choose now."""
         return Architecture.from_alpha(self.alpha(member).tolist(), self.supernet.columns)
 
-    def alpha_objective(self, restoration: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """L of every member for given L_Res, and its three terms (Eq. 2); (K,) each."""
-        logits = self.supernet.logits.unflatten(0, (self.width, -1))
-        entropy, complexity = architecture_entropy(logits), architecture_complexity(logits, self._costs)
-        lambda1, lambda2 = self._lambdas.unbind(dim=1)
-        total = restoration + lambda1 * entropy + lambda2 * complexity
-        return total, {"alpha_loss": restoration, "architecture_loss": entropy, "complexity_loss": complexity}
-
-    def _iterate(self) -> dict[str, Tensor]:
-        losses = self._alpha_step() if self.iteration >= self.configuration.warmup_iterations else {}
-        return {"restoration_loss": self._weights_step(), **losses}
-
-    def _alpha_step(self) -> Losses:
-        return self._step("alpha", self._alpha_descent, self._batch(self._alpha_crops, self.iteration))
-
-    def _alpha_descent(self, degraded: Tensor, clean: Tensor) -> Losses:
-        for weight in self._weights:
-            weight.requires_grad_(False)
-        is_folded = self.configuration.alpha_statistics == "running"
-        try:
-            with folded(self.supernet) if is_folded else contextlib.nullcontext():
-                loss, terms = self.alpha_objective(self._restoration((degraded, clean)))
-                self._descend(self.optimizers["alpha"], [self.supernet.logits], loss, clip=None)
-        finally:
-            for weight in self._weights:
-                weight.requires_grad_(True)
-        return terms
-
-    def _weights_step(self) -> Tensor:
+    def _iterate(self) -> Losses:
         c = self.configuration
-        rate = cosine(
-            self.iteration,
-            self.iterations,
-            c.search_epoch_iterations,
-            c.weights_learning_rate,
-            c.weights_learning_rate_end,
-        )
-        set_rate(self.optimizers["weights"], rate)
-        batch = self._batch(self._weights_crops, self.iteration)
-        return self._step("weights", self._weights_descent, batch)["restoration_loss"]
+        losses = self.step("alpha") if self.iteration >= c.warmup_iterations else {}
+        self._anneal(c.search_epoch_iterations, c.weights_learning_rate, c.weights_learning_rate_end)
+        return {**self.step("weights"), **losses}
 
-    def _weights_descent(self, degraded: Tensor, clean: Tensor) -> Losses:
-        loss = self._restoration((degraded, clean), self.supernet.alpha().detach())
-        self._descend(self.optimizers["weights"], self._weights, loss, self.configuration.clip_norm)
-        return {"restoration_loss": loss}
+    def _alpha_loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+        is_folded = self.configuration.alpha_statistics == "running"
+        with frozen(self._weights), folded(self.supernet) if is_folded else contextlib.nullcontext():
+            return self.alpha_objective(self._restoration(degraded, clean))
+
+    def alpha_objective(self, restoration: Tensor) -> tuple[Tensor, Losses]:
+        """L of every member for given L_Res, and its three terms; (K,) each."""
+        logits = self.supernet.logits.unflatten(0, (self.width, -1))
+        return objective(restoration, logits, self._costs, *self._lambdas.unbind(dim=1))
+
+    def _weights_loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+        loss = self._restoration(degraded, clean, self.supernet.alpha().detach())
+        return loss, {"restoration_loss": loss}
 
     def _has_settled(self, member: Member) -> bool:
         c = member.configuration
@@ -141,3 +111,24 @@ def _supernet(c: Configuration) -> Supernet:
     with torch.no_grad():
         supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
     return supernet
+
+
+def has_settled(curve: Sequence[Mapping[str, Any]], warmup_iterations: int, patience: int, tolerance: float) -> bool:
+    """Whether a search may stop at the last record of `curve`; never with a patience of 0.
+
+    It may if, since a record that is at least `patience` iterations old and not of the warm-up, the
+    architecture has not changed and no column's α^f has spanned more than `tolerance`. `curve` holds the
+    `iteration` and the `alpha` (α^f by column) of every reported iteration so far. Nothing else is read, so
+    the rule can be replayed on the curves of searches that ran to their end.
+
+    Not of the paper, whose searches all run to their end.
+    """
+    if not patience or not curve:
+        return False
+    newest = curve[-1]["iteration"] - patience
+    before = [n for n, record in enumerate(curve) if warmup_iterations <= record["iteration"] <= newest]
+    if not before:
+        return False
+    alpha = np.array([record["alpha"] for record in curve[before[-1] :]])
+    fusion = alpha > 0.5
+    return bool((np.ptp(alpha, axis=0) <= tolerance).all() and (fusion == fusion[-1]).all())

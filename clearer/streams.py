@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
     """The random numbers of one role at one iteration of one replicate.
 
-    A stream is a function of its name alone, so nothing random needs to be saved to resume a run, and
-    trials that share a seed see the same crops in the same order whatever else differs.
+    A stream is a function of its name alone. So nothing random needs to be saved to resume a run, and
+    trials of one seed see the same crops in the same order, whatever else differs.
     """
     return np.random.default_rng([seed, _number(role), iteration])
 

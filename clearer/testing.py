@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, fields
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,64 +9,16 @@ from torch import Tensor, nn
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, as_tensor
 from clearer.modules import folded
-from clearer.protocols import scored_area, test_input
-from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db, ssim, ssim_y, ssim_zero_padded
-
-
-@dataclass(frozen=True)
-class TestScores:
-    """Scores of one method over a test set, image by image in the set's order, and the first image restored.
-
-    The luma's scores are of RGB images; over gray images their lists stay empty.
-    """
-
-    __test__ = False  # not a test case
-
-    psnr_db: list[float] = field(default_factory=list)
-    ssim: list[float] = field(default_factory=list)
-    psnr_patch_db: list[float] = field(default_factory=list)
-    ssim_zero_padded: list[float] = field(default_factory=list)
-    psnr_y_db: list[float] = field(default_factory=list)
-    ssim_y: list[float] = field(default_factory=list)
-    degraded_psnr_db: list[float] = field(default_factory=list)
-    example: tuple[np.ndarray, ...] = ()
-    """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
-    pixels: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False, compare=False)
-
-    @property
-    def pixels_sha256(self) -> str:
-        """The hash of every clean and degraded pixel that was scored, in order: equal where two methods saw the same."""
-        return self.pixels.hexdigest()
-
-    def add(self, clean: np.ndarray, degraded: np.ndarray, restored: np.ndarray) -> None:
-        """Scores one more image; `restored` is clipped already."""
-        colour = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y} if clean.shape[2] == 3 else {}
-        scores = {
-            "psnr_db": psnr_db,
-            "ssim": ssim,
-            "psnr_patch_db": psnr_patch_db,
-            "ssim_zero_padded": ssim_zero_padded,
-        }
-        for name, scored in {**scores, **colour}.items():
-            getattr(self, name).append(scored(restored, clean))
-        self.degraded_psnr_db.append(psnr_db(degraded, clean))
-        for image in (clean, degraded):
-            self.pixels.update(f"{image.shape} {image.dtype} ".encode())
-            self.pixels.update(np.ascontiguousarray(image).data)
-        if not self.example:
-            object.__setattr__(self, "example", (clean, degraded, restored))
-
-    def means(self) -> dict[str, float]:
-        """The mean over images of every score that was taken."""
-        lists = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: float(np.mean(values)) for name, values in lists.items() if isinstance(values, list) and values}
+from clearer.protocols import noisy_test_image, scored_area
+from clearer.scores import Scores
 
 
 def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:
     """The restored batch, (batch, channels, height, width), not clipped.
 
-    `self_ensemble=8` averages the results of all flips and right-angle turns of the input, each turned back. On a GPU those
-    of one shape are a batch; on a CPU a batch of large images is slower than one after another.
+    `self_ensemble=8` averages the results of all flips and right-angle turns of the input, each turned
+    back. On a GPU those of one shape are a batch; on a CPU a batch of large images is slower than one
+    after another.
     """
     if self_ensemble == 1:
         return network(degraded)
@@ -86,11 +35,16 @@ def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Ten
 
 
 def degraded_inputs(configuration: Configuration, images: ImageSet) -> list[np.ndarray]:
-    """The degraded scored areas, (height, width, channels) each, 1.0 is white: the same pixels for every network."""
+    """The degraded scored areas, (height, width, channels) each, 1.0 is white: those that every network sees."""
     c = configuration
     if images.degraded is not None:
-        return [scored_area(image, c.test_border).astype(np.float32) / 255 for image in images.degraded]
-    return [test_input(scored_area(image, c.test_border), c.sigma, c.protocol) for image in images.clean]
+        return [scored_pixels(c, image) for image in images.degraded]
+    return [noisy_test_image(scored_area(image, c.test_border), c.sigma, c.protocol) for image in images.clean]
+
+
+def scored_pixels(configuration: Configuration, image: np.ndarray) -> np.ndarray:
+    """The scored area of an 8-bit image, float32, 1.0 is white."""
+    return scored_area(image, configuration.test_border).astype(np.float32) / 255
 
 
 def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
@@ -100,20 +54,20 @@ def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
 
 def score(
     configuration: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu"
-) -> TestScores:
+) -> Scores:
     """The scores of `network` over `images` under the configuration's protocol, in fp32, batch norm folded.
 
     Raises:
         ArithmeticError: a restored image is not finite (named).
     """
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    scores = TestScores()
+    scores = Scores()
     inputs = degraded_inputs(configuration, images)
     with torch.inference_mode(), folded(network):
-        for name, clean8, degraded in zip(images.names, images.clean, inputs, strict=True):
-            clean = scored_area(clean8, configuration.test_border).astype(np.float32) / 255
+        for name, clean, degraded in zip(images.names, images.clean, inputs, strict=True):
             raw = restore(network, on_device(degraded, device), configuration.self_ensemble)[0]
             if not bool(torch.isfinite(raw).all()):
                 raise ArithmeticError(f"test: the restored {name} is not finite")
-            scores.add(clean, degraded, np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1))
+            restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
+            scores.add(scored_pixels(configuration, clean), degraded, restored)
     return scores

@@ -24,10 +24,8 @@ class UnsteadyError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class TestingTime:
+class Timing:
     """Milliseconds an image. `spread` is (largest − smallest) / median over the medians of the series."""
-
-    __test__ = False  # not a test case
 
     median_ms: float
     iqr_ms: float
@@ -35,7 +33,7 @@ class TestingTime:
     attempts: int
 
 
-def testing_time(
+def measure_testing_time(
     network: nn.Module,
     inputs: Sequence[Tensor],
     self_ensemble: int,
@@ -43,29 +41,25 @@ def testing_time(
     calls: int,
     attempts: int = 3,
     limit: float = math.inf,
-) -> TestingTime:
-    """The time to restore `inputs`, (1, channels, height, width) each on the network's device, per image, as they are scored.
+) -> Timing:
+    """The time to restore an image of `inputs` as it is scored: the paper's testing time.
 
-    A call restores every input once, one after another, synchronised; a series is `calls` calls after one
-    that is not counted. The figure is the median of the medians of `series` series, with the interquartile
-    range over all calls. When the medians spread by more than 3 % all is measured again, up to `attempts`
-    times in all, and the steadiest attempt is kept: its `spread` tells how far to trust it.
+    `inputs` are (1, channels, height, width) each, on the network's device. A call restores every input
+    once, one after another, synchronised. A series is `calls` calls after one that is not counted. The
+    figure is the median of the medians of `series` series, with the interquartile range over all calls.
+
+    When the medians spread by more than 3 % all is measured again, up to `attempts` times in all, and the
+    steadiest attempt is kept: its `spread` tells how far to trust it.
 
     Raises:
         UnsteadyError: even the steadiest attempt spread by more than `limit`.
     """
-    device = inputs[0].device
-    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    network = network.to(inputs[0].device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def call() -> float:
-        _synchronise(device)
-        started = time.perf_counter()
-        for degraded in inputs:
-            restore(network, degraded, self_ensemble)
-        _synchronise(device)
-        return 1e3 * (time.perf_counter() - started) / len(inputs)
+        return 1e3 * _seconds(network, inputs, self_ensemble) / len(inputs)
 
-    best: TestingTime | None = None
+    best: Timing | None = None
     with torch.inference_mode(), folded(network):
         for attempt in range(1, attempts + 1):
             runs = np.array([[call() for _ in range(calls + 1)][1:] for _ in range(series)])
@@ -73,38 +67,40 @@ def testing_time(
             spread = float((medians.max() - medians.min()) / np.median(medians))
             low, high = np.percentile(runs, [25, 75])
             if best is None or spread < best.spread:
-                best = TestingTime(float(np.median(medians)), float(high - low), spread, attempt)
+                best = Timing(float(np.median(medians)), float(high - low), spread, attempt)
             if best.spread <= STEADY:
                 break
     assert best is not None
     if best.spread > limit:
-        raise UnsteadyError(
-            f"the device is not steady: of {attempts} attempts the best spread by {best.spread:.1%}, more than time_spread_limit={limit:g}"
-        )
+        found = f"of {attempts} attempts the best spread by {best.spread:.1%}"
+        raise UnsteadyError(f"the device is not steady: {found}, more than time_spread_limit={limit:g}")
     return best
 
 
 def pass_seconds(network: nn.Module, inputs: Iterable[Tensor], self_ensemble: int) -> float:
     """Seconds to restore all of `inputs` once, one after another, without the time to prepare them.
 
-    The kind of figure that the paper's testing time is: a whole test set. Call it after `testing_time`, warm.
+    The kind of figure that the paper prints: a whole test set. Call it warm, after `measure_testing_time`.
     """
-    total = 0.0
     with torch.inference_mode(), folded(network):
-        for degraded in inputs:
-            _synchronise(degraded.device)
-            started = time.perf_counter()
-            restore(network, degraded, self_ensemble)
-            _synchronise(degraded.device)
-            total += time.perf_counter() - started
-    return total
+        return sum(_seconds(network, [degraded], self_ensemble) for degraded in inputs)
+
+
+def _seconds(network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int) -> float:
+    _synchronise(inputs[0].device)
+    started = time.perf_counter()
+    for degraded in inputs:
+        restore(network, degraded, self_ensemble)
+    _synchronise(inputs[0].device)
+    return time.perf_counter() - started
 
 
 def device_name(device: torch.device | str, threads: int | None = None) -> str:
     """What the time was taken on: the GPU's name, or the processor's and the number of threads."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{_processor()}, {threads or torch.get_num_threads()} thread{'s' if (threads or torch.get_num_threads()) > 1 else ''}"
+    count = threads or torch.get_num_threads()
+    return f"{_processor()}, {count} thread{'s' if count > 1 else ''}"
 
 
 def _processor() -> str:

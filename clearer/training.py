@@ -9,17 +9,18 @@ from torch import Tensor
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
-from clearer.graphs import Losses, rate_of, set_rate
+from clearer.crops import Crops
+from clearer.graphs import Losses, rate_of
 from clearer.images.sets import ImageSet
-from clearer.members import Member
 from clearer.networks import Network
-from clearer.runs import Run, cosine
+from clearer.runs import Member, Run
 
 
 class Training(Run):
-    """The trainings of `architecture` by each of `configurations` on `images`; `watched_images` give the curves their PSNR.
+    """The trainings of `architecture` by each of `configurations` on `images`.
 
-    Rows of a curve hold the mean `restoration_loss` since the last row, and `psnr_db` on a fixed batch.
+    Rows of a curve hold the mean `restoration_loss` since the last row, and `psnr_db` on a fixed batch
+    of `watched_images`.
     """
 
     stage = "train"
@@ -34,42 +35,28 @@ class Training(Run):
         width: int | None = None,
     ):
         c = configurations[0]
-        super().__init__(
-            configurations,
-            lambda c: Network(architecture, c.channels, c.image_channels),
-            c.train_iterations,
-            watched_images,
-            device,
-            width,
-        )
         self.architecture = architecture
-        self._parameters = list(self.network.parameters())
-        self._images = self._crops(images, "train crops")
-        self.optimizers = {
-            "weights": torch.optim.Adam(
-                self._parameters,
-                rate_of(c.train_learning_rate, self.device),
-                fused=True,
-                capturable=self.device.type == "cuda",
-            )
-        }
+        super().__init__(configurations, self._network, c.train_iterations, watched_images, device, width)
+        rate = rate_of(c.train_learning_rate, self.device)
+        is_capturable = self.device.type == "cuda"
+        adam = torch.optim.Adam(self.network.parameters(), rate, fused=True, capturable=is_capturable)
+        crops = Crops(images, self._filled, "train crops", self.device)
+        self._learn("weights", adam, crops, self._loss, c.clip_norm)
 
     def network_of(self, member: Member) -> Network:
         """A member's network, on its own."""
-        c = member.configuration
-        network = Network(self.architecture, c.channels, c.image_channels)
+        network = self._network(member.configuration)
         network.load_state_dict(self.weights_of(member))
         return network
 
-    def _iterate(self) -> dict[str, Tensor]:
-        c = self.configuration
-        rate = cosine(
-            self.iteration, self.iterations, c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end
-        )
-        set_rate(self.optimizers["weights"], rate)
-        return dict(self._step("weights", self._descent, self._batch(self._images, self.iteration)))
+    def _network(self, c: Configuration) -> Network:
+        return Network(self.architecture, c.channels, c.image_channels)
 
-    def _descent(self, degraded: Tensor, clean: Tensor) -> Losses:
-        loss = self._restoration((degraded, clean))
-        self._descend(self.optimizers["weights"], self._parameters, loss, self.configuration.clip_norm)
-        return {"restoration_loss": loss}
+    def _iterate(self) -> Losses:
+        c = self.configuration
+        self._anneal(c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end)
+        return self.step("weights")
+
+    def _loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+        loss = self._restoration(degraded, clean)
+        return loss, {"restoration_loss": loss}

@@ -1,7 +1,7 @@
 """Published archives of datasets: download with resumption, verify every image, put it in its place.
 
-An archive's own checksum is not known (the host packs it anew); the SHA-256 of every image is, in `manifests/`.
-Only files that a manifest names are written, to the places that the manifest gives them, whatever the archive's paths are.
+An archive's own checksum is not known (the host packs it anew); that of every image is, in `manifests/`. Only
+files that a manifest names are written, to the places that it gives them, whatever the archive's paths are.
 """
 
 from __future__ import annotations
@@ -39,17 +39,16 @@ class Archive(NamedTuple):
     folders: Mapping[str, str]
 
 
+_GITHUB = "https://codeload.github.com/{}/tar.gz/{}"
+_RAIN = "TheLethargicOwl/Single-Image-De-Raining-Keras"
 ARCHIVES = {
     "bsds500": Archive(
-        "https://codeload.github.com/BIDS/BSDS500/tar.gz/a04b7c6c3a9f0ace74bf205c72a43d32e1c72722",
+        _GITHUB.format("BIDS/BSDS500", "a04b7c6c3a9f0ace74bf205c72a43d32e1c72722"),
         {f"BSDS500/data/images/{split}/": f"{split}/" for split in ("train", "val", "test")},
     ),
-    "bsd68": Archive(
-        "https://codeload.github.com/cszn/DnCNN/tar.gz/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a",
-        {"testsets/BSD68/": ""},
-    ),
+    "bsd68": Archive(_GITHUB.format("cszn/DnCNN", "e93b27812d3ff523a3a79d19e5e50d233d7a8d0a"), {"testsets/BSD68/": ""}),
     "rain800": Archive(
-        "https://codeload.github.com/TheLethargicOwl/Single-Image-De-Raining-Keras/tar.gz/8978c8439543532d6992be96f931a45776ef8239",
+        _GITHUB.format(_RAIN, "8978c8439543532d6992be96f931a45776ef8239"),
         {"dataset/rain/training/": "train/", "dataset/rain/test_syn/": "test/"},
     ),
 }
@@ -69,14 +68,13 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
     What was downloaded stays in `data/.fetch/` until it is unpacked, and an interrupted download goes on there.
 
     Raises:
-        FetchError: an unknown name, no connection after five attempts `pause`, 2 · `pause`, … seconds apart, an image
-            that differs from the published one, here or in the archive, or a damaged archive.
+        FetchError: an unknown name; no connection after five attempts `pause`, 2 · `pause`, … seconds apart; an
+            image that differs from the published one, here or in the archive; or a damaged archive.
     """
     if name not in ARCHIVES:
+        source = f"no published checksums to verify it with ({DATASETS[name].source})" if name in DATASETS else ""
         known = f"it can be fetched for {', '.join(ARCHIVES)}"
-        if name in DATASETS:
-            raise FetchError(f"{name}: no published checksums to verify it with ({DATASETS[name].source}); {known}")
-        raise FetchError(f"{name}: not a dataset with an archive; {known}")
+        raise FetchError(f"{name}: {source or 'not a dataset with an archive'}; {known}")
     expected = manifest(name)
     missing = {path: digest for path, digest in expected.items() if not (data / name / path).exists()}
     for path in expected.keys() - missing.keys():
@@ -133,14 +131,13 @@ def _download_rest(url: str, path: Path) -> bool:
     with response:
         goes_on = response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
         length = response.headers.get("Content-Length")
-        received = 0
         with path.open("ab" if goes_on else "wb") as file:
+            start = file.tell()
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
-                received += len(chunk)
                 if file.tell() > LARGEST_DOWNLOAD:
                     raise FetchError(f"{url}: more than {LARGEST_DOWNLOAD:,} bytes")
-    return length is None or received == int(length)
+            return length is None or file.tell() - start == int(length)
 
 
 class _Bounded:
@@ -165,7 +162,7 @@ def unpack(archive: Path, folders: Mapping[str, str], expected: Mapping[str, str
     """
     missing = dict(expected)
     try:
-        with gzip.open(archive) as file, tarfile.open(fileobj=_Bounded(file), mode="r|") as tar:  # type: ignore[arg-type, call-overload]
+        with gzip.open(archive) as file, tarfile.open(fileobj=_Bounded(file), mode="r|") as tar:  # type: ignore
             for member in tar:
                 path = _place(member, folders)
                 if path not in missing:

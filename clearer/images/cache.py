@@ -1,7 +1,7 @@
 """What is computed once per node and user: files in one folder, written whole or not at all.
 
-The folder is `$CLEARER_CACHE`, or `clearer-<user id>` in the system's folder of temporary files. Everything in it can
-be deleted at any time: it is computed again.
+The folder is `$CLEARER_CACHE`, or `clearer-<user id>` in the system's folder of temporary files. Everything
+in it can be deleted at any time: it is computed again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,9 +34,7 @@ def cache_folder(kind: str) -> Path:
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; what is written there becomes `path` at the end, unless an error occurs."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
     try:
         yield temporary
         temporary.replace(path)

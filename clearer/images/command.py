@@ -37,9 +37,8 @@ def run(data: Path | None, check_overlap: bool, words: Sequence[str], url: str |
     console.print(_listing(found, data, hashes))
     _print_notes(console, found, hashes)
     if data is None:
-        console.print(
-            "With --data DIR also what is there: DIR/bsds500, DIR/bsd68, DIR/set12, DIR/rain800, or any folder."
-        )
+        named = ", ".join(f"DIR/{name}" for name in ("bsds500", "bsd68", "set12", "rain800"))
+        console.print(f"With --data DIR also what is there: {named}, or any folder.")
     if check_overlap:
         _print_overlaps(console, found)
 
@@ -55,18 +54,14 @@ def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str |
         raise FetchError(f"--from {url}: is the archive of one dataset, not of {', '.join(words[1:])}")
     for name in dict.fromkeys(words[1:]):
         missing = fetch(name, data, url)
-        console.print(
-            f"{name}: {f'{missing} images fetched and verified' if missing else 'complete already, verified'}"
-        )
+        found = f"{missing} images fetched and verified" if missing else "complete already, verified"
+        console.print(f"{name}: {found}")
 
 
 def _own_folders(data: Path | None) -> list[str]:
     """The user's own folders of images in the data folder."""
-    if data is None:
-        return []
-    return sorted(
-        p.name for p in data.iterdir() if p.is_dir() and p.name not in DATASETS and not p.name.startswith(".")
-    )
+    folders = () if data is None else (path for path in data.iterdir() if path.is_dir())
+    return sorted(path.name for path in folders if path.name not in DATASETS and not path.name.startswith("."))
 
 
 def _sets(console: Console, name: str, data: Path | None) -> Sets:
@@ -94,14 +89,8 @@ def _holds_images(folder: Path) -> bool:
 
 def _listing(found: Mapping[str, Sets], data: Path | None, hashes: Mapping[Path, str]) -> Table:
     table = Table(title=f"Datasets in {data}" if data else "Datasets", title_justify="left")
-    for column, justify in (
-        ("set", "left"),
-        ("images", "right"),
-        ("expected", "right"),
-        ("MB", "right"),
-        ("state", "left"),
-    ):
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for column in ("set", "images", "expected", "MB", "state"):
+        table.add_column(column, justify="left" if column in ("set", "state") else "right", no_wrap=True)
     for name, sets in found.items():
         published = manifest(name)
         for label, files in sets.items():
@@ -121,12 +110,10 @@ def _state(files: Sequence[ImageFile], inner: str, published: Mapping[str, str],
     names = {f"{inner}/{file.path.name}".lstrip("/"): file.path for file in files}
     missing = sum(path.rpartition("/")[0] == inner and path not in names for path in published)
     other = [name for name, path in names.items() if published.get(name) != hashes[path]]
-    if not missing and not other:
-        return "as published"
-    parts = [f"{missing} missing"] * bool(missing) + [
-        f"{len(other)} not as published, such as {min(other, default='')}"
-    ] * bool(other)
-    return ", ".join(parts)
+    parts = [f"{missing} missing"] if missing else []
+    if other:
+        parts.append(f"{len(other)} not as published, such as {min(other)}")
+    return ", ".join(parts) or "as published"
 
 
 def set_digest(folder: Path, hashes: Mapping[Path, str]) -> str:

@@ -1,16 +1,19 @@
 """Datasets: what is known of the published ones, and which files the splits of any dataset hold.
 
-A dataset is the name of a known one, kept below the data folder (`--data DIR`), or a folder of the user's own, absolute or below
-the data folder. `test_set` may name another one. A folder's layout is read off its subfolders:
+A dataset is a known one, kept below the data folder (`--data DIR`) under its name, or a folder of the user's
+own, absolute or below the data folder. `test_set` may name another one. A folder's subfolders say its layout:
 
-* `train/`, `val/`, `test/`: the splits. Without `val/`, a seventh of `train/` is drawn for validation, as the paper
-  draws 100 of Rain800's 700 pairs;
-* none of them: as a test set every image is one; to learn from, a seventh is drawn for the test and a seventh for validation.
+* `train/`, `val/`, `test/`: the splits. Without `val/`, a seventh of `train/` is drawn for validation, as the
+  paper draws 100 of Rain800's 700 pairs.
+* None of them: as a test set every image is one. To learn from, a seventh is drawn for the test and a
+  seventh for validation.
 
-Drawing keeps images that show one scene together (`clearer.images.scenes`), and depends on the images' names and scenes alone.
+Drawing keeps images that show one scene together (`clearer.images.scenes`). It depends on the images' names
+and scenes alone.
 
-For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds pairs:
-`clean_left` or `clean_right`, both halves in one image; `folders`, files of equal names in `clean/` and `degraded/`.
+For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds
+pairs: `clean_left` or `clean_right`, both halves in one image; `folders`, files of equal names in `clean/`
+and `degraded/`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from skimage import data_dir  # type: ignore[attr-defined]
 
@@ -33,16 +35,9 @@ DRAWN = 7
 """One in so many is drawn for a split that a folder does not have."""
 
 # Photographs inside scikit-image's wheel, split by image; no two show the same scene.
+_LEARNT = "astronaut.png brick.png coffee.png grass.png hubble_deep_field.jpg moon.png motorcycle_left.png"
 EMBEDDED = {
-    "train": (
-        "astronaut.png",
-        "brick.png",
-        "coffee.png",
-        "grass.png",
-        "hubble_deep_field.jpg",
-        "moon.png",
-        "motorcycle_left.png",
-    ),
+    "train": tuple(_LEARNT.split()),
     "validation": ("clock_motion.png", "gravel.png", "ihc.png", "rocket.jpg"),
     "test": ("chelsea.png", "camera.png", "coins.png"),
 }
@@ -65,40 +60,36 @@ class Dataset:
         return sum(self.folders.values())
 
 
-DATASETS: Mapping[str, Dataset] = MappingProxyType(
-    {
-        "bsds500": Dataset(
-            "BSDS500 (BSD500)", "denoise", {"train": 200, "val": 100, "test": 200},
-            "non-commercial research and education (Berkeley); photographs of the Corel collection",
-            "P. Arbelaez, M. Maire, C. Fowlkes, J. Malik, Contour Detection and Hierarchical Image Segmentation, IEEE TPAMI 33(5):898-916, 2011",
-            "github.com/BIDS/BSDS500",
-        ),
-        "bsd68": Dataset(
-            "BSD68 (Set68), gray; 68 of BSDS500's val images", "denoise", {"": 68},
-            "as BSDS500's; no licence file at the source",
-            "S. Roth, M. J. Black, Fields of Experts, IJCV 82(2):205-229, 2009",
-            "github.com/cszn/DnCNN, testsets/BSD68",
-        ),
-        "set12": Dataset(
-            "Set12, gray, 01.png … 12.png; 04.png is a crop of BSDS500 train 12003", "denoise", {"": 12},
-            "no licence known",
-            "K. Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7):3142-3155, 2017",
-            "from a folder of your own",
-        ),
-        "rain800": Dataset(
-            "Rain800, side by side, clean left; holds repeated scenes and BSDS500 images", "derain", {"train": 700, "test": 100},
-            "no licence stated; research use only, third-party photographs",
-            "H. Zhang, V. Sindagi, V. M. Patel, Image De-raining Using a Conditional Generative Adversarial Network, arXiv:1701.05957",
-            "github.com/TheLethargicOwl/Single-Image-De-Raining-Keras, dataset/rain",
-        ),
-        "embedded": Dataset(
-            "photographs inside scikit-image", "denoise", {FOLDERS[split]: len(names) for split, names in EMBEDDED.items()},
-            "free to use and redistribute; each image's terms are in scikit-image's documentation of skimage.data",
-            "S. van der Walt et al., scikit-image: image processing in Python, PeerJ 2:e453, 2014",
-            "pypi.org/project/scikit-image",
-        ),
-    }
-)  # fmt: skip
+DATASETS: Mapping[str, Dataset] = {
+    "bsds500": Dataset(
+        "BSDS500 (BSD500)", "denoise", {"train": 200, "val": 100, "test": 200},
+        "non-commercial research and education (Berkeley); photographs of the Corel collection",
+        "P. Arbelaez, M. Maire, C. Fowlkes, J. Malik, Contour Detection and Hierarchical Image Segmentation, "
+        "IEEE TPAMI 33(5):898-916, 2011", "github.com/BIDS/BSDS500",
+    ),
+    "bsd68": Dataset(
+        "BSD68 (Set68), gray; 68 of BSDS500's val images", "denoise", {"": 68},
+        "as BSDS500's; no licence file at the source",
+        "S. Roth, M. J. Black, Fields of Experts, IJCV 82(2):205-229, 2009", "github.com/cszn/DnCNN, testsets/BSD68",
+    ),
+    "set12": Dataset(
+        "Set12, gray, 01.png … 12.png; 04.png is a crop of BSDS500 train 12003", "denoise", {"": 12},
+        "no licence known",
+        "K. Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7):3142-3155, 2017", "from a folder of your own",
+    ),
+    "rain800": Dataset(
+        "Rain800, side by side, clean left; holds repeated scenes and BSDS500 images", "derain",
+        {"train": 700, "test": 100}, "no licence stated; research use only, third-party photographs",
+        "H. Zhang, V. Sindagi, V. M. Patel, Image De-raining Using a Conditional Generative Adversarial Network, "
+        "arXiv:1701.05957", "github.com/TheLethargicOwl/Single-Image-De-Raining-Keras, dataset/rain",
+    ),
+    "embedded": Dataset(
+        "photographs inside scikit-image", "denoise", {FOLDERS[split]: len(names) for split, names in EMBEDDED.items()},
+        "free to use and redistribute; each image's terms are in scikit-image's documentation of skimage.data",
+        "S. van der Walt et al., scikit-image: image processing in Python, PeerJ 2:e453, 2014",
+        "pypi.org/project/scikit-image",
+    ),
+}  # fmt: skip
 
 
 def misuse(field: str, name: str, task: str, pairing: str) -> str:
@@ -159,9 +150,8 @@ def stored_sets(name: str, data: Path | None, pairing: str = "") -> dict[str, li
     if name == "embedded":
         return {f"{name} {FOLDERS[split]}": split_files(name, split, data) for split in SPLITS}
     folder = dataset_folder(name, data)
-    return {
-        f"{name} {inner}".rstrip(): folder_files(folder / inner, pairing) for inner in _subfolders(name, folder) or [""]
-    }
+    inside = _subfolders(name, folder) or [""]
+    return {f"{name} {inner}".rstrip(): folder_files(folder / inner, pairing) for inner in inside}
 
 
 def dataset_folder(name: str, data: Path | None) -> Path:
@@ -173,9 +163,8 @@ def dataset_folder(name: str, data: Path | None) -> Path:
     if data is None and not Path(name).expanduser().is_absolute():
         if name in DATASETS:
             raise ImageError(f"dataset {name} needs --data DIR, the folder that holds {name}/")
-        raise ImageError(
-            f"dataset {name}: neither one of {', '.join(DATASETS)}, nor an absolute path, nor a folder below --data DIR"
-        )
+        known = f"one of {', '.join(DATASETS)}"
+        raise ImageError(f"dataset {name}: neither {known}, nor an absolute path, nor a folder below --data DIR")
     folder = (data or Path()) / Path(name).expanduser()
     if name not in DATASETS and not folder.is_dir():
         raise ImageError(f"{folder}: no such folder; the known datasets are {', '.join(DATASETS)}")

@@ -4,9 +4,9 @@
 2. `keypoints` proposes pairs of images and the shift between them.
 3. Every proposed pair is verified by pixels over the area that both show.
 
-Keypoints and findings are kept in the cache under the hashes of the files. Mirrored, turned, rescaled and strongly
-retouched copies are not found, nor crops below about 100×100 pixels, nor partners of images without structure other than
-exact ones. Of a pair, only the clean image counts.
+Keypoints and findings are kept in the cache under the hashes of the files. Of a pair, only the clean image
+counts. Not found are mirrored, turned, rescaled and strongly retouched copies, crops below about 100×100
+pixels, and of images without structure all but exact copies.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from clearer.images import keypoints
 from clearer.images.cache import alone, keep, kept
@@ -79,19 +80,11 @@ def groups(files: Sequence[ImageFile]) -> list[list[int]]:
 
 def grouped(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     """The numbers below `count` divided so that each of `pairs` is together, each group and the list in order."""
-    first = list(range(count))
-
-    def root(place: int) -> int:
-        while first[place] != place:
-            place = first[place]
-        return place
-
-    for one, other in pairs:
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = scipy.sparse.coo_array((np.ones(len(pairs)), tuple(ends)), shape=(count, count))
     members: dict[int, list[int]] = defaultdict(list)
-    for place in range(count):
-        members[root(place)].append(place)
+    for place, group in enumerate(scipy.sparse.csgraph.connected_components(graph, directed=False)[1]):
+        members[group].append(place)
     return list(members.values())
 
 
@@ -147,9 +140,10 @@ def _keypoints(key: str, file: ImageFile) -> np.ndarray:
 
 
 def verified_shift(one: Image, other: Image, about: tuple[int, int]) -> tuple[int, int] | None:
-    """The shift within 2 pixels of `about` at which two gray images show the same; None: at none.
+    """The shift within 2 pixels of `about` at which two gray images show one scene; None: at none.
 
-    A shift (down, right) says that y, x of `one` is y + down, x + right of `other`. Every third row and column is compared.
+    A shift (down, right) says that y, x of `one` is y + down, x + right of `other`. Every third row and
+    column is compared.
     """
     best, place = LARGEST_RMSE, None
     for down in range(about[0] - 2, about[0] + 3):

@@ -1,7 +1,7 @@
 """Images in memory: the files of a split decoded.
 
 1. `clearer.images.datasets` names the files of a split, without opening them.
-2. `load_images` decodes them, gray or RGB, once per node (`clearer.images.decoded`), and names the file that can't be used.
+2. `load_images` decodes them, gray or RGB, once per node (`clearer.images.decoded`), and names what can't be used.
 3. `fingerprint` is a hash of what was read; results are stored under it.
 4. `clearer.crops` cuts batches out of it.
 """
@@ -45,9 +45,8 @@ def load_images(files: Sequence[ImageFile], channels: int, grayscale: str = "pil
     images = decoded(files, hashes, channels, grayscale)
     for file, (clean, _) in zip(files, images, strict=True):
         if min(clean.shape[:2]) < smallest:
-            raise ImageError(
-                f"{file.path}: {clean.shape[1]}×{clean.shape[0]} pixels, smaller than the patch of {smallest}"
-            )
+            size = f"{clean.shape[1]}×{clean.shape[0]} pixels"
+            raise ImageError(f"{file.path}: {size}, smaller than the patch of {smallest}")
     degraded = tuple(image for _, image in images if image is not None)
     names = tuple(file.path.name for file in files)
     return ImageSet(names, tuple(clean for clean, _ in images), degraded or None, hashes)

@@ -1,17 +1,14 @@
 """A trained network as an ONNX file for other runtimes: `python -m clearer export`.
 
-PyTorch's exporter through torch.export is used (it needs onnxscript); the older one, through TorchScript,
-is deprecated. Padding to multiples of 2^S and cropping back are part of the graph, so height and width
-stay free.
+PyTorch's exporter through torch.export is used (it needs onnxscript); the older one, through TorchScript, is
+deprecated. Padding to multiples of 2^S and cropping back are part of the graph: height and width stay free.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ import numpy as np
 import torch
 
 from clearer.checkpoint import read_network
+from clearer.images.cache import written_whole
 from clearer.networks import Network
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -50,7 +48,11 @@ def export_file(network: Path, onnx_file: Path) -> float:
     difference = largest_difference(trained, data)
     if not difference <= TOLERANCE:
         raise ExportError(f"{network}: ONNX Runtime differs from PyTorch by {difference:.1e}, more than {TOLERANCE}")
-    _write(data, onnx_file)
+    try:
+        with written_whole(onnx_file) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise ExportError(f"--onnx {onnx_file}: {error.strerror}") from None
     return difference
 
 
@@ -60,27 +62,23 @@ def onnx_bytes(network: Network, notes: dict[str, Any] | None = None) -> bytes:
     Its metadata holds architecture, channels, image_channels and `notes`, each as JSON.
     """
     any_size = torch.export.Dim.DYNAMIC
+    options: dict[str, Any] = {
+        "input_names": ["degraded"],
+        "output_names": ["restored"],
+        "dynamic_shapes": {"image": {0: any_size, 2: any_size, 3: any_size}},
+    }
     example = torch.zeros(2, network.image_channels, 24, 40)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that are not there
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            network.eval(),
-            (example,),
-            dynamo=True,
-            verbose=False,
-            input_names=["degraded"],
-            output_names=["restored"],
-            dynamic_shapes={"image": {0: any_size, 2: any_size, 3: any_size}},
-        )
+        program = torch.onnx.export(network.eval(), (example,), dynamo=True, verbose=False, **options)
     assert program is not None
-    about = {"architecture": str(network.architecture), "channels": network.channels}
-    about |= {"image_channels": network.image_channels, **(notes or {})}
     model = program.model_proto
     for value in (model.graph.input[0], model.graph.output[0]):
         for place, name in ((0, "batch"), (2, "height"), (3, "width")):
             value.type.tensor_type.shape.dim[place].dim_param = name
-    for name, fact in about.items():
+    about = {"architecture": str(network.architecture), "channels": network.channels}
+    for name, fact in {**about, "image_channels": network.image_channels, **(notes or {})}.items():
         model.metadata_props.add(key=name, value=fact if isinstance(fact, str) else json.dumps(fact))
     return model.SerializeToString()
 
@@ -98,15 +96,3 @@ def largest_difference(network: Network, data: bytes) -> float:
         with torch.inference_mode():
             found.append(np.abs(restored - network(torch.from_numpy(image)).numpy()).max())
     return float(max(found))
-
-
-def _write(data: bytes, file: Path) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(file)
-    except OSError as error:
-        raise ExportError(f"--onnx {file}: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()

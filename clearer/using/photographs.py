@@ -1,8 +1,7 @@
 """A user's own image files, in and out: bit depth, alpha, colour profile and orientation are kept.
 
-Pillow decodes 16-bit colour to the upper 8 bits of each value. Decoded a second time with the bytes of
-each value said to be swapped, the same file gives the lower 8. Pillow cannot write 16-bit colour, so PNG
-is written here.
+Pillow decodes 16-bit colour to the upper 8 bits of each value. Decoded again with the bytes of each value said
+to be swapped, a file gives the lower 8. Pillow cannot write 16-bit colour, so PNG is written here.
 """
 
 from __future__ import annotations
@@ -58,9 +57,8 @@ def read_photograph(path: Path) -> Photograph:
             warnings.simplefilter("ignore")  # what a decoder can mend is no news to the user
             with path.open("rb") as file, PIL.Image.open(file) as image:  # of a path, Pillow maps turned TIFFs wrongly
                 if image.width * image.height > LARGEST_PIXELS:
-                    raise ImageError(
-                        f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}; cut it into parts"
-                    )
+                    size = f"{image.width}×{image.height} pixels"
+                    raise ImageError(f"{path}: {size}, more than {LARGEST_PIXELS:,}; cut it into parts")
                 if image.mode in ("I", "F"):
                     raise ImageError(f"{path}: 32 bits a channel; save it with 8 or 16 first")
                 return _decoded(image, path)

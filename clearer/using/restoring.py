@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from clearer.checkpoint import read_network
+from clearer.images.cache import written_whole
 from clearer.images.reading import ImageError
 from clearer.networks import Network
 from clearer.using.photographs import Photograph, read_photograph, write_png
@@ -93,8 +94,8 @@ def planned(images: Sequence[Path], folder: Path, overwrite: bool = False) -> di
     """The file that each image will be written to.
 
     Raises:
-        RequestError: two images share one, it exists already, it is itself an image to restore, or
-            `folder` can't be written to.
+        RequestError: two images share one; it exists already; it is itself an image to restore; or `folder`
+            can't be written to.
     """
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():
@@ -107,9 +108,8 @@ def planned(images: Sequence[Path], folder: Path, overwrite: bool = False) -> di
     for image in images:
         output = folder / f"{image.stem}.png"
         if output in sources:
-            raise RequestError(
-                f"{sources[output]} and {image} would both be written as {output}; restore them into two folders"
-            )
+            both = f"{sources[output]} and {image}"
+            raise RequestError(f"{both} would both be written as {output}; restore them into two folders")
         if output.resolve() in inputs:
             raise RequestError(f"--out {folder}: would replace {output}, an image to restore; name another folder")
         if output.exists() and not overwrite:
@@ -123,7 +123,9 @@ def _restore_file(restoring: Restoring, path: Path, output: Path) -> str:
     started = time.perf_counter()
     photograph = read_photograph(path)
     output.parent.mkdir(parents=True, exist_ok=True)
-    _write(restoring.restored(photograph, path.name), output)
+    restored = restoring.restored(photograph, path.name)
+    with written_whole(output) as temporary, temporary.open("wb") as file:
+        write_png(restored, file)
     height, width, channels = photograph.colour.shape
     count = len(tiles(height, width, restoring.tile))
     said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
@@ -134,17 +136,6 @@ def _restore_file(restoring: Restoring, path: Path, output: Path) -> str:
     if photograph.frames > 1:
         said.append(f"the first of {photograph.frames} frames")
     return f"{path} → {output}: {', '.join(said)}, {time.perf_counter() - started:.1f} s"
-
-
-def _write(photograph: Photograph, output: Path) -> None:
-    """Writes a PNG whole or not at all."""
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            write_png(photograph, file)
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _reason(error: Exception, path: Path, output: Path, tile: int) -> str:

@@ -2,8 +2,8 @@
 
 1. `tiles` divides the image into areas.
 2. A window around each area holds all that its pixels depend on (`clearer.using.receptive_field`). It begins at
-   a multiple of 2^S, so strides fall on the same pixels as in the whole image, and ends at one or with the
-   image, so padding does too.
+   a multiple of 2^S, so that strides fall on the pixels that they do in the whole image. It ends at one, or
+   with the image, so that padding does, too.
 3. Only windows become floats: the image stays as it was read, and tiles are yielded one after another.
 """
 

@@ -1,4 +1,4 @@
-"""Steps on static tensors are the steps: on the CPU to the bit; on a GPU, where there is one, a replayed graph is the eager step."""
+"""Steps on static tensors are the steps: on the CPU to the bit; on a GPU a replayed graph is the eager step."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_where_capturing_fails_steps_go_on_and_say_why(search, tiny, static):
     run = search(tiny)
     assert how(run.steps, run.device)["captured"] == []
     for _ in range(graphs.WARM_UP):
-        run._weights_step()
+        run.step("weights")
         assert run.steps["weights"].problem is None
     before = run.supernet.stem[0].body[0].weight.clone()
-    assert torch.isfinite(run._weights_step())
+    assert torch.isfinite(run.step("weights")["restoration_loss"])
     assert not torch.equal(run.supernet.stem[0].body[0].weight, before), "the step whose capture failed was taken"
     assert how(run.steps, run.device)["not_captured"]["weights"].startswith("RuntimeError: ")
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from steps import uneven
 from torch import nn
 
-from clearer.modules import Fusion, Parallel, Transition, resample, stem
-from clearer.networks import MixedColumn
+from clearer.modules import Fusion, Parallel, Steps, Transition, folded, frozen, resample, stem
+from clearer.networks import MixedColumn, Supernet
 
 ALPHA = torch.tensor([[0.3], [0.7]])  # of one network
 MODULES = {
@@ -108,3 +109,25 @@ def test_no_convolution_has_a_bias_and_the_stem_quadruples_the_channels():
     modules = [*(module for module, _ in MODULES.values()), stem(3, 2)]
     assert all(m.bias is None for module in modules for m in module.modules() if isinstance(m, nn.Conv2d))
     assert stem(3, 2)(torch.rand(2, 3, 5, 7)).shape == (2, 8, 5, 7)
+
+
+def test_folding_changes_no_output_and_ends_with_its_block():
+    network = uneven(Supernet((2, 2, 2), 2)).double().eval()
+    degraded = torch.rand(4, 1, 16, 16, dtype=torch.float64)
+    expected = network(degraded)
+    with folded(network):
+        found = network(degraded)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    assert not torch.equal(found, expected)  # it was folded: the rounding is another
+    assert torch.equal(network(degraded), expected)
+    assert all(steps._folded is None for steps in network.modules() if isinstance(steps, Steps))
+
+
+def test_frozen_parameters_learn_again_after_their_block():
+    parameters = list(Parallel(2, 2).parameters())
+    with frozen(parameters):
+        assert not any(parameter.requires_grad for parameter in parameters)
+    assert all(parameter.requires_grad for parameter in parameters)
+    with pytest.raises(TypeError), frozen(parameters):
+        parameters[0]()
+    assert all(parameter.requires_grad for parameter in parameters)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from steps import gradients, uneven
+from steps import gradients, in_float64, uneven
 
 from clearer.architecture import Architecture
 from clearer.checkpoint import pack_state, unpack_state
@@ -45,18 +45,15 @@ def configurations(tiny):
 
 def bits_of(bits, run, wanted):
     """The bits of the members of one configuration."""
-    return [
-        state for state, member in zip(bits(run), run.members, strict=True) if member.configuration == wanted
-    ]  # fmt: skip
+    pairs = zip(bits(run), run.members, strict=True)
+    return [state for state, member in pairs if member.configuration == wanted]
 
 
 def test_a_members_bits_depend_on_no_neighbour_and_on_no_place(pack, configurations, finish, bits):
     wanted = configurations[0]
     others = [c.with_values(seed=c.seed + 5) for c in configurations[1:]]
-    runs = [
-        pack(configurations), pack(configurations[::-1]), pack([others[2], *others[:2], wanted]), pack([wanted], width=WIDTH),
-    ]  # fmt: skip
-    found = [bits_of(bits, finish(run), wanted) for run in runs]
+    packs = configurations, configurations[::-1], [others[2], *others[:2], wanted], [wanted]
+    found = [bits_of(bits, finish(pack(members, width=WIDTH)), wanted) for members in packs]
     assert all(len(own) == 1 for own in found)
     assert found[0] == found[1] == found[2] == found[3]
     assert bits_of(bits, finish(pack([wanted])), wanted) != found[0], "another width is another order of summation"
@@ -102,15 +99,8 @@ def test_gradients_in_a_pack_are_those_alone(configurations, photographs, statis
     """In float64, both steps, twice: exact but for the order of sums."""
     cs = [c.with_values(alpha_statistics=statistics, clip_norm=0.01, alpha_initial_std=1.0) for c in configurations]
 
-    def doubled(some):
-        run = Search(some, photographs["train"], photographs["validation"])
-        run.supernet.double()
-        run._costs, run._lambdas = run._costs.double(), run._lambdas.double()
-        made = run._batch
-        run._batch = lambda *given: tuple(side.double() for side in made(*given))
-        return run
-
-    singles, whole = [doubled([c]) for c in cs], doubled(cs)
+    images = photographs["train"], photographs["validation"]
+    singles, whole = [in_float64(Search([c], *images)) for c in cs], in_float64(Search(cs, *images))
     for single in singles:
         uneven(single.supernet)
     filled = [*singles, *[singles[-1]] * (whole.width - len(singles))]
@@ -119,8 +109,7 @@ def test_gradients_in_a_pack_are_those_alone(configurations, photographs, statis
         found = gradients(whole, name)
         expected = [gradients(single, name) for single in singles]
         for run in (whole, *singles):
-            losses = run._alpha_step()["alpha_loss"] if name == "alpha" else run._weights_step()
-            assert losses.shape == (run.width,)
+            assert all(values.shape == (run.width,) for values in run.step(name).values())
         assert len(found) > 0
         parts = [[part(gradient, place, whole.width) for gradient in found] for place in range(len(singles))]
         torch.testing.assert_close(parts, expected, rtol=1e-10, atol=1e-12)
@@ -131,10 +120,10 @@ def test_members_share_crops_where_their_streams_are_the_same(configurations, ph
     run = Search(cs, photographs["train"], photographs["validation"])
     seen = []
     run.supernet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
-    run._weights_step()
+    run.step("weights")
     alone = Search(cs[2:], photographs["train"], photographs["validation"])
     alone.supernet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
-    alone._weights_step()
+    alone.step("weights")
     assert torch.equal(seen[0][:, 0], seen[0][:, 1])
     assert torch.equal(seen[0][:, 2], seen[1][:, 0])
     assert not torch.equal(seen[0][:, 0], seen[0][:, 2])

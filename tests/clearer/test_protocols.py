@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clearer import protocols
-from clearer.protocols import degrade, noisy, scored_area
+from clearer.protocols import degrade, noisy, noisy_test_image, scored_area
 
 images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3])))
 sigmas = st.sampled_from([5.0, 30.0, 70.0])
@@ -22,9 +21,9 @@ def seeded(seed=0):
 @given(images, sigmas, names)
 def test_test_noise_is_a_function_of_content_sigma_and_protocol(clean, sigma, protocol):
     before = clean.copy()
-    degraded = protocols.test_input(clean, sigma, protocol)
+    degraded = noisy_test_image(clean, sigma, protocol)
     for same in (clean.copy(), np.asfortranarray(clean), np.ascontiguousarray(clean[::-1])[::-1]):
-        np.testing.assert_array_equal(protocols.test_input(same, int(sigma), protocol), degraded)
+        np.testing.assert_array_equal(noisy_test_image(same, int(sigma), protocol), degraded)
     np.testing.assert_array_equal(clean, before)
     assert degraded.dtype == np.float32
     assert degraded.shape == clean.shape
@@ -32,7 +31,7 @@ def test_test_noise_is_a_function_of_content_sigma_and_protocol(clean, sigma, pr
 
 def test_test_noise_differs_with_content_shape_sigma_and_protocol():
     def noise(clean, sigma=30.0, protocol="float"):
-        return ((255 * protocols.test_input(clean, sigma, protocol) - clean) / sigma).round(3).tobytes()
+        return ((255 * noisy_test_image(clean, sigma, protocol) - clean) / sigma).round(3).tobytes()
 
     gray = np.full((16, 16, 1), 128, np.uint8)
     changed = gray.copy()

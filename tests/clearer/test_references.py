@@ -13,11 +13,9 @@ from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import Configuration
 from clearer.images.reading import read_image
 from clearer.images.sets import ImageSet, load_split
-from clearer.protocols import degrade, test_input
+from clearer.protocols import degrade, noisy_test_image
 from clearer.references import METHODS, Method, available, evaluate, main, outputs, tuned
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
-
-test_input.__test__ = False  # not a test case
 
 needs_wavelets = pytest.mark.skipif(
     set(available()) != set(METHODS), reason="needs PyWavelets (pip install PyWavelets)"
@@ -90,9 +88,9 @@ def test_nothing_is_chosen_on_test_images(monkeypatch, photograph):
     configuration = Configuration(sigma=30.0)
     flat = ImageSet(("flat",), (np.full((64, 64, 1), 128, np.uint8),))
     noise = ImageSet(("noise",), (np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8),))
-    chosen = [list(references.rows(configuration, flat, test))[1]["chosen"] for test in (flat, noise)]
+    chosen = [list(references.scored(configuration, flat, test))[1][0]["chosen"] for test in (flat, noise)]
     assert chosen == ["strength=0.7"] * 2
-    assert list(references.rows(configuration, noise, flat))[1]["chosen"] == "strength=0.1"
+    assert list(references.scored(configuration, noise, flat))[1][0]["chosen"] == "strength=0.1"
 
 
 def test_a_method_has_every_combination_of_its_values():
@@ -157,7 +155,7 @@ def test_noisy_inputs_score_what_others_measured(folder, benchmarks):
     images = [read_image(path, 1) for path in files]
     for sigma, clipped_db in NOISY_DB[folder].items():
         for protocol, expected in (("clip8", clipped_db), ("float", 20 * math.log10(255 / sigma))):
-            found = [psnr_db(test_input(image, sigma, protocol), image / np.float32(255)) for image in images]
+            found = [psnr_db(noisy_test_image(image, sigma, protocol), image / np.float32(255)) for image in images]
             assert np.mean(found) == pytest.approx(expected, abs=0.03), (sigma, protocol)
 
 

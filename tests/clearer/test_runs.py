@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearer.checkpoint import pack_state, unpack_state
-from clearer.images.reading import ImageError
-from clearer.runs import DivergedError, cosine, torch_generator
-from clearer.splits import learning_images
+from clearer.runs import DivergedError, cosine
 
 RATES = {"weights_learning_rate": 1e30, "train_learning_rate": 1e30}
 
@@ -87,21 +85,6 @@ def test_a_state_of_another_stage_is_refused(search, training, tiny):
     run = search(tiny)
     with pytest.raises(ValueError, match=r"states of \[\('search', 1, 0\)\], not of 1 members of a train of 1"):
         training(tiny).load_state_dicts([run.state_dict(run.members[0])])
-
-
-def test_learning_images_hold_a_patch(tiny):
-    assert len(learning_images(tiny, "validation", None).clean) == 4
-    with pytest.raises(ImageError, match=r"\.(png|jpg): .* smaller than the patch of 5000"):
-        learning_images(tiny.with_values(patch_size=5000), "validation", None)
-
-
-def test_generators_are_named():
-    drawn = [
-        torch_generator(*name).initial_seed()
-        for name in ((0, "weights"), (0, "weights"), (1, "weights"), (0, "logits"))
-    ]
-    assert drawn[0] == drawn[1]
-    assert len(set(drawn)) == 3
 
 
 @given(st.integers(1, 40), st.integers(1, 10), st.floats(0.1, 1), st.floats(0, 0.1))

@@ -34,7 +34,7 @@ def timed(monkeypatch):
     def by_the_clock(durations, *settings, inputs=INPUTS):
         clock = Clock(durations)
         monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-        return timing.testing_time(clock, inputs, *settings), clock
+        return timing.measure_testing_time(clock, inputs, *settings), clock
 
     return by_the_clock
 
@@ -55,7 +55,7 @@ def test_a_time_that_is_not_steady_in_any_attempt_is_refused(timed):
 @pytest.mark.parametrize("self_ensemble", [1, 8])
 def test_a_steady_network_is_measured_once(timed, self_ensemble):
     found, clock = timed(itertools.repeat(2.0), self_ensemble, 3, 4)
-    assert found == timing.TestingTime(median_ms=2000.0 * self_ensemble, iqr_ms=0.0, spread=0.0, attempts=1)
+    assert found == timing.Timing(median_ms=2000.0 * self_ensemble, iqr_ms=0.0, spread=0.0, attempts=1)
     assert clock.images == 3 * (4 + 1) * len(INPUTS) * self_ensemble
 
 
@@ -86,7 +86,7 @@ def test_the_figure_is_the_median_over_series_of_medians(timed):
 
 
 def test_a_network_takes_time():
-    found = timing.testing_time(Network(Architecture.parse("F"), 2), INPUTS, self_ensemble=8, series=2, calls=2)
+    found = timing.measure_testing_time(Network(Architecture.parse("F"), 2), INPUTS, self_ensemble=8, series=2, calls=2)
     assert found.median_ms > 0
     assert found.iqr_ms >= 0
     assert found.spread >= 0

@@ -23,3 +23,12 @@ def gradients(run, name):
     groups = run.optimizers[name].param_groups
     run.optimizers[name].register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in groups[0]["params"]))
     return found
+
+
+def in_float64(search):
+    """The search, its batches and its losses in float64."""
+    search.supernet.double()
+    search._costs, search._lambdas = search._costs.double(), search._lambdas.double()
+    for crops in search.crops.values():
+        crops.batch = lambda iteration, made=crops.batch: tuple(side.double() for side in made(iteration))
+    return search

@@ -8,7 +8,6 @@ import pytest
 from pictures import encoded, picture, save, side_by_side
 
 from clearer.images import scenes
-from clearer.images.keypoints import keypoints, shared_places
 from clearer.images.reading import ImageFile, bt601
 from clearer.images.scenes import COPY, CROP, GRAY, PIXELS, RECOMPRESSED, contents, grouped, groups, matches
 
@@ -100,23 +99,3 @@ def test_findings_are_kept(tmp_path, monkeypatch):
 def test_groups_join_what_is_linked():
     assert grouped(6, [(4, 1), (1, 3), (0, 5)]) == [[0, 5], [1, 3, 4], [2]]
     assert grouped(2, []) == [[0], [1]]
-
-
-def test_keypoints_move_with_the_image():
-    gray = bt601(ONE)
-    whole, crop = (keypoints(image) for image in (gray, gray[10:200, 30:300]))
-    moved = {(int(y) + 10, int(x) + 30) for y, x, _ in crop}
-    kept = {(int(y), int(x)) for y, x, _ in whole} & moved
-    assert len(kept) > 0.7 * len(crop) > 10
-    down, right = shared_places([whole, crop])[0, 1]
-    assert abs(down + 10) <= 2
-    assert abs(right + 30) <= 2
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (20, 300), (32, 32), (33, 33)])
-def test_small_images_have_few_keypoints_or_none(shape):
-    found = keypoints(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-    assert found.shape == (len(found), 3)
-    assert len(found) <= 4
-    assert shared_places([found, found[:0]]) == {}
-    assert shared_places([]) == {}

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from clearer.streams import torch_generator
+
+
+def test_generators_are_named():
+    drawn = [
+        torch_generator(*name).initial_seed()
+        for name in ((0, "weights"), (0, "weights"), (1, "weights"), (0, "logits"))
+    ]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 3
