@@ -179,12 +179,6 @@ class Configuration:
     train_epoch_iterations: int = setting(100, "train", "schedule steps; released code", POSITIVE)
     train_learning_rate: float = setting(0.01, "train", "released code", POSITIVE)
     train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
-    train_halving: int = setting(
-        0,
-        "",
-        "η of successive halving among trainings that compare; 0: all run to their end, as in the paper",
-        (lambda v: v != 1 and v >= 0, "must be 0 (off), or 2 or greater"),
-    )
 
     # Test and testing time
     test_border: str = setting(
@@ -287,10 +281,6 @@ class Configuration:
             )
         if not self.search_patience:
             self._forget(["search_tolerance"])
-        if self.train_halving and self.report_iterations >= self.train_iterations:
-            raise ConfigurationError(
-                f"train_halving={self.train_halving}: needs report_iterations={self.report_iterations} to be less than train_iterations={self.train_iterations}"
-            )
 
     def _check_datasets(self) -> None:
         for field in ("dataset", "test_set"):
@@ -369,7 +359,7 @@ class Configuration:
 RENAMED: Mapping[str, str] = {}
 """Today's names of fields that had others, by those."""
 _FORMERLY = {new: old for old, new in RENAMED.items()}
-REMOVED: Mapping[str, tuple[Any, tuple[str, ...]]] = {}
+REMOVED: Mapping[str, tuple[Any, tuple[str, ...]]] = {"train_halving": (0, ())}
 """Fields that there were: the value that means as now, and the stages that they determined."""
 
 

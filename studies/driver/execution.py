@@ -25,7 +25,6 @@ from studies.store.rows import configuration_columns, curve_table, row_table
 from studies.store.store import Store, as_parquet
 from studies.tracking.content import UnderWay
 from studies.work.jobs import Ended, Job, Pack, Progressed, Started
-from studies.work.keys import rung_key
 from studies.work.learning import load_curve
 from studies.work.trials import Ending, Trial, mean, trial_row
 
@@ -129,7 +128,7 @@ class Tasks:
         self._said = True
 
     def _outcome(self, job: Job) -> str:
-        result = self.store.result(*job.stages[0]) or {}
+        result = self.store.result(job.stage, job.key) or {}
         found = f"{result.get('architecture', '')}  {duration(result.get('seconds', 0))}"
         scores = [self.store.result(stage, key) for stage, key in job.stages if stage == "test"]
         return "  ".join([found, *(f"{mean(s['by_image']['psnr_db']):.2f} dB" for s in scores if s)])
@@ -215,7 +214,6 @@ class Execution:
         """What is known of a trial at its end."""
         ending = self.endings[trial.trial_id]
         ending.architecture = plan.architecture(trial)
-        ending.stopped_at = plan.stopped_at(trial)
         if trial.search_key:
             ending.search_reused = self._is_reused(trial.search_key, trial)
         if ending.architecture:
@@ -240,12 +238,9 @@ class Execution:
     def _time(self, plan: Plan, claims: Claims, progress: Progress) -> None:
         ready = []
         for trial in self.left:
-            if self.endings[trial.trial_id].stopped_at is not None:
-                self._write(trial)
-            else:
-                text = plan.architecture(trial)
-                assert text is not None
-                ready.append((trial, text))
+            text = plan.architecture(trial)
+            assert text is not None
+            ready.append((trial, text))
         if not ready:
             return
         cluster = self.session.cluster
@@ -270,11 +265,7 @@ class Execution:
         """Writes the row and the curve of a trial; its testing time."""
         ending = self.endings[trial.trial_id]
         row = trial_row(self.study, trial, ending, self.store)
-        records = self._curve("search", row["search_key"])
-        if row["train_key"] and ending.stopped_at:
-            records += load_curve(self.store, "rung", rung_key(row["train_key"], ending.stopped_at))
-        else:
-            records += self._curve("train", row["train_key"])
+        records = self._curve("search", row["search_key"]) + self._curve("train", row["train_key"])
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
         return row["test_time_ms"]
 

@@ -55,7 +55,7 @@ def _times(
 ) -> tuple[list[dict[str, Any]], int]:
     """The times, and how many trials have none because the machine was not steady."""
     rows = store.rows(study, store.trial_ids(study) & configurations.keys())
-    rows = [row for row in rows if row["status"] == "finished" and row["train_stopped_at"] is None]
+    rows = [row for row in rows if row["status"] == "finished" and row.get("train_stopped_at") is None]
     trials = Pixels(place.folder).trials([configurations[row["trial_id"]] for row in rows])
     found = []
     for row, trial in zip(rows, trials, strict=True):

@@ -27,10 +27,9 @@ _COLUMNS = {
     "test_time_ms": ("ms/image", ".1f"),
     "test_time_spread": ("spread", ".0%"),
     "search_stopped_at": ("search stopped", "d"),
-    "train_stopped_at": ("training stopped", "d"),
 }
 """The heading and the format of each column."""
-_RARE = ("search_stopped_at", "train_stopped_at")
+_RARE = ("search_stopped_at",)
 """Columns that are shown where they say something."""
 
 
@@ -69,16 +68,13 @@ def out_of_time(budget: float, left: int) -> str:
 
 
 def _saved(rows: pd.DataFrame) -> list[str]:
-    """What early stopping saved, of the searches and trainings that asked for it."""
-    found = []
-    for stage, name, rule in (("search", "searches", "search_patience"), ("train", "trainings", "train_halving")):
-        asked = rows[rows[rule].fillna(0) > 0].drop_duplicates(f"{stage}_key") if len(rows) else rows
-        if len(asked):
-            stopped, whole = asked[f"{stage}_stopped_at"], asked[f"{stage}_iterations"]
-            saved = int((whole - stopped).sum())
-            share = f"{saved:,} of {int(whole.sum()):,} iterations saved"
-            found.append(f"{int(stopped.notna().sum())} of {len(asked)} {name} stopped early: {share}")
-    return found
+    """What early stopping saved, of the searches that asked for it."""
+    asked = rows[rows["search_patience"].fillna(0) > 0].drop_duplicates("search_key") if len(rows) else rows
+    if not len(asked):
+        return []
+    stopped, whole = asked["search_stopped_at"], asked["search_iterations"]
+    share = f"{int((whole - stopped).sum()):,} of {int(whole.sum()):,} iterations saved"
+    return [f"{int(stopped.notna().sum())} of {len(asked)} searches stopped early: {share}"]
 
 
 def _answer(outcome: Outcome, session: Session) -> list[str]:

@@ -2,21 +2,25 @@
 
     python -m studies.nodes.preflight --address auto --storage DIR|URI --data DIR|URI
 
-does it alone; every study on a cluster does it first. What stops a study: another Python, Ray, torch or code than the
-driver's, a storage or data that is not the same everywhere, too little space, a GPU that torch can't use, a node that
-does not answer. What is said and recorded only: whatever may move the last digits (other builds and processors), a clock, a busy GPU,
-tracking. It does not see quotas, nor what happens to a node later.
+does it alone; every study on a cluster does it first.
+
+* What stops a study: another Python, Ray, torch or code than the driver's, a storage or data that is not the same everywhere, too
+  little space, a GPU that torch can't use, a node that does not answer.
+* What is said and recorded only: other builds and processors, which may move the last digits, a clock, a busy GPU, tracking.
+* What it does not see: quotas, and what happens to a node later.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,9 +30,8 @@ from analysis.storage.places import redacted
 from clearer.images.datasets import dataset_folder
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError, connect
-from studies.nodes.problems import Problem, compared, gb, lines, of_caches, of_clocks, tracking_problems
-from studies.nodes.report import Question, Report, examine, free_bytes, installed
-from studies.nodes.scheduling import Cluster
+from studies.nodes.report import Problem, Question, Report, examine, free_bytes, gb, installed, release
+from studies.nodes.scheduling import Cluster, alive
 from studies.planning.costs import bytes_at_most, needed_bytes
 from studies.store.store import Store
 from studies.work.remote_images import is_remote, sizes
@@ -36,6 +39,21 @@ from studies.work.stages import Place
 from studies.work.trials import Trial
 
 ANSWER_SECONDS = 120
+_CLOCK_SECONDS = 5
+_COLUMNS = [*"node CPU GPU Python torch processor".split(), "storage free", "cache free", "clock"]
+
+
+def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
+    """Asks the nodes of the cluster at an address, without a study.
+
+    Raises:
+        ClusterError, StorageError: a study could not run there; a line for each reason.
+    """
+    Store(place.storage).check_writable()
+    with connect(address):
+        Cluster(place.gpus).check_request(1)
+        check_nodes(place, (), 1, tracking, console)
+    console.print("no node has a problem that would stop a study")
 
 
 def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console) -> None:
@@ -56,15 +74,16 @@ def check_nodes(
     Raises:
         ClusterError: a study would fail; a line for each reason.
     """
-    held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in _alive()}
-    nodes = {node["NodeID"]: node for node in _alive() if held.get(node["NodeID"])}
-    files = {root: sizes(root) for root in _roots(place, trials)}
-    reports, clocks, found = _asked(place, files, nodes)
-    console.print(_table(reports, clocks, nodes))
-    found += compared(*installed(), list(reports.values()), place.gpus > 0)
-    found += [*of_clocks(reports, clocks), *of_caches(reports, files), *_of_space(place, trials, sum(held.values()))]
+    held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
+    nodes = {node["NodeID"]: node for node in sorted(alive(), key=_host) if held.get(node["NodeID"])}
+    reports, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
+    clocks = {node: ahead for node, (_, ahead) in reports.items()}
+    console.print(_table({node: report for node, (report, _) in reports.items()}, clocks, nodes))
+    answers = [report for report, _ in reports.values()]
+    found += [problem for report in answers for problem in report.problems] + mixed(answers, place.gpus > 0)
+    found += [*_of_clocks(reports.values()), *_of_space(place, trials, sum(held.values()))]
     warnings = _conclude(found + tracking_problems(tracking), console)
-    return {"nodes": [dataclasses.asdict(report) for report in reports.values()], "warnings": warnings}
+    return {"nodes": [dataclasses.asdict(report) for report in answers], "warnings": warnings}
 
 
 def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
@@ -76,6 +95,42 @@ def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
     return warnings
 
 
+def lines(found: Sequence[Problem]) -> list[str]:
+    """A line for each text, with the nodes that it is said of."""
+    nodes: dict[str, list[str]] = {}
+    for problem in found:
+        nodes.setdefault(problem.text, []).append(problem.node)
+    return [f"{', '.join(sorted(set(names)))}: {text}" if names[0] else text for text, names in nodes.items()]
+
+
+def mixed(reports: Sequence[Report], gpus: bool) -> list[Problem]:
+    """What nodes do not have in common, though each could run a trial."""
+    builds = {report.versions["torch"] for report in reports}
+    kinds = {"builds of torch": builds if len({release("torch", build) for build in builds}) == 1 else set()}
+    if gpus:
+        kinds["GPUs"] = {gpu for report in reports for gpu in report.gpus}
+    else:
+        kinds["processors"] = {report.processor for report in reports}
+    text = "the last digits of a trial depend on the node that computes it; nodes of one kind avoid that"
+    several = [
+        f"several {what} ({', '.join(sorted(names))}): {text}" for what, names in kinds.items() if len(names) > 1
+    ]
+    return [Problem(False, "", line) for line in several]
+
+
+def tracking_problems(uri: str | None) -> list[Problem]:
+    """Whether a tracking server does not accept a connection from the driver, which alone talks to it."""
+    parts = urlsplit(uri or "")
+    if parts.scheme in ("http", "https") and parts.hostname:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname, port), timeout=3).close()
+        except OSError as error:
+            text = f"--tracking-uri {redacted(uri or '')}: does not answer ({error})"
+            return [Problem(False, "", f"{text}; the study runs, and `python -m studies sync` sends later")]
+    return []
+
+
 def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem]:
     """Whether the storage lacks space for what is missing of the trials."""
     free = free_bytes(place.storage)
@@ -84,14 +139,15 @@ def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem
     needed = needed_bytes(trials, place, slots)
     if needed <= free:
         return []
-    text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB; make room, or give another storage"
-    return [Problem(True, "", text)]
+    text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB"
+    return [Problem(True, "", f"{text}; make room, or give another storage")]
 
 
-def _alive() -> list[dict[str, Any]]:
-    import ray
-
-    return sorted((node for node in ray.nodes() if node["Alive"]), key=_host)
+def _of_clocks(reports: Iterable[tuple[Report, float]]) -> Iterator[Problem]:
+    for report, ahead in reports:
+        if abs(ahead) > _CLOCK_SECONDS:
+            text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
+            yield Problem(False, report.host, f"{text}; switch time synchronisation on")
 
 
 def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:
@@ -107,14 +163,13 @@ def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:
 
 def _asked(
     place: Place, files: Mapping[str, Mapping[str, int]], nodes: Mapping[str, dict[str, Any]]
-) -> tuple[dict[str, Report], dict[str, float], list[Problem]]:
-    """The report of each node that answered, how far its clock is ahead in seconds, and what is wrong with asking."""
+) -> tuple[dict[str, tuple[Report, float]], list[Problem]]:
+    """The report of each node that answered, with how far its clock is ahead in seconds; and what is wrong with asking."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    reports: dict[str, Report] = {}
-    clocks: dict[str, float] = {}
-    found = []
+    reports: dict[str, tuple[Report, float]] = {}
+    found, here = [], installed()
     with _marker(Store(place.storage)) as (store, marker):
         pending = {}
         for node, about in nodes.items():
@@ -122,7 +177,8 @@ def _asked(
             where = NodeAffinitySchedulingStrategy(node, soft=False)
             # With max_calls a process that has taken up CUDA ends at once, and gives the memory back.
             task = ray.remote(num_cpus=0, max_calls=int(gpus), scheduling_strategy=where)(examine)  # type: ignore[call-overload]
-            pending[task.remote(Question(place.storage, marker, files, gpus), node)] = node
+            question = Question(place.storage, marker, files, gpus, *here)
+            pending[task.remote(question, node, _host(about))] = node
         end = time.monotonic() + ANSWER_SECONDS
         while pending:
             ready, _ = ray.wait(list(pending), timeout=max(0.0, end - time.monotonic()))
@@ -130,9 +186,8 @@ def _asked(
                 break
             now, node = time.time(), pending.pop(ready[0])
             try:
-                reports[node] = ray.get(ready[0])
-                reports[node].host = _host(nodes[node])
-                clocks[node] = reports[node].finished_at - now
+                report = ray.get(ready[0])
+                reports[node] = report, report.finished_at - now
             except ray.exceptions.RayError as error:
                 found.append(Problem(True, _host(nodes[node]), f"can't run a task ({_cause(error)}); see its Ray logs"))
         for reference, node in pending.items():
@@ -140,11 +195,11 @@ def _asked(
             text = f"has not answered within {ANSWER_SECONDS} s; take it out of the cluster, or start it again"
             found.append(Problem(True, _host(nodes[node]), text))
         seen = set(store.names(marker))
-    for node, report in reports.items():
-        if node not in seen and not report.errors:
-            text = f"what it writes into the storage {redacted(place.storage)} does not arrive here; mount the same folder there"
-            found.append(Problem(True, report.host, text))
-    return reports, clocks, found
+    for node, (report, _) in reports.items():
+        if node not in seen and not any(problem.is_error for problem in report.problems):
+            text = f"what it writes into the storage {redacted(place.storage)} does not arrive here"
+            found.append(Problem(True, report.host, f"{text}; mount the same folder there"))
+    return reports, found
 
 
 @contextlib.contextmanager
@@ -164,14 +219,14 @@ def _marker(store: Store) -> Iterator[tuple[Store, str]]:
 
 
 def _table(reports: Mapping[str, Report], clocks: Mapping[str, float], nodes: Mapping[str, dict[str, Any]]) -> Table:
-    table = Table("node", "CPU", "GPU", "Python", "torch", "processor", "storage free", "cache free", "clock", box=None)
+    table = Table(*_COLUMNS, box=None)
     for node, report in reports.items():
         resources = nodes[node]["Resources"]
-        models = ", ".join(f"{gpu['name']} {gb(gpu['total'])} GB" for gpu in report.gpus)
-        table.add_row(
-            report.host, f"{resources.get('CPU', 0):g}", models or f"{resources.get('GPU', 0):g}", report.versions["python"], report.versions["torch"],
-            report.processor, *("" if free is None else f"{gb(free)} GB" for free in (report.storage_free, report.cache_free)), f"{clocks[node]:+.1f} s",
-        )  # fmt: skip
+        free = ("" if size is None else f"{gb(size)} GB" for size in (report.storage_free, report.cache_free))
+        gpus = ", ".join(report.gpus) or f"{resources.get('GPU', 0):g}"
+        versions = report.versions["python"], report.versions["torch"]
+        clock = f"{clocks[node]:+.1f} s"
+        table.add_row(report.host, f"{resources.get('CPU', 0):g}", gpus, *versions, report.processor, *free, clock)
     for node in nodes.keys() - reports.keys():
         table.add_row(_host(nodes[node]), "no answer")
     return table
@@ -187,16 +242,3 @@ def _cause(error: Exception) -> str:
     """The last line of a traceback says what happened; that of a node that went away, its first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)
-
-
-def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
-    """Asks the nodes of the cluster at an address, without a study.
-
-    Raises:
-        ClusterError, StorageError: a study could not run there; a line for each reason.
-    """
-    Store(place.storage).check_writable()
-    with connect(address):
-        Cluster(place.gpus).check_request(1)
-        check_nodes(place, (), 1, tracking, console)
-    console.print("no node has a problem that would stop a study")

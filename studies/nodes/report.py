@@ -1,4 +1,7 @@
-"""What one node says of itself before the first trial. What a node may lack is imported where that can be said of it."""
+"""What one node says of itself before the first trial: what is wrong there, and a few facts that are held against other nodes'.
+
+What a node may lack is imported where that can be said of it.
+"""
 
 from __future__ import annotations
 
@@ -12,57 +15,66 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from analysis.storage.places import redacted
 
-LIBRARIES = ("ray", "numpy", "scikit-image", "pillow", "pyarrow", "safetensors")
+LIBRARIES = "ray numpy scikit-image pillow pyarrow safetensors".split()
+_SAME = ("python", "torch", "ray")
+"""Every node must have the driver's release of these."""
 _NAMED = 3
 _PATIENCE_SECONDS = 5
+_CACHE_BYTES = 10**9
+_FREE_SHARE = 0.5
+
+
+class Problem(NamedTuple):
+    """What is wrong on a node ("" for the driver), in a line with its mend; an error stops a study."""
+
+    is_error: bool
+    node: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a node is asked. `marker` is a folder of the store that holds the file `driver`; `files` are sizes by place and name."""
+    """What a node is asked, and what the driver has: versions, the digest of its code, and sizes of images by place and name.
+
+    `marker` is a folder of the store that holds the file `driver`.
+    """
 
     storage: str
     marker: str
     files: Mapping[str, Mapping[str, int]]
     gpus: bool
+    versions: Mapping[str, str]
+    code: str
 
 
 @dataclass
 class Report:
-    """A node's answer. Errors are texts that follow the node's name; sizes are in bytes."""
+    """A node's answer; sizes are in bytes."""
 
     host: str
-    versions: dict[str, str]
-    code: str
     processor: str
     cores: int
+    versions: dict[str, str] = field(default_factory=dict)
     storage_free: int | None = None
-    cache: str = ""
     cache_free: int | None = None
-    gpus: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    gpus: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     finished_at: float = 0.0
 
 
-def examine(question: Question, node: str) -> Report:
+def examine(question: Question, node: str, host: str = "") -> Report:
     """Answers `question` on this machine, and leaves a file named `node` beside the marker where it has seen that."""
-    report = Report(socket.gethostname(), *installed(), _processor(), os.cpu_count() or 1)
-    report.errors += [*_storage_errors(question, node, report), *_data_errors(question.files)]
-    try:
-        from clearer.images.cache import cache_folder
-
-        report.cache = str(cache_folder("data").parent)
-        report.cache_free = shutil.disk_usage(report.cache).free
-    except OSError as error:
-        report.errors.append(
-            f"the folder of node-local copies can't be written ({error}); name another in CLEARER_CACHE"
-        )
-    if question.gpus:
-        report.errors += _gpu_errors(report)
+    report = Report(host or socket.gethostname(), processor(), os.cpu_count() or 1)
+    report.versions, code = installed()
+    errors = [*_storage_errors(question, node, report), *_data_errors(question.files)]
+    report.problems += [Problem(True, report.host, text) for text in errors]
+    found = [*_code_problems(question, report.versions, code), *_cache_problems(question, report)]
+    found += _gpu_problems(report) if question.gpus else []
+    report.problems += [Problem(is_error, report.host, text) for is_error, text in found]
     report.finished_at = time.time()
     return report
 
@@ -83,12 +95,31 @@ def installed() -> tuple[dict[str, str], str]:
     return found, digest.hexdigest()[:12]
 
 
+def release(name: str, version: str) -> str:
+    """The part of a version that must be equal: 3.11 of Python 3.11.7, 2.13.0 of torch 2.13.0+cpu."""
+    return ".".join(version.split(".")[:2]) if name == "python" else version.partition("+")[0]
+
+
 def free_bytes(storage: str) -> int | None:
     """The free space where a storage is or would be; None where it is no folder."""
     if "://" in storage:
         return None
     path = Path(storage)
     return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
+
+
+def gb(size: float) -> str:
+    """Bytes in units of 10⁹."""
+    return f"{size / 1e9:,.0f}" if size >= 10e9 else f"{size / 1e9:.1f}"
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def _torch_version() -> str:
@@ -99,12 +130,18 @@ def _torch_version() -> str:
     return torch.__version__
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def _code_problems(question: Question, versions: Mapping[str, str], code: str) -> Iterator[tuple[bool, str]]:
+    if code != question.code:
+        other = f"runs other code of this project ({code}) than the driver ({question.code})"
+        yield True, f"{other}; is a checkout on its PYTHONPATH? unset that for `ray start`"
+    for name, here in question.versions.items():
+        there = versions[name]
+        is_same = release(name, there) == release(name, here)
+        if there != here and not (name == "torch" and is_same):
+            is_error = (not is_same and name in _SAME) or there == "missing"
+            more = "" if is_error else "last digits may differ; "
+            mend = f"install {name}{' ' if name == 'python' else '=='}{release(name, here)} there"
+            yield is_error, f"{name} {there}, the driver has {here}; {more}{mend}"
 
 
 def _storage_errors(question: Question, node: str, report: Report) -> Iterator[str]:
@@ -151,21 +188,38 @@ def _data_errors(expected: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
             yield f"{shown} {said}; make its contents the driver's"
 
 
-def _gpu_errors(report: Report) -> Iterator[str]:
+def _cache_problems(question: Question, report: Report) -> Iterator[tuple[bool, str]]:
+    try:
+        from clearer.images.cache import cache_folder
+
+        cache = cache_folder("data").parent
+        free = report.cache_free = shutil.disk_usage(cache).free
+    except OSError as error:
+        yield True, f"the folder of node-local copies can't be written ({error}); name another in CLEARER_CACHE"
+        return
+    copied = sum(sum(sized.values()) for place, sized in question.files.items() if "://" in place)
+    if free < max(copied, _CACHE_BYTES):
+        wanted = f"{gb(copied)} GB of images and what is decoded of them"
+        yield free < copied, f"{cache} has {gb(free)} GB free, for {wanted}; name another folder in CLEARER_CACHE"
+
+
+def _gpu_problems(report: Report) -> Iterator[tuple[bool, str]]:
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         del os.environ["CUDA_VISIBLE_DEVICES"]  # so Ray hides all GPUs from a task that takes none
     try:
         import torch
 
         if not torch.cuda.is_available():
-            built = torch.version.cuda or "no CUDA"
-            yield f"torch {torch.__version__} (built for {built}) sees no GPU; install a build that fits the driver of nvidia-smi"
+            built = f"torch {torch.__version__} (built for {torch.version.cuda or 'no CUDA'})"
+            yield True, f"{built} sees no GPU; install a build that fits the driver of nvidia-smi"
             return
         for index in range(torch.cuda.device_count()):
-            free, total = torch.cuda.mem_get_info(index)
-            report.gpus.append({"name": torch.cuda.get_device_name(index), "free": free, "total": total})
+            name, (free, total) = torch.cuda.get_device_name(index), torch.cuda.mem_get_info(index)
+            report.gpus.append(f"{name} {gb(total)} GB")
+            if free < _FREE_SHARE * total:
+                yield False, f"GPU {index} ({name}) has {gb(free)} of {gb(total)} GB free; end what else uses it"
     except Exception as error:  # CUDA's errors are of many kinds
-        yield f"a GPU can't be used ({_line(error)})"
+        yield True, f"a GPU can't be used ({_line(error)})"
 
 
 def _some(names: set[str]) -> str:

@@ -46,9 +46,7 @@ class Cluster:
 
     def nodes(self) -> list[dict[str, float]]:
         """The resources of every node that is alive."""
-        import ray
-
-        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return [node["Resources"] for node in alive()]
 
     def slots(self, threads: int) -> int:
         """How many trials, or packs of them, run at once."""
@@ -150,13 +148,17 @@ class Cluster:
     def _timing_node(self) -> dict[str, Any]:
         import ray
 
-        alive = [node for node in ray.nodes() if node["Alive"]]
         if self.gpus_per_trial > 0:
-            return sorted(
-                (node for node in alive if node["Resources"].get("GPU", 0) >= 1), key=lambda node: node["NodeID"]
-            )[0]
+            return min((n for n in alive() if n["Resources"].get("GPU", 0) >= 1), key=lambda node: node["NodeID"])
         here = ray.get_runtime_context().get_node_id()
-        return next(node for node in alive if node["NodeID"] == here)
+        return next(node for node in alive() if node["NodeID"] == here)
+
+
+def alive() -> list[dict[str, Any]]:
+    """What Ray says of every node that is alive."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _scratch(place: Place) -> Path:

@@ -15,9 +15,9 @@ import torch
 from clearer.architecture import supernet_parameters
 from clearer.configuration import Configuration, cost_fields
 from clearer.fields import as_text
+from clearer.probe import PROBE_STEPS, half_fusion, step_seconds
 from clearer.timing import device_name
 from studies.planning.plan import STAGES, Plan
-from studies.planning.probe import PROBE_STEPS, half_fusion, step_seconds
 from studies.store.store import Store
 from studies.work.stages import Place
 from studies.work.trials import Trial
@@ -39,7 +39,7 @@ _LENGTHS = {"search": ("search_iterations", "warmup_iterations"), "train": ("tra
 _KEYS = {"search": "search_key", "train": "train_key", "test": "test_key", "time": "train_key"}
 _FIGURES = (
     "search_device train_device device search_seconds train_seconds gpu_seconds search_iterations search_stopped_at "
-    "warmup_iterations train_iterations train_stopped_at test_time_ms test_set_seconds"
+    "warmup_iterations train_iterations test_time_ms test_set_seconds"
 ).split()
 
 
@@ -173,8 +173,7 @@ def _passes(stage: str, search: int, warmup: int, train: int) -> int:
 
 def _row_passes(stage: str, row: Mapping[str, Any]) -> int:
     search = row.get("search_stopped_at") or row["search_iterations"] or 0
-    train = row.get("train_stopped_at") or row["train_iterations"]
-    return _passes(stage, search, row["warmup_iterations"] or 0, train)
+    return _passes(stage, search, row["warmup_iterations"] or 0, row["train_iterations"])
 
 
 def _share(row: Mapping[str, Any]) -> float:

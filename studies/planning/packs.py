@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from clearer.configuration import Configuration
 from clearer.packing import full_width
-from studies.planning.probe import step_bytes
+from clearer.probe import step_bytes
 from studies.work.jobs import Job, Learning, Pack, Search, Train
 
 WIDEST = 8

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clearer.configuration import Configuration, digest
-from studies.planning import halving
 from studies.planning.packs import Packing
-from studies.store.store import Store, from_parquet
+from studies.store.store import Store
 from studies.work.jobs import Failure, Job, References, Search, Train
-from studies.work.keys import rung_key, time_key
+from studies.work.keys import time_key
 from studies.work.trials import Trial
 
 STAGES = "search train test time reference".split()
@@ -58,21 +57,14 @@ class Plan:
 
     def __init__(self, store: Store, trials: Sequence[Trial], planned: Sequence[Trial] = ()):
         self.store, self.trials, self.planned = store, trials, planned or trials
-        self._open = {trial.trial_id for trial in trials}
-        self.finished: Mapping[str, Mapping[str, int]] = {s: store.finished(s) for s in (*STAGES, "rung")}
+        self.finished: Mapping[str, Mapping[str, int]] = {s: store.finished(s) for s in STAGES}
         """The bytes of every finished stage, by kind and key."""
         asked = {trial.search_key for trial in (*self.planned, *trials)} & self.finished["search"].keys()
         self.found = _architectures(store, asked)  # type: ignore[arg-type]
-        self._standing = self._halving()
 
     def architecture(self, trial: Trial) -> str | None:
         """The architecture of a trial; None where its search has not ended."""
         return self.found.get(trial.search_key) if trial.search_key else trial.configuration.architecture
-
-    def stopped_at(self, trial: Trial) -> int | None:
-        """The rung at which halving has stopped a trial's training, if any."""
-        text = self.architecture(trial)
-        return -min(0, self._standing.get(trial.train_key(text), 0)) or None if text and self._standing else None
 
     def needs(self, device: Device | None = None) -> dict[str, Need]:
         """What the trials need, by stage. A time counts as missing where the `device` is not known.
@@ -116,7 +108,7 @@ class Plan:
                 task.trials.append(trial)
                 if isinstance(job, Train) and isinstance(task.job, Train):
                     tests = tuple(dict([*task.job.tests, *job.tests]).items())
-                    task.job = Train(job.key, task.job.configuration, job.data, job.architecture, tests, job.rung)
+                    task.job = Train(job.key, task.job.configuration, job.data, job.architecture, tests)
         return tasks
 
     def _jobs(self, trial: Trial) -> Iterator[Job]:
@@ -128,12 +120,9 @@ class Plan:
             yield Search(trial.search_key, c, data)
             return
         train = trial.train_key(text)
-        rung = self._standing.get(train, 0) if c.train_halving else 0
-        if c.train_halving and (train not in self._standing or rung < 0):
-            return  # its rivals are not known yet, or it is behind them
         tested = trial.tested_key(train)
-        if rung or tested not in self.finished["test"]:
-            yield Train(train, c, data, text, () if rung else ((tested, c),), rung)
+        if tested not in self.finished["test"]:
+            yield Train(train, c, data, text, ((tested, c),))
 
     def widths(self, packing: Packing) -> dict[str, int]:
         """The widths of all packs, by the names of jobs, from all planned trials.
@@ -149,33 +138,6 @@ class Plan:
     def _training(self, trial: Trial) -> Train | None:
         text = self.architecture(trial)
         return Train("", trial.configuration, trial.data, text) if text else None
-
-    def _halving(self) -> dict[str, int]:
-        """How far the trainings with rivals may go (`halving.stand`); empty while a rival's architecture is not known."""
-        halved = [t for t in self.planned if t.configuration.train_halving]
-        if not halved or any(self.architecture(t) is None for t in halved if t.trial_id in self._open):
-            return {}
-        groups: dict[str, list[Trial]] = {}
-        for trial in halved:
-            c = trial.configuration
-            groups.setdefault(digest([c.of_stage("train"), trial.data.learning, c.train_halving]), []).append(trial)
-        standing: dict[str, int] = {}
-        for rivals in groups.values():
-            c = rivals[0].configuration
-            trained = [(t, text) for t in rivals if (text := self.architecture(t))]
-            open_ = {t.train_key(text) for t, text in trained if t.trial_id in self._open}
-            keys = [t.train_key(text) for t, text in trained]
-            standing |= halving.stand(keys, halving.rungs(c), c.train_halving, self._validation_psnr, open_)
-        return standing
-
-    def _validation_psnr(self, train: str, iteration: int) -> float | None:
-        rung = rung_key(train, iteration)
-        if rung in self.finished["rung"]:
-            return (self.store.result("rung", rung) or {}).get("psnr_db")
-        if train not in self.finished["train"]:
-            return None
-        curve = from_parquet(self.store.read(f"stages/train/{train}/curve.parquet"))
-        return next((record["psnr_db"] for record in curve if record["iteration"] == iteration), None)
 
 
 def _architectures(store: Store, keys: set[str]) -> dict[str, str]:

@@ -2,16 +2,21 @@
 
     drivers/<id>    one file a driver: its host and process, and the names of all that it has claimed
 
-A driver rewrites its file every 15 seconds, and whenever its claims change. A claim holds while its driver lives: one
-that has written nothing for 90 seconds, by the store's own clock, counts as dead, and one whose process on this machine is gone
-does at once. A driver that ends, or is stopped, removes its file.
+A claim holds while its driver lives.
 
-Who gets a name needs no create-if-absent, which pyarrow.fs lacks on S3, and no clock: a driver writes that it wants
-the name, and has it if it then reads that nobody else does. Of two that write before either reads, the one with the greater id gives way
-and the other, who has it when it reads that, waits a moment for it. This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion
-problem, part II, J. ACM 33, 1986); it needs a store in which what was written is read at once, which local folders and S3 are. Where
-that fails (a network folder's cache, a driver that slept for minutes) two drivers compute the same stage, which
-costs time and changes nothing: both write the same, and what is finished stays as it is.
+* A driver rewrites its file every 15 seconds, and whenever its claims change. One that ends, or is stopped, removes it.
+* A driver that has written nothing for 90 seconds, by the store's own clock, counts as dead.
+* A driver whose process on this machine is gone counts as dead at once.
+
+To get a name, a driver writes that it wants it, then reads what the others want.
+
+* It has the name if nobody else wants it.
+* Of two that want it, the one with the greater id gives way; the other waits a moment for that.
+
+This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion problem, part II, J. ACM 33, 1986). It needs
+no clock and no create-if-absent, which pyarrow.fs lacks on S3, but a store in which what was written is read at once, as it is
+in local folders and on S3. Where that fails (a network folder's cache, a driver that slept for minutes) two drivers compute one
+stage. That costs time and changes nothing: both write the same, and what is finished stays as it is.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.fs as pafs
 
 from studies.store.store import Store
@@ -39,6 +45,8 @@ DEAD_SECONDS = 90.0
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 READS = 10
+SAME_SECONDS = 10.0
+"""Clocks are set meanwhile: a process is another one if it began so much earlier or later."""
 
 
 @dataclass(frozen=True)
@@ -208,8 +216,8 @@ def _hash(text: bytes) -> bytes:
 
 
 def _this_process() -> dict[str, Any]:
-    process = os.getpid()
-    return {"host": socket.gethostname(), "machine": _machine(), "process": process, "born": _born(process)}
+    own = psutil.Process()
+    return {"host": socket.gethostname(), "machine": _machine(), "process": own.pid, "born": own.create_time()}
 
 
 def _machine() -> str | None:
@@ -221,23 +229,13 @@ def _machine() -> str | None:
         return None
 
 
-def _born(process: int) -> str | None:
-    """When a process started, in ticks since the boot; None where that can't be read, "dead" for one that has ended."""
-    try:
-        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return "dead" if state in "ZX" else fields[18]
-
-
 def _process_is_gone(about: Mapping[str, Any]) -> bool:
     """Whether a driver ran on this machine and has ended; False where only its heartbeat can tell."""
-    if about["machine"] is None or about["machine"] != _machine():
+    if about["machine"] in (None, "") or about["machine"] != _machine() or not isinstance(about["born"], float):
         return False
     try:
-        os.kill(about["process"], 0)
-    except ProcessLookupError:
+        process = psutil.Process(about["process"])
+        is_dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return is_dead or abs(process.create_time() - about["born"]) > SAME_SECONDS
+    except psutil.NoSuchProcess:
         return True
-    except OSError:  # another user's process: it is there
-        pass
-    return _born(about["process"]) not in (None, about["born"])

@@ -43,8 +43,8 @@ ROW = pa.schema(
     [
         *_columns(_TEXT, "study trial_id replicate_id status error"),
         *_configured(),
-        *_columns(_COUNT, "fusion_columns parameters test_images test_time_images search_pack train_pack"),
-        *_columns(_COUNT, "search_stopped_at train_stopped_at"),
+        *_columns(_COUNT, "fusion_columns parameters test_images test_time_images"),
+        *_columns(_COUNT, "search_pack train_pack search_stopped_at"),
         *_columns(_NUMBER, "lambda1_multiple flops psnr_db ssim psnr_patch_db degraded_psnr_db ssim_zero_padded"),
         *_columns(_NUMBER, "psnr_y_db ssim_y test_time_ms test_time_iqr_ms test_time_spread test_set_seconds"),
         *_columns(_NUMBER, "search_seconds train_seconds gpu_seconds energy_wh"),

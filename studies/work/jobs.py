@@ -21,7 +21,7 @@ from clearer.runs import Member, Run
 from clearer.search import Search as SearchRun
 from clearer.training import Training
 from studies.work import stages
-from studies.work.keys import Fingerprints, rung_key
+from studies.work.keys import Fingerprints
 from studies.work.oneshot import compute_oneshot
 from studies.work.stages import Place
 
@@ -90,11 +90,6 @@ class Learning(Job):
         """About what it takes: multiplications of all its steps."""
         raise NotImplementedError
 
-    @property
-    def until(self) -> int:
-        """The iteration at which it ends."""
-        raise NotImplementedError
-
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
         """The run of the configurations of a pack of such jobs."""
         raise NotImplementedError
@@ -126,10 +121,6 @@ class Search(Learning):
         both = [Architecture.from_letters(letter * sum(columns), columns) for letter in PARALLEL + FUSION]
         return _operations(c, 2 * c.search_iterations - c.warmup_iterations, both)
 
-    @property
-    def until(self) -> int:
-        return self.configuration.search_iterations
-
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
         return SearchRun(members, *sets, device, width)
 
@@ -140,33 +131,19 @@ class Search(Learning):
 
 @dataclass(frozen=True)
 class Train(Learning):
-    """The training of an architecture, with the tests of it (`tests` are (key, configuration)).
-
-    With a `rung` it ends at that iteration, where halving compares it with its rivals, and is tested by no one.
-    """
+    """The training of an architecture, with the tests of it (`tests` are (key, configuration))."""
 
     architecture: str = ""
     tests: tuple[tuple[str, Configuration], ...] = ()
-    rung: int = 0
     stage = "train"
 
     @property
-    def others_wait(self) -> bool:  # type: ignore[override]
-        return bool(self.rung)
-
-    @property
     def stages(self) -> list[tuple[str, str]]:
-        if self.rung:
-            return [("rung", rung_key(self.key, self.rung))]
         return [(self.stage, self.key), *(("test", key) for key, _ in self.tests)]
-
-    @property
-    def claims(self) -> set[str]:
-        return {f"train/{self.key}", *(f"test/{key}" for key, _ in self.tests)}
 
     @cached_property
     def shape(self) -> str:
-        return f"{shape(self.configuration, 'train')} {self.architecture} {self.rung or ''}".rstrip()
+        return f"{shape(self.configuration, 'train')} {self.architecture}"
 
     @cached_property
     def name(self) -> str:
@@ -174,19 +151,15 @@ class Train(Learning):
 
     @property
     def operations(self) -> float:
-        return _operations(self.configuration, self.until, [Architecture.parse(self.architecture)])
-
-    @property
-    def until(self) -> int:
-        return self.rung or self.configuration.train_iterations
+        return _operations(
+            self.configuration, self.configuration.train_iterations, [Architecture.parse(self.architecture)]
+        )
 
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
         return Training(members, Architecture.parse(self.architecture), *sets, device, width)
 
     def found(self, run: Training, member: Member) -> Found:
         c = self.configuration
-        if self.rung:
-            return {"architecture": self.architecture, "psnr_db": _psnr_at(member, self.rung)}, {}
         network = pack_network(run.network_of(member), task=c.task, sigma=c.sigma, protocol=c.protocol)
         return {"architecture": self.architecture}, {"network.safetensors": network}
 
@@ -279,7 +252,3 @@ def failure_of(error: Exception) -> Failure:
 def _operations(c: Configuration, steps: int, architectures: Sequence[Architecture]) -> float:
     a_pixel = sum(a.flops_per_pixel(c.channels, c.image_channels) for a in architectures)
     return steps * c.batch_size * c.patch_size**2 * a_pixel
-
-
-def _psnr_at(member: Member, iteration: int) -> float:
-    return next(record["psnr_db"] for record in member.curve if record["iteration"] == iteration)

@@ -49,11 +49,6 @@ def train_key(c: Configuration, architecture: Architecture | str, data: Fingerpr
     return digest({"stage": "train", "method": METHOD, **fields, "data": data.learning})
 
 
-def rung_key(train: str, iteration: int) -> str:
-    """The key of what a training had at an iteration at which rivals are compared."""
-    return digest({"stage": "rung", "train": train, "iteration": iteration})
-
-
 def tested_key(c: Configuration, train: str, data: Fingerprints) -> str:
     """The key of the test of a trained network."""
     return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})

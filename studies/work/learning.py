@@ -65,7 +65,7 @@ def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave) -> 
     Where the memory of a GPU does not hold the pack, its halves are computed one after the other.
     """
     store = Store(place.storage)
-    missing = [job for job in jobs if store.result(*job.stages[0]) is None]
+    missing = [job for job in jobs if store.result(job.stage, job.key) is None]
     if not missing:
         return
     torch.set_num_threads(missing[0].configuration.threads)  # sums, hence bits, depend on it
@@ -107,21 +107,15 @@ class _Members:
 
     def _iterations(self, leave: Leave) -> Iterator[Events]:
         saved = told = time.monotonic()
-        yield from filter(None, [self._rungs()])
-        for _ in self.run.advance(every=1) if not self._is_over() else ():
+        for _ in self.run.advance(every=1):
             now = time.monotonic()
             if now - saved >= self.place.checkpoint_seconds:
                 self._save()
                 saved = now
-            events = [*self._rows(), *self._ends(), *self._rungs()]
+            events = [*self._rows(), *self._ends()]
             if events or leave() or now - told >= TICK_SECONDS:
                 yield events
                 told = now
-            if self._is_over():
-                return
-
-    def _is_over(self) -> bool:
-        return self.run.ended or all(job.key in self._ended for job in self.jobs)
 
     def _resume(self) -> None:
         run = self.run
@@ -151,7 +145,7 @@ class _Members:
         for member in run.members:
             job = self.jobs[member.place]
             for record in member.curve[self._told[member.place] :]:
-                yield Progressed(job.key, record, job.until, seconds)
+                yield Progressed(job.key, record, run.iterations, seconds)
             self._told[member.place] = len(member.curve)
 
     def _ends(self) -> Iterator[Event]:
@@ -166,18 +160,6 @@ class _Members:
                 if len(job.stages) == 1:
                     yield Ended(job.key)
 
-    def _rungs(self) -> Events:
-        """Ends the jobs that go no further than a rung, which is behind them: they can be gone on with from there."""
-        until = self.jobs[0].until
-        if until == self.run.iterations or self.run.iteration < until:
-            return []
-        self._save()
-        left = [(j, m) for j, m in zip(self.jobs, self.run.members, strict=True) if j.key not in self._ended]
-        for job, member in left:
-            self._ended.add(job.key)
-            self._finish(job, member)
-        return [Ended(job.key) for job, _ in left]
-
     def _finish(self, job: Learning, member: Member) -> None:
         """Keeps what a member has found, with what it took and on what; of a pack, its share of the seconds."""
         run, first = self.run, member.curve[0]
@@ -185,7 +167,7 @@ class _Members:
         result = {
             **found,
             **how(run.steps, run.device),
-            "iterations": min(member.iteration, job.until),
+            "iterations": member.iteration,
             "seconds": member.seconds,
             "pack": run.width,
             "device": device_name(self.place.device),
@@ -194,12 +176,12 @@ class _Members:
             "started_at": first["recorded_at"] - first["seconds"] * len(run.members),
             "finished_at": time.time(),
         }
-        curve = [record for record in member.curve if record["iteration"] <= job.until]
-        self.store.finish(*job.stages[0], result, {**files, "curve.parquet": as_parquet(curve_table(curve))})
+        curve = as_parquet(curve_table(member.curve))
+        self.store.finish(job.stage, job.key, result, {**files, "curve.parquet": curve})
 
 
 def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve that a search, a training or a rung of one has left; empty where it has not finished."""
+    """The curve that a search or a training has left; empty where it has not finished."""
     return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
 
 

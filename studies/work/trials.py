@@ -61,8 +61,6 @@ class Ending:
     started_at: datetime
     architecture: str | None = None
     failure: Failure | None = None
-    stopped_at: int | None = None
-    """The rung at which halving stopped its training."""
     time_key: str | None = None
     time_error: str | None = None
     search_reused: bool | None = None
@@ -101,7 +99,7 @@ def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[st
     """What a trial's row says, from the results of its stages; columns that are not named are null."""
     c, found = trial.configuration, ending.architecture
     train = trial.train_key(found) if found else None
-    tested = trial.tested_key(train) if train and ending.stopped_at is None else None
+    tested = trial.tested_key(train) if train else None
     row = configuration_columns(c) | {
         "study": study,
         "trial_id": trial.trial_id,
@@ -123,22 +121,20 @@ def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[st
     }
     if found:
         row |= architecture_columns(c, Architecture.parse(found))
-    trained = keys.rung_key(train, ending.stopped_at) if train and ending.stopped_at else train
     row |= _learnt(store, "search", trial.search_key, c.search_iterations)
-    learnt = _learnt(store, "rung" if ending.stopped_at else "train", trained, c.train_iterations)
+    learnt = _learnt(store, "train", train, c.train_iterations)
     learnt["gpu_seconds"] = (learnt.get("gpu_seconds") or 0) + (row.get("gpu_seconds") or 0) or None
     return row | learnt | _scores(store, tested) | _testing_time(store, ending.time_key)
 
 
 def _learnt(store: Store, stage: str, key: str | None, iterations: int) -> dict[str, Any]:
-    """What a search or a training took; a rung's is its training's so far."""
+    """What a search or a training took."""
     result = store.result(stage, key) if key else None
     if result is None:
         return {}
-    name = "search" if stage == "search" else "train"
-    row = {f"{name}_{about}": result[about] for about in ("seconds", "device", "pack")} | {"host": result["host"]}
+    row = {f"{stage}_{about}": result[about] for about in ("seconds", "device", "pack")} | {"host": result["host"]}
     if result["iterations"] < iterations:
-        row[f"{name}_stopped_at"] = result["iterations"]
+        row[f"{stage}_stopped_at"] = result["iterations"]
     if result["gpus"]:
         row["gpu_seconds"] = result["seconds"] * result["gpus"]
     return row | ({"alpha": result["alpha"]} if stage == "search" else {})
