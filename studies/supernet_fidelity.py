@@ -13,35 +13,46 @@ Usually   --set lambda1=0,0.1   --random 50
 
 import sys
 
+import pyarrow as pa
+
 from analysis.rows.load import load_oneshot
 from analysis.statistics.fidelity import fidelity_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
 from studies.driver.study import Findings, Study
+from studies.store.store import Store, as_parquet
 from studies.work.jobs import OneShot
 from studies.work.keys import oneshot_key
-from studies.work.oneshot import write_oneshot
 
 
 def scored(findings: Findings) -> list[Configuration]:
     """No further trials: has the trained architectures scored with the weights of each search, seed by seed."""
     rows = findings.rows
-    if not len(rows):
-        return []
-    jobs = {}
-    for c in findings.trials:
+    jobs = []
+    for c in findings.trials if len(rows) else ():
         if c.kind == "searched" and c.trial_id in set(rows["trial_id"]):
-            own = rows[
-                (rows["seed"] == c.seed) & (rows["columns"] == rows.set_index("trial_id")["columns"][c.trial_id])
-            ]
-            architectures = tuple(sorted(own["architecture"].unique()))
+            same_space = rows["columns"] == rows.set_index("trial_id")["columns"][c.trial_id]
+            architectures = tuple(sorted(rows[same_space & (rows["seed"] == c.seed)]["architecture"].unique()))
             data = findings.pixels.of(c)
-            key = oneshot_key(c, architectures, data)
-            jobs[key] = OneShot(key, c, data, architectures)
-    findings.compute("one-shot scores", list(jobs.values()))
-    for key, job in jobs.items():
-        write_oneshot(findings.store, "supernet_fidelity", job.configuration, key)
+            jobs.append(OneShot(oneshot_key(c, architectures, data), c, data, architectures))
+    findings.compute("one-shot scores", jobs)
+    for job in jobs:
+        write_oneshot(findings.store, job)
     return []
+
+
+def write_oneshot(store: Store, job: OneShot) -> None:
+    """Puts finished scores beside the study's rows, for `analysis.load_oneshot`: one row an architecture."""
+    c, result = job.configuration, store.result(job.stage, job.key)
+    if result is not None:
+        about = {name: getattr(c, name) for name in ("seed", "lambda1", "lambda2")} | {
+            "search_trial_id": c.trial_id,
+            "argmax": result["architecture"],
+            "supernet_psnr_db": result["supernet_psnr_db"],
+            "device": result["device"],
+        }
+        table = pa.Table.from_pylist([{**about, **scores} for scores in result["scores"]])
+        store.write(f"studies/supernet_fidelity/oneshot/{c.trial_id}.parquet", as_parquet(table))
 
 
 def answer(findings: Findings) -> list[str]:

@@ -1,4 +1,4 @@
-"""Frees what no study needs: `python -m studies.store.store gc STORAGE [--data DIR] [--delete]`.
+"""Frees what no study needs: `python -m studies gc STORAGE [--data DIR] [--delete]`.
 
 Freed are searches, trainings and tests that no trial of any study refers to, checkpoints of finished stages, what writers
 that were killed have left, and the claims of drivers that are dead. Testing times, references and other small results stay.
@@ -60,33 +60,28 @@ class Survey:
                 self._folders["/".join(name.split("/")[:depth])] += info.size
         own = self._files.get(f"{FOLDER}/{claims.id}")
         self.finds = [self._file("claims of dead drivers", f"{FOLDER}/{file}") for file in dead]
-        self.finds += self._checkpoints()
+        recent = own.mtime_ns - 1e9 * LEFT_SECONDS if own is not None else 0.0
+        self.finds += self._left_over(math.inf if self.is_idle else recent)
         if self.is_idle:
-            self.finds += [*self._unfinished(math.inf), *self._scratch(), *self._stages()]
+            tunes = "folders of Ray's temporary files"
+            self.finds += [
+                Find(tunes, f"ray/{name}", self._folders[f"ray/{name}"], True) for name in store.names("ray")
+            ]
+            self.finds += self._stages()
         else:
-            self.finds += self._unfinished(own.mtime_ns - 1e9 * LEFT_SECONDS if own is not None else 0)
             self.notes.append(f"{living[0].who} is at work on this store: its stages and files stay")
 
     def _file(self, what: str, name: str) -> Find:
         return Find(what, name, self._files[name].size if name in self._files else 0)
 
-    def _checkpoints(self) -> Iterator[Find]:
-        """The checkpoints of finished stages, which a worker that was cut off wrote late."""
-        for name in self._files:
+    def _left_over(self, before: float) -> Iterator[Find]:
+        """Checkpoints of finished stages, which came late, and what writers have not finished and last wrote `before`."""
+        for name, info in self._files.items():
             folder, _, file = name.rpartition("/")
             if name.startswith("stages/") and file.startswith("checkpoint-") and f"{folder}/result.json" in self._files:
                 yield self._file("checkpoints of finished stages", name)
-
-    def _unfinished(self, before: float) -> Iterator[Find]:
-        """What writers have not finished and last wrote `before` that time, in nanoseconds by the store's clock."""
-        for name, info in self._files.items():
-            if (name.endswith(".partial") or name.startswith("probe-")) and info.mtime_ns < before:
+            elif (name.endswith(".partial") or name.startswith("probe-")) and info.mtime_ns < before:
                 yield self._file("unfinished files", name)
-
-    def _scratch(self) -> Iterator[Find]:
-        """Ray Tune's own files, of runs that were killed."""
-        for name in self.store.names("ray"):
-            yield Find("folders of Ray's temporary files", f"ray/{name}", self._folders[f"ray/{name}"], is_folder=True)
 
     def _stages(self) -> Iterator[Find]:
         """The stages that no trial refers to."""

@@ -25,14 +25,11 @@ from studies.work.trials import Trial
 ROW_BYTES = 40_000
 """A row and its curve."""
 _STAGE_BYTES = {"search": 50_000, "train": 50_000, "test": 250_000, "time": 1_000, "reference": 300_000}
-ROW_BYTES = 40_000
-"""A row and its curve."""
 _FLOAT_BYTES = 4
-_SAMPLE = 200
-"""Rows of a study that are read one by one, where its compacted copy lacks them."""
-_RESULTS = 8
-"""Results of tests and of references that are read."""
-
+_CHECKPOINTS = 2
+"""Kept of a stage under way."""
+_SAMPLE, _RESULTS = 200, 8
+"""Rows of a study, and results of tests and references, that are read one by one at most."""
 SAME = {stage: cost_fields(stage) for stage in STAGES}
 """The fields that are equal where the cost of a stage, or of a step of it, compares."""
 _LENGTHS = {"search": ("search_iterations", "warmup_iterations"), "train": ("train_iterations",)}
@@ -41,6 +38,7 @@ _FIGURES = (
     "search_device train_device device search_seconds train_seconds gpu_seconds search_iterations search_stopped_at "
     "warmup_iterations train_iterations test_time_ms test_set_seconds"
 ).split()
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ class Cost:
 class Costs:
     """The cost of stages, from the rows of a store and its `finished` stages (kind → key → bytes).
 
-    Where a trial takes a share of a GPU, times measured at the same share count, and at any other where there is none.
+    Where a trial takes a share of a GPU, times measured at that share count, and at any other where there is none.
     `elsewhere`: trials run on a cluster whose GPUs this machine does not see.
     """
 
     def __init__(self, store: Store, place: Place, finished: Mapping[str, Mapping[str, int]], elsewhere: bool):
         self._store, self._place, self._finished, self._elsewhere = store, place, finished, elsewhere
-        self._rows: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = defaultdict(dict)
+        self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
         self._probe = functools.cache(step_seconds)
         wanted = {*_FIGURES, *_KEYS.values(), *(name for names in SAME.values() for name in names)}
@@ -74,54 +72,63 @@ class Costs:
         """The cost of one stage of a configuration."""
         case = stage, *(getattr(c, name) for name in (*SAME[stage], "dataset", *_LENGTHS.get(stage, ())))
         if case not in self._known:
-            rows = self._alike(stage, c)
-            self._known[case] = Cost(*self._seconds(stage, c, rows), self.bytes_of(stage, c))
+            seconds, basis = self._learning(stage, c) if stage in _LENGTHS else self._measured(stage, c)
+            self._known[case] = Cost(seconds, basis, self.bytes_of(stage, c))
         return self._known[case]
 
     def bytes_of(self, stage: str, c: Configuration) -> float:
         """What one stage of a configuration takes in the store; probes nothing."""
-        rows = self._alike(stage, c)
-        sizes = [self._finished[stage][key] for key in rows if key in self._finished[stage]]
+        sizes = [self._finished[stage][key] for key in self._like(stage, c) if key in self._finished[stage]]
         return statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
-
-    def _alike(self, stage: str, c: Configuration) -> dict[str, dict[str, Any]]:
-        return self._rows.get((stage, *(_as_in_a_row(c, name) for name in SAME[stage])), {})
-
-    def _seconds(self, stage: str, c: Configuration, rows: Mapping[str, Mapping[str, Any]]) -> tuple[float | None, str]:
-        """Seconds of one stage, and what they rest on."""
-        if stage in ("search", "train"):
-            return self._learning_seconds(stage, c, rows)
-        if stage == "time":
-            here = [row for row in rows.values() if row["device"] and self._is_its_device(row["device"], c)]
-            return _mean([_timing_seconds(c, row) for row in here], here[0]["device"] if here else "")
-        found = self._references(c) if stage == "reference" else self._tests(rows, c)
-        return _mean([result["seconds"] for result in found], found[0].get("device", "some device") if found else "")
-
-    def _learning_seconds(
-        self, stage: str, c: Configuration, rows: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[float, str]:
-        here = [
-            row
-            for row in rows.values()
-            if row[f"{stage}_seconds"] and self._is_its_device(row[f"{stage}_device"] or "", c)
-        ]
-        here = [row for row in here if _share(row) == round(self._place.gpus, 3)] or here
-        steps = _passes(stage, c.search_iterations, c.warmup_iterations, c.train_iterations)
-        if here:
-            paces = [row[f"{stage}_seconds"] / _row_passes(stage, row) for row in here]
-            shares = sorted({_share(row) for row in here})
-            shared = f", {', '.join(f'{share:g}' for share in shares)} GPU a trial" if shares[-1] else ""
-            about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
-            return steps * statistics.fmean(paces), about
-        device = self.probe_device
-        pace = self._probe(stage, _shape_only(c), device)
-        of = " of a network at half fusion" if stage == "train" else ""
-        return steps * pace, f"probe: {PROBE_STEPS} steps{of} on {device_name(device, c.threads)}"
 
     @property
     def probe_device(self) -> str:
         """What a probe runs on: a GPU where trials take one and this machine has one."""
         return "cuda" if self._place.gpus and torch.cuda.is_available() else "cpu"
+
+    def _like(self, stage: str, c: Configuration) -> dict[str, Row]:
+        """The rows of trials whose stage costs what that of `c` does, by their keys."""
+        own = {name: getattr(c, name) for name in SAME[stage]}
+        own |= {"columns": as_text(c.columns_by_cell)} if "columns" in own else {}
+        own |= {"test_set": c.test_set or c.dataset} if "test_set" in own else {}
+        return self._rows.get((stage, *own.values()), {})
+
+    def _measured(self, stage: str, c: Configuration) -> tuple[float | None, str]:
+        """The mean of what stages like one took, and on what."""
+        rows = self._like(stage, c)
+        if stage == "time":
+            calls = c.time_series * (c.time_calls + 1) * c.time_images
+            here = [row for row in rows.values() if row["device"] and self._is_its_device(row["device"], c)]
+            found = [(calls * r["test_time_ms"] / 1000 + (r["test_set_seconds"] or 0), r["device"]) for r in here]
+        else:
+            keys = sorted(self._finished["reference"] if stage == "reference" else rows)[:_RESULTS]
+            results = [result for key in keys if (result := self._store.result(stage, key))]
+            if stage == "reference":
+                fields = {name: getattr(c, name) for name in (*SAME["reference"], "dataset")}.items()
+                results = [r for r in results if fields <= r.get("fields", {}).items()]
+            else:
+                results = [r for r in results if "seconds" in r and self._is_its_device(r["device"], c)]
+            found = [(result["seconds"], result.get("device", "some device")) for result in results]
+        if not found:
+            return None, "not counted: none of this kind was measured"
+        mean = statistics.fmean(seconds for seconds, _ in found)
+        return mean, f"measured: {len(found)} of this shape on {found[0][1]}"
+
+    def _learning(self, stage: str, c: Configuration) -> tuple[float, str]:
+        """From the pace of searches or trainings of a shape, else from that of a probe."""
+        rows = [row for row in self._like(stage, c).values() if row[f"{stage}_seconds"]]
+        here = [row for row in rows if self._is_its_device(row[f"{stage}_device"] or "", c)]
+        here = [row for row in here if _share(row) == round(self._place.gpus, 3)] or here
+        steps = _passes(stage, c.search_iterations, c.warmup_iterations, c.train_iterations)
+        if here:
+            shares = sorted({_share(row) for row in here})
+            shared = f", {', '.join(f'{share:g}' for share in shares)} GPU a trial" if shares[-1] else ""
+            about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
+            return steps * statistics.fmean(row[f"{stage}_seconds"] / _row_passes(stage, row) for row in here), about
+        shape = Configuration(**{name: getattr(c, name) for name in SAME["search"]})  # each shape is probed once
+        of = " of a network at half fusion" if stage == "train" else ""
+        basis = f"probe: {PROBE_STEPS} steps{of} on {device_name(self.probe_device, c.threads)}"
+        return steps * self._probe(stage, shape, self.probe_device), basis
 
     def _is_its_device(self, name: str, c: Configuration) -> bool:
         """Whether a trial of `c` would run on the device of that name; any GPU, where those of the cluster are not known."""
@@ -131,39 +138,8 @@ class Costs:
             return bool(name) and re.search(r"\d+ threads?$", name) is None
         return name == torch.cuda.get_device_name()
 
-    def _tests(self, rows: Mapping[str, Mapping[str, Any]], c: Configuration) -> list[dict[str, Any]]:
-        results = [self._store.result("test", key) for key in sorted(rows)[:_RESULTS]]
-        return [r for r in results if r is not None and "seconds" in r and self._is_its_device(r["device"], c)]
 
-    def _references(self, c: Configuration) -> list[dict[str, Any]]:
-        results = [self._store.result("reference", key) for key in sorted(self._finished["reference"])[:_RESULTS]]
-        wanted = {name: getattr(c, name) for name in (*SAME["reference"], "dataset")}
-        return [r for r in results if r is not None and wanted.items() <= r.get("fields", {}).items()]
-
-
-def stage_bytes(stage: str, c: Configuration) -> float:
-    """What one stage takes in the store, as its weights say; a checkpoint has each weight and two moments."""
-    if stage == "checkpoint":
-        return 3 * _FLOAT_BYTES * max(_weights("search", c), _weights("train", c))
-    return _STAGE_BYTES[stage] + _FLOAT_BYTES * _weights(stage, c)
-
-
-@functools.cache
-def _cpu(threads: int) -> str:
-    return device_name("cpu", threads)
-
-
-def _as_in_a_row(c: Configuration, name: str) -> Any:
-    if name == "columns":
-        return as_text(c.columns_by_cell)
-    return c.test_set or c.dataset if name == "test_set" else getattr(c, name)
-
-
-def _weights(stage: str, c: Configuration) -> int:
-    """How many weights a stage keeps; a training's, at half fusion."""
-    if stage == "search":
-        return supernet_parameters(c.columns_by_cell, c.channels, c.image_channels)
-    return half_fusion(c.columns_by_cell).parameters(c.channels, c.image_channels) if stage == "train" else 0
+_cpu = functools.cache(functools.partial(device_name, "cpu"))
 
 
 def _passes(stage: str, search: int, warmup: int, train: int) -> int:
@@ -171,35 +147,26 @@ def _passes(stage: str, search: int, warmup: int, train: int) -> int:
     return 2 * search - warmup if stage == "search" else train
 
 
-def _row_passes(stage: str, row: Mapping[str, Any]) -> int:
+def _row_passes(stage: str, row: Row) -> int:
     search = row.get("search_stopped_at") or row["search_iterations"] or 0
     return _passes(stage, search, row["warmup_iterations"] or 0, row["train_iterations"])
 
 
-def _share(row: Mapping[str, Any]) -> float:
+def _share(row: Row) -> float:
     """The share of a GPU that a row's trial had."""
     return round((row["gpu_seconds"] or 0) / ((row["search_seconds"] or 0) + (row["train_seconds"] or 0)), 3)
 
 
-def _timing_seconds(c: Configuration, row: Mapping[str, Any]) -> float:
-    calls = c.time_series * (c.time_calls + 1)
-    return calls * c.time_images * row["test_time_ms"] / 1000 + (row["test_set_seconds"] or 0)
-
-
-def _mean(seconds: list[float], device: str) -> tuple[float | None, str]:
-    if not seconds:
-        return None, "not counted: none of this kind was measured"
-    return statistics.fmean(seconds), f"measured: {len(seconds)} of this shape on {device}"
-
-
-def _shape_only(c: Configuration) -> Configuration:
-    """One configuration for all of a shape, so that each shape is probed once."""
-    shape = {name: getattr(c, name) for name in SAME["search"]}
-    return Configuration(**shape)
-
-
-_CHECKPOINTS = 2
-"""Kept of a stage under way."""
+def stage_bytes(stage: str, c: Configuration) -> float:
+    """What one stage takes in the store, as its weights say; a checkpoint has each weight and two moments."""
+    shape = c.channels, c.image_channels
+    weights = {
+        "search": supernet_parameters(c.columns_by_cell, *shape),
+        "train": half_fusion(c.columns_by_cell).parameters(*shape),
+    }
+    if stage == "checkpoint":
+        return 3 * _FLOAT_BYTES * max(weights.values())
+    return _STAGE_BYTES[stage] + _FLOAT_BYTES * weights.get(stage, 0)
 
 
 def bytes_at_most(trials: Sequence[Trial], slots: int) -> float:
@@ -207,10 +174,9 @@ def bytes_at_most(trials: Sequence[Trial], slots: int) -> float:
 
     `slots` is how many stages are under way at once.
     """
-    shapes = Counter(map(_weights_follow_from, trials))
-    each = {_weights_follow_from(t): t.configuration for t in trials}
-    sizes = {shape: sum(stage_bytes(stage, c) for stage in STAGES) + ROW_BYTES for shape, c in each.items()}
-    return sum(count * sizes[shape] for shape, count in shapes.items()) + _under_way(trials, slots)
+    counts, shapes = Counter(map(_weights_follow_from, trials)), _shapes(trials)
+    sizes = {shape: sum(stage_bytes(stage, c) for stage in STAGES) + ROW_BYTES for shape, c in shapes.items()}
+    return sum(count * sizes[shape] for shape, count in counts.items()) + _under_way(trials, slots)
 
 
 def needed_bytes(trials: Sequence[Trial], place: Place, slots: int) -> float:
@@ -223,8 +189,12 @@ def needed_bytes(trials: Sequence[Trial], place: Place, slots: int) -> float:
 
 
 def _under_way(trials: Sequence[Trial], slots: int) -> float:
-    configurations = {_weights_follow_from(t): t.configuration for t in trials}.values()
-    return min(slots, len(trials)) * _CHECKPOINTS * max(stage_bytes("checkpoint", c) for c in configurations)
+    largest = max(stage_bytes("checkpoint", c) for c in _shapes(trials).values())
+    return min(slots, len(trials)) * _CHECKPOINTS * largest
+
+
+def _shapes(trials: Sequence[Trial]) -> dict[tuple[object, ...], Configuration]:
+    return {_weights_follow_from(trial): trial.configuration for trial in trials}
 
 
 def _weights_follow_from(trial: Trial) -> tuple[object, ...]:

@@ -6,23 +6,30 @@ are computed alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import torch
+
 from clearer.architecture import FUSION, PARALLEL, Architecture
-from clearer.checkpoint import pack_network, pack_state
+from clearer.checkpoint import pack_network, pack_state, unpack_state
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
-from clearer.images.sets import ImageSet
-from clearer.packing import shape
-from clearer.runs import Member, Run
+from clearer.images.sets import ImageSet, check_unchanged
+from clearer.networks import Supernet
+from clearer.oneshot import oneshot_scores
+from clearer.packing import Member, shape
+from clearer.runs import Run
 from clearer.search import Search as SearchRun
+from clearer.splits import learning_images, scored_images
+from clearer.timing import device_name
 from clearer.training import Training
+from studies.store.store import Store
 from studies.work import stages
-from studies.work.keys import Fingerprints
-from studies.work.oneshot import compute_oneshot
+from studies.work.keys import Fingerprints, search_key
 from studies.work.stages import Place
 
 Sets = tuple[ImageSet, ImageSet]
@@ -41,20 +48,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to compute. `stages` are all that it finishes in the store where they are missing, as (stage, key)."""
+    """One thing to compute. More jobs may follow from it where `others_wait`; it fails trials where it `is_a_trial_s`."""
 
     key: str
     configuration: Configuration
     data: Fingerprints
     stage: ClassVar[str] = ""
     others_wait: ClassVar[bool] = False
-    """Whether more jobs may follow from its result."""
     is_a_trial_s: ClassVar[bool] = True
-    """Whether a trial fails that needs it."""
 
     @property
     def stages(self) -> list[tuple[str, str]]:
-        """The stages that the job computes where they are missing."""
+        """The stages that the job computes where they are missing, as (stage, key)."""
         return [(self.stage, self.key)]
 
     @property
@@ -71,23 +76,27 @@ class Job:
         """Computes what is missing of a job that does not learn, or that has learnt."""
 
 
-@dataclass(frozen=True)
 class Learning(Job):
-    """A job that learns. Those of one `shape` can be one pack, whose width goes by their `name`."""
+    """A job that learns. Those of one `shape` can be one pack, whose width goes by the `name`: they differ in images alone."""
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """Jobs of equal shape can be computed as one network."""
-        raise NotImplementedError
+        return shape(self.configuration, self.stage)
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """Jobs that differ in their images alone have one name."""
-        raise NotImplementedError
+        """The same for jobs that differ in their images alone."""
+        return digest(self.configuration.of_stage(self.stage))
 
     @property
     def operations(self) -> float:
-        """About what it takes: multiplications of all its steps."""
+        """About how many multiplications its steps take."""
+        c, (steps, networks) = self.configuration, self._steps()
+        a_pixel = sum(a.flops_per_pixel(c.channels, c.image_channels) for a in networks)
+        return steps * c.batch_size * c.patch_size**2 * a_pixel
+
+    def _steps(self) -> tuple[int, list[Architecture]]:
         raise NotImplementedError
 
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
@@ -106,20 +115,10 @@ class Search(Learning):
     stage = "search"
     others_wait = True
 
-    @cached_property
-    def shape(self) -> str:
-        return shape(self.configuration, "search")
-
-    @cached_property
-    def name(self) -> str:
-        return digest(self.configuration.of_stage("search"))
-
-    @property
-    def operations(self) -> float:
-        c = self.configuration
-        columns = c.columns_by_cell
+    def _steps(self) -> tuple[int, list[Architecture]]:
+        c, columns = self.configuration, self.configuration.columns_by_cell
         both = [Architecture.from_letters(letter * sum(columns), columns) for letter in PARALLEL + FUSION]
-        return _operations(c, 2 * c.search_iterations - c.warmup_iterations, both)
+        return 2 * c.search_iterations - c.warmup_iterations, both
 
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
         return SearchRun(members, *sets, device, width)
@@ -143,17 +142,14 @@ class Train(Learning):
 
     @cached_property
     def shape(self) -> str:
-        return f"{shape(self.configuration, 'train')} {self.architecture}"
+        return f"{super().shape} {self.architecture}"
 
     @cached_property
     def name(self) -> str:
-        return digest([self.configuration.of_stage("train"), self.architecture])
+        return digest([self.configuration.of_stage(self.stage), self.architecture])
 
-    @property
-    def operations(self) -> float:
-        return _operations(
-            self.configuration, self.configuration.train_iterations, [Architecture.parse(self.architecture)]
-        )
+    def _steps(self) -> tuple[int, list[Architecture]]:
+        return self.configuration.train_iterations, [Architecture.parse(self.architecture)]
 
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
         return Training(members, Architecture.parse(self.architecture), *sets, device, width)
@@ -191,7 +187,22 @@ class OneShot(Job):
     stage = "oneshot"
 
     def compute(self, place: Place) -> None:
-        compute_oneshot(self.configuration, self.architectures, self.key, self.data, place)
+        c, store = self.configuration, Store(place.storage)
+        if store.result(self.stage, self.key) is not None:
+            return
+        torch.set_num_threads(c.threads)
+        name = f"stages/search/{search_key(c, self.data)}/supernet.pt"
+        state = store.read(name)
+        if state is None:
+            raise FileNotFoundError(f"{name}: the search's supernet is missing")
+        supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
+        supernet.load_state_dict(unpack_state(state, "cpu"))
+        learned, tested = learning_images(c, c.weights_split, place.folder), scored_images(c, place.folder)
+        check_unchanged(learned, self.data.files[0])
+        check_unchanged(tested, self.data.files[2])
+        found = oneshot_scores(supernet, c, self.architectures, learned, tested, place.device)
+        about = {"device": device_name(place.device), "finished_at": time.time()}
+        store.finish(self.stage, self.key, found | about, {})
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """A row of a job's curve, and how far its pack is: of `iterations` one is `iteration`, after `seconds`."""
+    """A row of a job's curve, and how far its pack is: `iteration` of `iterations`, after `seconds`."""
 
     key: str
     record: dict[str, Any]
@@ -247,8 +258,3 @@ def failure_of(error: Exception) -> Failure:
     text = detail[0] if detail else "no detail"
     reason = text if isinstance(error, ImageError | ArithmeticError) else f"{type(error).__name__}: {text}"
     return Failure(reason, permanent=not isinstance(error, OSError))
-
-
-def _operations(c: Configuration, steps: int, architectures: Sequence[Architecture]) -> float:
-    a_pixel = sum(a.flops_per_pixel(c.channels, c.image_channels) for a in architectures)
-    return steps * c.batch_size * c.patch_size**2 * a_pixel

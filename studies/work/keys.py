@@ -14,10 +14,8 @@ from importlib import metadata
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
 
-METHOD = 3
-"""The version of the method: raised when the same configuration would give other numbers."""
-NORM_BATCHES = 20
-"""Batches from which one-shot scores take batch norm's statistics anew."""
+METHOD, NORM_BATCHES = 3, 20
+"""The version of the method, raised when the same configuration would give other numbers, and what one-shot scores depend on."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""One-shot scores: architectures scored with the weights that a search trained, without training of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from clearer.architecture import Architecture
+from clearer.configuration import Configuration
+from clearer.crops import Crops
+from clearer.images.sets import ImageSet
+from clearer.networks import Supernet
+from clearer.testing import score
+
+NORM_BATCHES = 20
+"""Batches from which batch norm's statistics are taken anew."""
+
+
+def oneshot_scores(
+    supernet: Supernet, c: Configuration, architectures: Sequence[str], learned: ImageSet, tested: ImageSet, device: str
+) -> dict[str, Any]:
+    """PSNR in dB of the supernet at its own α, and of every architecture with its weights, over the `tested` images.
+
+    `oneshot_psnr_db` is with batch norm's statistics taken anew from `learned`, `oneshot_kept_psnr_db` with the supernet's.
+    """
+
+    def psnr_db(network: nn.Module) -> float:
+        return score(c, network, tested, device).means()["psnr_db"]
+
+    scores = []
+    for text in architectures:
+        network = supernet.derive(Architecture.parse(text))
+        kept = psnr_db(network)
+        renew_statistics(network, c, learned, device)
+        scores.append({"architecture": text, "oneshot_psnr_db": psnr_db(network), "oneshot_kept_psnr_db": kept})
+    return {"architecture": str(supernet.architecture()), "supernet_psnr_db": psnr_db(supernet), "scores": scores}
+
+
+def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, device: str) -> None:
+    """Takes batch norm's running statistics anew from `NORM_BATCHES` batches of training crops: their plain mean.
+
+    In the supernet a module's input is a mixture; alone, with the mixture's statistics, it is scaled wrongly
+    (Guo et al. 2020, Single Path One-Shot NAS with Uniform Sampling, section 3.4).
+    """
+    batches = Crops(images, [c], "one-shot batch norm", device)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the mean over all batches
+    network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    with torch.no_grad():
+        for batch in range(NORM_BATCHES):
+            network(batches.batch(batch)[0])
+    network.eval()
