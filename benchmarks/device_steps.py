@@ -30,7 +30,7 @@ from clearer.images.sets import load_split
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.training import Training
-from studies.planning.probe import half_fusion
+from clearer.probe import half_fusion
 
 BLOCK = 10
 Block = Callable[[], None]

@@ -25,7 +25,7 @@ import torch
 from benchmarks.device_steps import captured, iterate, started
 from benchmarks.measuring import about, check_device, cpu_seconds, device_seconds, operations, repeated, write
 from benchmarks.search_step import SCALES, configured
-from studies.planning.probe import step_bytes
+from clearer.probe import step_bytes
 
 SIDE = 4096
 

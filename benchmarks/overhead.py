@@ -37,7 +37,7 @@ from clearer.runs import Run
 from clearer.search import Search
 from clearer.splits import learning_images
 from clearer.training import Training
-from studies.planning.probe import half_fusion
+from clearer.probe import half_fusion
 
 ROOT = Path(__file__).resolve().parent.parent
 LAMBDA1 = (0.0, 0.001, 0.01, 0.05, 0.1)

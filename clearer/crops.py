@@ -147,11 +147,11 @@ def _grids(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return (grids // size).to(device), (grids % size).to(device)
 
 
-_lying: weakref.WeakKeyDictionary[ImageSet, dict[torch.device, Sequence[MappedPixels | FlatPixels]]]
-_lying = weakref.WeakKeyDictionary()
+Pixels = Sequence[MappedPixels | FlatPixels]
+_lying: weakref.WeakKeyDictionary[ImageSet, dict[torch.device, Pixels]] = weakref.WeakKeyDictionary()
 
 
-def _pixels(images: ImageSet, device: torch.device) -> Sequence[MappedPixels | FlatPixels]:
+def _pixels(images: ImageSet, device: torch.device) -> Pixels:
     """The clean images on a device, and their partners if there are any: once, however many `Crops` cut from them."""
     made = _lying.setdefault(images, {})
     if device not in made:

@@ -29,9 +29,8 @@ def is_static(device: torch.device) -> bool:
 
 def rate_of(value: float, device: torch.device) -> float | Tensor:
     """A learning rate as an optimiser takes it; where steps are static, a tensor for `set_rate` to change."""
-    if not is_static(device):
-        return value
-    return torch.tensor(value, dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
+    dtype = torch.float32 if device.type == "cuda" else torch.float64
+    return torch.tensor(value, dtype=dtype, device=device) if is_static(device) else value
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

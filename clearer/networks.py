@@ -134,13 +134,10 @@ class Supernet(MultiScale):
             other = architecture.columns
             raise ValueError(f"architecture {architecture} has columns {other}, the supernet {self.columns}")
         network = Network(architecture, self.channels, self.image_channels)
-        own = self.state_dict()
-        chosen = {}
-        for name in network.state_dict():
-            parts = name.split(".")
-            if parts[0] == "cells":
-                letter = architecture.cells[int(parts[1])][int(parts[2])]
-                parts.insert(3, "parallel" if letter == PARALLEL else "fusion")
-            chosen[name] = own[".".join(parts)]
-        network.load_state_dict(chosen)
+        for part in ("stem", "transitions", "fuse", "head"):
+            getattr(network, part).load_state_dict(getattr(self, part).state_dict())
+        modules = (module for cell in network.cells for module in cell)  # type: ignore[attr-defined]
+        columns = (column for cell in self.cells for column in cell)  # type: ignore[attr-defined]
+        for letter, module, column in zip(architecture.letters, modules, columns, strict=True):
+            module.load_state_dict((column.parallel if letter == PARALLEL else column.fusion).state_dict())
         return network.train(self.training)

@@ -99,7 +99,8 @@ class Run:
         networks = [network(own) for own in self._filled]
         for one, own in zip(networks, self._filled, strict=True):
             one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std)
-        self.network = packed(networks).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        whole = packed(networks)
+        self.network = whole.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, Optimizer] = {}
         self.crops: dict[str, Crops] = {}
         self.steps: dict[str, StaticStep] = {}
@@ -168,14 +169,12 @@ class Run:
             if member.problem is None:
                 row = {"iteration": self.iteration, "stage": self.stage, **losses}
                 member.curve.append({**row, "psnr_db": -10 * math.log10(max(error, 1e-10)), **self._record(member)})
-            is_last = member.problem is not None or self.iteration >= self.iterations
-            member.has_ended = is_last or self._has_settled(member)
+            ended = member.problem is not None or self.iteration >= self.iterations
+            member.has_ended = ended or self._has_settled(member)
 
     def _diverged(self, losses: dict[str, float]) -> DivergedError | None:
-        for name, value in losses.items():
-            if not math.isfinite(value):
-                return DivergedError(f"{self.stage} diverged: {name} is {value} by iteration {self.iteration}")
-        return None
+        said = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        return DivergedError(f"{self.stage} diverged: {said[0]} by iteration {self.iteration}") if said else None
 
     def _share(self, seconds: float, under_way: Sequence[Member]) -> None:
         for member in under_way:

@@ -39,16 +39,15 @@ class Archive(NamedTuple):
     folders: Mapping[str, str]
 
 
-_GITHUB = "https://codeload.github.com/{}/tar.gz/{}"
-_RAIN = "TheLethargicOwl/Single-Image-De-Raining-Keras"
+_HOST = "https://codeload.github.com"
 ARCHIVES = {
     "bsds500": Archive(
-        _GITHUB.format("BIDS/BSDS500", "a04b7c6c3a9f0ace74bf205c72a43d32e1c72722"),
+        f"{_HOST}/BIDS/BSDS500/tar.gz/a04b7c6c3a9f0ace74bf205c72a43d32e1c72722",
         {f"BSDS500/data/images/{split}/": f"{split}/" for split in ("train", "val", "test")},
     ),
-    "bsd68": Archive(_GITHUB.format("cszn/DnCNN", "e93b27812d3ff523a3a79d19e5e50d233d7a8d0a"), {"testsets/BSD68/": ""}),
+    "bsd68": Archive(f"{_HOST}/cszn/DnCNN/tar.gz/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a", {"testsets/BSD68/": ""}),
     "rain800": Archive(
-        _GITHUB.format(_RAIN, "8978c8439543532d6992be96f931a45776ef8239"),
+        f"{_HOST}/TheLethargicOwl/Single-Image-De-Raining-Keras/tar.gz/8978c8439543532d6992be96f931a45776ef8239",
         {"dataset/rain/training/": "train/", "dataset/rain/test_syn/": "test/"},
     ),
 }
@@ -167,8 +166,7 @@ def unpack(archive: Path, folders: Mapping[str, str], expected: Mapping[str, str
                 path = _place(member, folders)
                 if path not in missing:
                     continue
-                content = tar.extractfile(member)
-                image = b"" if content is None else content.read()
+                image = tar.extractfile(member).read()  # type: ignore[union-attr]
                 if hashlib.sha256(image).hexdigest() != missing.pop(path):
                     raise FetchError(f"{path} is not the published image (its SHA-256 differs)")
                 (target / path).parent.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,16 @@ followed, alpha is dropped, and of several frames the first is read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 
 from clearer.protocols import Image
 
@@ -75,24 +78,39 @@ def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
         ImageError: not a readable 8-bit image, or larger than 100 megapixels.
     """
     gray = channels == 1 and grayscale == "pillow"
+    with opened_image(path, LARGEST_PIXELS) as image:
+        if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
+            raise ImageError(f"{path}: more than 8 bits a channel")
+        pixels = np.asarray(image.convert("L" if gray else "RGB"))
+    if channels == 1 and not gray:
+        pixels = bt601(pixels)
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+@contextlib.contextmanager
+def opened_image(path: Path, most: int, mend: str = "") -> Iterator[PIL.ImageFile.ImageFile]:
+    """An image file, opened but not decoded; whatever goes wrong inside is an `ImageError` of one line.
+
+    Raises:
+        ImageError: no readable image, or more than `most` pixels, with what then mends it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes that are checked here
             # An open file, not a path: a path lets Pillow map turned TIFFs with the wrong size.
-            with path.open("rb") as opened, PIL.Image.open(opened) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    raise ImageError(f"{path}: {image.width}×{image.height} pixels, more than {LARGEST_PIXELS:,}")
-                if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
-                    raise ImageError(f"{path}: more than 8 bits a channel")
-                pixels = np.asarray(image.convert("L" if gray else "RGB"))
+            with path.open("rb") as file, PIL.Image.open(file) as image:
+                if image.width * image.height > most:
+                    raise ImageError(f"{path}: {image.width}×{image.height} pixels, more than {most:,}{mend}")
+                yield image
     except ImageError:
         raise
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except PIL.Image.DecompressionBombError:
+        raise ImageError(f"{path}: more than {most:,} pixels{mend}") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        detail = str(error).split("\n", 1)[0] or "no detail"
+        detail = (str(error).splitlines() or ["no detail"])[0]
         raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {detail})") from None
-    if channels == 1 and not gray:
-        pixels = bt601(pixels)
-    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def bt601(pixels: np.ndarray) -> np.ndarray:

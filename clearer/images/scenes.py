@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def matches(files: Sequence[ImageFile], owners: Sequence[str] | None = None) -> 
         places[key].append(place)
     keys = sorted(places)
     owned = None if owners is None else [sorted({owners[place] for place in places[key]}) for key in keys]
-    found = [Match(one, other, COPY) for same in places.values() for one in same for other in same if one < other]
+    found = [Match(*pair, COPY) for same in places.values() for pair in itertools.combinations(same, 2)]
     for i, j, kind in _among_distinct(keys, [files[places[key][0]] for key in keys], owned):
         found += [Match(min(one, other), max(one, other), kind) for one in places[keys[i]] for other in places[keys[j]]]
     return sorted(match for match in found if owners is None or owners[match.one] != owners[match.other])
@@ -99,7 +99,7 @@ def _among_distinct(
         if not known:
             known = json.dumps(sorted(_compared(keys, files, owners))).encode()
             keep("scenes", name, known)
-    return [(i, j, kind) for i, j, kind in json.loads(known)]
+    return json.loads(known)
 
 
 def _compared(
@@ -125,18 +125,16 @@ def _same_flat_pixels(points: list[np.ndarray], files: list[ImageFile]) -> list[
         if len(found) < 3:
             image = read_file(files[place], 3)[0]
             alike[hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()].append(place)
-    return [(i, j) for same in alike.values() for i in same for j in same if i < j]
+    return [pair for same in alike.values() for pair in itertools.combinations(same, 2)]
 
 
 def _keypoints(key: str, file: ImageFile) -> np.ndarray:
-    name = f"{key}-{keypoints.VERSION}.npy"
-    if known := kept("keypoints", name):
-        return np.load(io.BytesIO(known), allow_pickle=False)
-    found = keypoints.keypoints(read_file(file, 1)[0][..., 0])
-    buffer = io.BytesIO()
-    np.save(buffer, found)
-    keep("keypoints", name, buffer.getvalue())
-    return found
+    name = f"{key}-{keypoints.VERSION}"
+    known = kept("keypoints", name)
+    if not known:
+        known = keypoints.keypoints(read_file(file, 1)[0][..., 0]).tobytes()
+        keep("keypoints", name, known)
+    return np.frombuffer(known, np.uint64).reshape(-1, 3)
 
 
 def verified_shift(one: Image, other: Image, about: tuple[int, int]) -> tuple[int, int] | None:
@@ -165,7 +163,7 @@ def _kind(one: Image, other: Image, shift: tuple[int, int], files: list[ImageFil
         colours = [read_file(file, 3)[0] for file in files]
         if np.array_equal(colours[0], colours[1]):
             return PIXELS
-        if len({_is_gray(image) for image in colours}) == 2:
+        if len({bool((image == image[..., :1]).all()) for image in colours}) == 2:
             return GRAY
     return RECOMPRESSED
 
@@ -176,7 +174,3 @@ def _shared(one: np.ndarray, other: np.ndarray, down: int, right: int) -> tuple[
     bottom = max(top, min(one.shape[0], other.shape[0] - down))
     edge = max(left, min(one.shape[1], other.shape[1] - right))
     return one[top:bottom, left:edge], other[top + down : bottom + down, left + right : edge + right]
-
-
-def _is_gray(image: Image) -> bool:
-    return bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())

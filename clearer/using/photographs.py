@@ -7,7 +7,6 @@ to be swapped, a file gives the lower 8. Pillow cannot write 16-bit colour, so P
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageFile
 
-from clearer.images.reading import ImageError
+from clearer.images.reading import ImageError, opened_image
 
 LARGEST_PIXELS = 200_000_000
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if np.little_endian else "L"}
@@ -52,25 +51,10 @@ def read_photograph(path: Path) -> Photograph:
     """
     if path.is_dir():
         raise ImageError(f"{path}: is a folder; name the images in it")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what a decoder can mend is no news to the user
-            with path.open("rb") as file, PIL.Image.open(file) as image:  # of a path, Pillow maps turned TIFFs wrongly
-                if image.width * image.height > LARGEST_PIXELS:
-                    size = f"{image.width}×{image.height} pixels"
-                    raise ImageError(f"{path}: {size}, more than {LARGEST_PIXELS:,}; cut it into parts")
-                if image.mode in ("I", "F"):
-                    raise ImageError(f"{path}: 32 bits a channel; save it with 8 or 16 first")
-                return _decoded(image, path)
-    except (ImageError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except PIL.Image.DecompressionBombError:
-        raise ImageError(f"{path}: more than {LARGEST_PIXELS:,} pixels; cut it into parts") from None
-    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        detail = (str(error).splitlines() or ["no detail"])[0]
-        raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {detail})") from None
+    with opened_image(path, LARGEST_PIXELS, "; cut it into parts") as image:
+        if image.mode in ("I", "F"):
+            raise ImageError(f"{path}: 32 bits a channel; save it with 8 or 16 first")
+        return _decoded(image, path)
 
 
 def _decoded(image: PIL.ImageFile.ImageFile, path: Path) -> Photograph:
@@ -86,8 +70,7 @@ def _decoded(image: PIL.ImageFile.ImageFile, path: Path) -> Photograph:
             profile = b""  # it describes inks
         pixels = np.asarray(image.convert(_eight_bit_mode(image)))
     pixels = pixels.reshape(*pixels.shape[:2], -1)
-    count = 1 if pixels.shape[2] < 3 else 3
-    colour, alpha = pixels[..., :count], pixels[..., count:]
+    colour, alpha = np.split(pixels, [1 if pixels.shape[2] < 3 else 3], axis=2)
     if key is not None:
         alpha = ~(colour == key).all(-1, keepdims=True) * np.array(np.iinfo(colour.dtype).max, colour.dtype)
     return Photograph(colour, alpha if alpha.size else None, profile, _exif(image), frames)
@@ -131,8 +114,7 @@ def write_png(photograph: Photograph, file: BinaryIO) -> None:
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, photograph.bits, kind, 0, 0, 0))
     if photograph.profile:
         _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(photograph.profile))
-    if photograph.exif:
-        _chunk(file, b"eXIf", photograph.exif)
+    _chunk(file, b"eXIf", photograph.exif)
     packer = zlib.compressobj(6)
     for top in range(0, height, _ROWS):
         _chunk(file, b"IDAT", packer.compress(_filtered(photograph, top)))

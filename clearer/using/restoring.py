@@ -35,35 +35,52 @@ class Restoring:
 
     network: Network
     tile: int
-    self_ensemble: int = 1
-    device: str = "cpu"
+    self_ensemble: int
+    device: str
 
-    def restored(self, photograph: Photograph, name: str = "") -> Photograph:
-        """The photograph with its colours restored, rounded to its bit depth; all else is kept.
+    def restored(self, photograph: Photograph, name: str) -> tuple[Photograph, int]:
+        """The photograph with its colours restored and rounded to its bit depth, all else kept; how many tiles.
 
         Raises:
             ArithmeticError: a restored value is not finite.
         """
-        white = np.iinfo(photograph.colour.dtype).max
-        found = np.empty_like(photograph.colour)
+        white, found = np.iinfo(photograph.colour.dtype).max, np.empty_like(photograph.colour)
         count = len(tiles(found.shape[0], found.shape[1], self.tile))
         parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
         for done, (area, restored) in enumerate(parts, start=1):
             area.of(found)[...] = np.rint(restored.clip(0, 1) * white)
             if sys.stderr.isatty():
                 sys.stderr.write(f"\r{name}: tile {done} of {count}" + ("\r\033[K" if done == count else ""))
-        return replace(photograph, colour=found)
+        return replace(photograph, colour=found), count
+
+    def restore_file(self, path: Path, output: Path) -> str:
+        """Writes an image restored, whole or not at all; what was done, in a line."""
+        started = time.perf_counter()
+        photograph = read_photograph(path)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        restored, count = self.restored(photograph, path.name)
+        with written_whole(output) as temporary, temporary.open("wb") as file:
+            write_png(restored, file)
+        height, width, channels = photograph.colour.shape
+        said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
+        if channels > self.network.image_channels:
+            said.append("gray network: each channel by itself")
+        if channels < self.network.image_channels:
+            said.append("colour network: gray as three equal channels, averaged")
+        if photograph.frames > 1:
+            said.append(f"the first of {photograph.frames} frames")
+        return f"{path} → {output}: {', '.join(said)}, {time.perf_counter() - started:.1f} s"
 
 
 def restore_files(
     network: Path,
     images: Sequence[Path],
     folder: Path,
-    tile: int | None = None,
-    self_ensemble: int = 1,
-    device: str | None = None,
-    threads: int | None = None,
-    overwrite: bool = False,
+    tile: int | None,
+    self_ensemble: int,
+    device: str | None,
+    threads: int | None,
+    overwrite: bool,
 ) -> int:
     """Writes every image, restored, as a PNG of the same name into `folder`; the exit status.
 
@@ -75,22 +92,28 @@ def restore_files(
     """
     outputs = planned(images, folder, overwrite)
     trained, notes = read_network(network)
-    restoring = Restoring(trained, _tile(trained, tile), self_ensemble, _device(device))
+    smallest = 1 << len(trained.architecture.cells)
+    if tile is not None and tile < smallest:
+        raise RequestError(f"--tile {tile}: less than {smallest} pixels, the coarsest pixel of this network")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RequestError("--device cuda: PyTorch finds no CUDA device on this machine; use --device cpu")
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.allow_tf32 = False  # its rounding would show where tiles meet
     if threads is not None:
         torch.set_num_threads(threads)
     _map_large_blocks()
     print(_about(trained, notes))
-    failed = 0
+    restoring, failed = Restoring(trained, tile or default_tile(trained), self_ensemble, chosen), 0
     for path, output in outputs.items():
         try:
-            print(_restore_file(restoring, path, output), flush=True)
+            print(restoring.restore_file(path, output), flush=True)
         except (ImageError, ArithmeticError, OSError, MemoryError, RuntimeError) as error:
             print(f"python -m clearer restore: {_reason(error, path, output, restoring.tile)}", file=sys.stderr)
             failed += 1
     return 0 if not failed else 1 if failed < len(outputs) else 2
 
 
-def planned(images: Sequence[Path], folder: Path, overwrite: bool = False) -> dict[Path, Path]:
+def planned(images: Sequence[Path], folder: Path, overwrite: bool) -> dict[Path, Path]:
     """The file that each image will be written to.
 
     Raises:
@@ -102,7 +125,6 @@ def planned(images: Sequence[Path], folder: Path, overwrite: bool = False) -> di
         raise RequestError(f"--out {folder}: {existing} is a file; name a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise RequestError(f"--out {folder}: may not be written to; name a folder that may")
-    outputs: dict[Path, Path] = {}
     sources: dict[Path, Path] = {}
     inputs = {image.resolve() for image in images}
     for image in images:
@@ -114,28 +136,8 @@ def planned(images: Sequence[Path], folder: Path, overwrite: bool = False) -> di
             raise RequestError(f"--out {folder}: would replace {output}, an image to restore; name another folder")
         if output.exists() and not overwrite:
             raise RequestError(f"{output}: exists already; --overwrite replaces it")
-        outputs[image], sources[output] = output, image
-    return outputs
-
-
-def _restore_file(restoring: Restoring, path: Path, output: Path) -> str:
-    """What was done, in a line."""
-    started = time.perf_counter()
-    photograph = read_photograph(path)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    restored = restoring.restored(photograph, path.name)
-    with written_whole(output) as temporary, temporary.open("wb") as file:
-        write_png(restored, file)
-    height, width, channels = photograph.colour.shape
-    count = len(tiles(height, width, restoring.tile))
-    said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
-    if channels > restoring.network.image_channels:
-        said.append("gray network: each channel by itself")
-    if channels < restoring.network.image_channels:
-        said.append("colour network: gray as three equal channels, averaged")
-    if photograph.frames > 1:
-        said.append(f"the first of {photograph.frames} frames")
-    return f"{path} → {output}: {', '.join(said)}, {time.perf_counter() - started:.1f} s"
+        sources[output] = image
+    return {image: output for output, image in sources.items()}
 
 
 def _reason(error: Exception, path: Path, output: Path, tile: int) -> str:
@@ -148,20 +150,6 @@ def _reason(error: Exception, path: Path, output: Path, tile: int) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error):
         return f"{path}: not enough memory with --tile {tile}; give a smaller one"
     raise error
-
-
-def _tile(network: Network, tile: int | None) -> int:
-    smallest = 1 << len(network.architecture.cells)
-    if tile is not None and tile < smallest:
-        raise RequestError(f"--tile {tile}: less than {smallest} pixels, the coarsest pixel of this network")
-    return tile or default_tile(network)
-
-
-def _device(device: str | None) -> str:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RequestError("--device cuda: PyTorch finds no CUDA device on this machine; use --device cpu")
-    torch.backends.cudnn.allow_tf32 = False  # its rounding would show where tiles meet
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _map_large_blocks() -> None:
