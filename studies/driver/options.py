@@ -15,26 +15,11 @@ from clearer.presets import PRESETS
 from studies.driver.axes import Multiple
 
 
-def whole_number(text: str) -> int:
+def whole_number(text: str, least: int = 1) -> int:
     """The type of a flag that takes 1, 2, 3 …"""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {'above 0' if least else 'from 0 on'}")
     return int(text)
-
-
-def count(text: str) -> int:
-    """The type of a flag that takes 0, 1, 2 …"""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def budget(text: str) -> float:
-    """The type of a flag that takes a time, such as 90m or 2h; in seconds."""
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    if unit is None or len(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90m or 2h (s, m, h, d)")
-    return unit * seconds(text[:-1])
 
 
 def seconds(text: str) -> float:
@@ -45,17 +30,19 @@ def seconds(text: str) -> float:
     return found
 
 
+def _budget(text: str) -> float:
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    if unit is None or len(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90m or 2h (s, m, h, d)")
+    return unit * seconds(text[:-1])
+
+
 def share(text: str) -> float:
     """The type of a flag that takes a share of a GPU, or whole GPUs."""
     found = _number(text)
     if not (0 <= found <= 1 or found.is_integer()) or found < 0:
         raise argparse.ArgumentTypeError(f"{text} is neither a share of a GPU (0 to 1) nor whole GPUs")
     return found
-
-
-def width(text: str) -> int | None:
-    """The type of a flag that takes 1, 2, 3 … or auto."""
-    return None if text == "auto" else whole_number(text)
 
 
 def _number(text: str) -> float:
@@ -70,40 +57,29 @@ def _flag(default: Any, metavar: str | None, text: str, kind: Any = str, **more:
     return dataclasses.field(default=default, metadata=about)
 
 
+_PRESETS = "quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings"
+_PACK = (
+    "searches of one shape, and trainings of one architecture, that are computed as one network; auto (default) chooses"
+)
+_RANDOM = "random architectures beside the searches, with the same training (default: the preset's)"
+_SHARE = "a share of a GPU or whole GPUs for each trial (default 0: CPU)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How a study is run. `assigned` are the fields of `--set` with their values, `more` a study's own flags."""
 
-    address: str | None = _flag(
-        None, "auto|HOST:PORT|local", "a running Ray cluster; by default Ray is started on this machine"
-    )
-    preset: str = _flag(
-        "quick",
-        None,
-        "quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings",
-        choices=PRESETS,
-    )
+    address: str | None = _flag(None, "auto|HOST:PORT|local", "a running Ray cluster; by default Ray is started here")
+    preset: str = _flag("quick", None, _PRESETS, choices=PRESETS)
     data: str | None = _flag(None, "DIR|URI", "the folder, or s3://bucket/prefix, that holds bsds500/")
     storage: str = _flag("runs", "DIR|URI", "where results are kept (default: runs)")
     tracking_uri: str | None = _flag(None, "URI", "MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
     seeds: int = _flag(1, "N", "replicates of every trial (default 1)", whole_number)
-    concurrent: int | None = _flag(
-        None, "N", "trials at once at most (default: as many as the cluster holds)", whole_number
-    )
-    gpus_per_trial: float = _flag(0.0, "X", "a share of a GPU or whole GPUs for each trial (default 0: CPU)", share)
-    pack: int | None = _flag(
-        None,
-        "K|auto",
-        "searches of one shape that are computed as one network, and trainings of one architecture; "
-        "auto (default) chooses by shape and memory",
-        width,
-    )
-    random: int | None = _flag(
-        None, "N", "random architectures beside the searches, with the same training (default: the preset's)", count
-    )
-    budget: float | None = _flag(
-        None, "TIME", "start no trial after this time, as 90m or 2h; what has started is carried to its end", budget
-    )
+    concurrent: int | None = _flag(None, "N", "trials at once at most (default: what the cluster holds)", whole_number)
+    gpus_per_trial: float = _flag(0.0, "X", _SHARE, share)
+    pack: int | None = _flag(None, "K|auto", _PACK, lambda text: None if text == "auto" else whole_number(text))
+    random: int | None = _flag(None, "N", _RANDOM, lambda text: whole_number(text, 0))
+    budget: float | None = _flag(None, "TIME", "start no trial after this time, as 90m or 2h; what runs ends", _budget)
     dry_run: bool = _flag(
         False, None, "say what would run and what it would cost; compute nothing", action="store_true"
     )

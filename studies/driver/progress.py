@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -43,11 +42,8 @@ class Progress:
         self.console, self._clock = console, clock
         self._lines: dict[str, _Line] = {}
         self._phase, self._ended, self._wanted, self._failed = "", 0, 0, 0
-        self._live = (
-            Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
-            if console.is_terminal
-            else None
-        )
+        live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
+        self._live = live if console.is_terminal else None
         self._printed = clock()
 
     def __enter__(self) -> Progress:
@@ -55,9 +51,7 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -94,11 +88,8 @@ class Progress:
         line = self._lines.pop(key, None)
         self._ended, self._failed = self._ended + 1, self._failed + failed
         mark = "[red]failed[/]" if failed else "[green]done[/]"
-        self.console.print(
-            "  ".join([f"  {mark} {self._ended}/{self._wanted}", *([line.label] if line else []), escape(outcome)]),
-            highlight=False,
-            soft_wrap=True,
-        )
+        cells = [f"  {mark} {self._ended}/{self._wanted}", line.label if line else "", escape(outcome)]
+        self.console.print("  ".join(filter(None, cells)), highlight=False, soft_wrap=True)
 
     def _cells(self, line: _Line) -> list[str]:
         left = line.seconds_left
@@ -116,9 +107,8 @@ class Progress:
             table.add_column(heading)
         for line in list(self._lines.values()):
             label, stage, count, psnr, left = self._cells(line)
-            table.add_row(
-                label, stage, ProgressBar(max(line.iterations, 1), line.iteration, width=24), count, psnr, left
-            )
+            bar = ProgressBar(max(line.iterations, 1), line.iteration, width=24)
+            table.add_row(label, stage, bar, count, psnr, left)
         failed = f", {self._failed} failed" if self._failed else ""
         return Group(table, Text(f"{self._phase}: {self._ended} of {self._wanted} ended{failed}", style="dim"))
 

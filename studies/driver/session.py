@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -49,10 +48,8 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._opened.__exit__(kind, error, trace)
+    def __exit__(self, *raised: Any) -> None:
+        self._opened.__exit__(*raised)
 
     @property
     def is_local(self) -> bool:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import uuid
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,13 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from analysis.storage.compacted import compacted, read_files
-from analysis.storage.places import StorageError, join, names, open_storage, redacted, write_whole
+from analysis.storage.files import Files
+from analysis.storage.places import StorageError, redacted
 
 FORMAT = 1
 """The number of the store's form. Raised when an older version would misread what this one writes."""
 CURVES_BYTES = 2**26
+Row = dict[str, Any]
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -40,62 +41,8 @@ def storage_of(text: str) -> str:
     return text if "://" in text else str(Path(text).expanduser().absolute())
 
 
-class Store:
+class Store(Files):
     """The results below one storage: an absolute folder or a URI."""
-
-    def __init__(self, storage: str):
-        self.storage = storage
-        self.filesystem, self.root = open_storage(storage)
-        self.is_local = isinstance(self.filesystem, pafs.LocalFileSystem)
-
-    def path(self, *parts: str) -> str:
-        """The path of something in the store, for the file system."""
-        return join(self.root, *parts)
-
-    def check_writable(self) -> None:
-        """Writes a file, and removes it and what folders it needed.
-
-        Raises:
-            StorageError: that failed; names the storage and why.
-        """
-        probe = f"probe-{uuid.uuid4().hex}"
-        is_new = self.is_local and not Path(self.root).exists()
-        try:
-            self.write(probe, b"")
-            self.filesystem.delete_file(self.path(probe))
-            if is_new:
-                Path(self.root).rmdir()
-        except Exception as error:
-            detail = redacted(str(error)).splitlines()[0]
-            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
-
-    def write(self, name: str, data: bytes, is_durable: bool = True) -> None:
-        """Puts `data` under `name`; a reader sees all of it or what was there before, if `is_durable` also after a power cut."""
-        write_whole(self.filesystem, self.path(name), data, is_durable)
-
-    def read(self, name: str) -> bytes | None:
-        """What is under `name`, or None."""
-        try:
-            with self.filesystem.open_input_file(self.path(name)) as file:
-                return file.read()
-        except FileNotFoundError:
-            return None
-
-    def names(self, folder: str, suffix: str = "") -> list[str]:
-        """The finished files in a folder that end in `suffix`."""
-        return [name for name in names(self.filesystem, self.path(folder), suffix) if not name.endswith(".partial")]
-
-    def remove(self, name: str) -> None:
-        """Removes a file; another may have done so before."""
-        with contextlib.suppress(FileNotFoundError):
-            self.filesystem.delete_file(self.path(name))
-
-    def files(self, folder: str) -> list[str]:
-        """The names of all finished files below a folder, relative to it."""
-        root = self.path(folder)
-        found = self.filesystem.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
-        paths = [info.path for info in found if info.type is pafs.FileType.File]
-        return sorted(path.removeprefix(root).lstrip("/") for path in paths if not path.endswith(".partial"))
 
     # Stages
 
@@ -177,14 +124,12 @@ class Store:
         """The trials of a study that have ended."""
         return {name.removesuffix(".parquet") for name in self.names(f"studies/{study}/trials", ".parquet")}
 
-    def rows(
-        self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None
-    ) -> list[dict[str, Any]]:
+    def rows(self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None) -> list[Row]:
         """The rows, or some columns of them, of those of the trials that have ended."""
         table = read_files(self.filesystem, self.path("studies", study), "trials", trial_ids, columns)
         return [] if table is None else table.to_pylist()
 
-    def sampled_rows(self, columns: Collection[str], sample: int) -> list[dict[str, Any]]:
+    def sampled_rows(self, columns: Collection[str], sample: int) -> list[Row]:
         """Some columns of the rows of all studies: those of the compacted copies, and `sample` more of each study."""
         folders = [self.path("studies", study) for study in self.names("studies")]
         tables = [read_files(self.filesystem, folder, "trials", None, columns, sample) for folder in folders]

@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from analysis.storage.places import redacted
 from studies.store.store import Store
 from studies.tracking.content import NOTE_TAG, OWN_TAGS, PARENT_TAG, SENT_TAG, STUDY_TAG, TRIAL_TAG, Content, Point
 
-_PARAMS, _POINTS = 100, 1000  # what MLflow takes at once
+_POINTS = 1000  # MLflow takes so many at once, and 100 of all else
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     NOTE_TAG: "One run a study, one nested run a trial: a view of a clearer-studies store, which holds the truth.",
@@ -98,13 +98,17 @@ class Server:
         return run_id, outcome if changed else "unchanged"
 
     def _complete(self, run: Any, have: frozenset[Point], content: Content, parent: str | None, was_sent: bool) -> bool:
+        from mlflow.entities import Metric, Param, RunTag
+
         run_id, held = run.info.run_id, run.data.tags
         wanted = {**content.identity, **content.tags} | ({PARENT_TAG: parent} if parent else {})
         note = {} if NOTE_TAG in held else {NOTE_TAG: content.note}
+        params = [Param(*item) for item in sorted(content.params.items() - run.data.params.items())]
+        points = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(content.points - have)]
         changes = [
-            self._log_params(run_id, content.params.items() - run.data.params.items()),
-            self._log_points(run_id, content.points - have),
-            self._log_tags(run_id, (wanted | note).items() - held.items()),
+            self._log(run_id, "params", params),
+            self._log(run_id, "metrics", points, _POINTS),
+            self._log(run_id, "tags", [RunTag(*item) for item in sorted((wanted | note).items() - held.items())]),
             self._drop_tags(run_id, (OWN_TAGS & held.keys()) - wanted.keys()),
             self._send_files(run_id, content) if content.files_key and not was_sent else 0,
         ]
@@ -122,29 +126,11 @@ class Server:
             changes.append(1)
         return bool(sum(changes))
 
-    def _log_points(self, run_id: str, points: Iterable[Point]) -> int:
-        from mlflow.entities import Metric
-
-        metrics = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(points)]
-        for first in range(0, len(metrics), _POINTS):
-            self.client.log_batch(run_id, metrics=metrics[first : first + _POINTS])
-        return len(metrics)
-
-    def _log_params(self, run_id: str, items: Iterable[tuple[str, str]]) -> int:
-        from mlflow.entities import Param
-
-        params = [Param(name, text) for name, text in sorted(items)]
-        for first in range(0, len(params), _PARAMS):
-            self.client.log_batch(run_id, params=params[first : first + _PARAMS])
-        return len(params)
-
-    def _log_tags(self, run_id: str, items: Iterable[tuple[str, str]]) -> int:
-        from mlflow.entities import RunTag
-
-        tags = [RunTag(name, text) for name, text in sorted(items)]
-        if tags:
-            self.client.log_batch(run_id, tags=tags)
-        return len(tags)
+    def _log(self, run_id: str, kind: str, entities: Sequence[Any], most: int = 100) -> int:
+        """Sends metrics, params or tags, as many at once as MLflow takes; how many."""
+        for first in range(0, len(entities), most):
+            self.client.log_batch(run_id, **{kind: entities[first : first + most]})  # type: ignore[arg-type]
+        return len(entities)
 
     def _drop_tags(self, run_id: str, names: Iterable[str]) -> int:
         dropped = sorted(names)
@@ -190,17 +176,16 @@ class Server:
             artifacts = Path(uri.removeprefix("sqlite:///")).absolute().with_name("mlartifacts").as_uri()
         return self.client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
 
-    def _search(self, query: str) -> list[Any]:
-        found: list[Any] = []
+    def _search(self, query: str) -> Iterator[Any]:
         token = None
         while True:
-            page = self.client.search_runs(
+            found = self.client.search_runs(
                 [self._experiment], query, max_results=1000, order_by=["attributes.start_time"], page_token=token
             )
-            found += page
-            token = page.token
+            yield from found
+            token = found.token
             if not token:
-                return found
+                return
 
 
 def _mendable(run: Any, have: frozenset[Point], content: Content) -> bool:

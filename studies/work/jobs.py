@@ -21,8 +21,8 @@ from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet, check_unchanged
 from clearer.networks import Supernet
 from clearer.oneshot import oneshot_scores
-from clearer.packing import Member, shape
-from clearer.runs import Run
+from clearer.packing import shape
+from clearer.runs import Member, Run
 from clearer.search import Search as SearchRun
 from clearer.splits import learning_images, scored_images
 from clearer.timing import device_name

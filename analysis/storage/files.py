@@ -1,0 +1,72 @@
+"""The files below a storage, a folder or a URI: read, and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from analysis.storage.places import StorageError, join, names, open_storage, redacted, write_whole
+
+UNFINISHED = ".partial"
+"""How the names of files end that a writer has not finished."""
+
+
+class Files:
+    """The files below a folder or a URI, by their names relative to it."""
+
+    def __init__(self, storage: str | Path):
+        self.storage = str(storage)
+        self.filesystem, self.root = open_storage(storage)
+        self.is_local = isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    def path(self, *parts: str) -> str:
+        """The path of something below the storage, for the file system."""
+        return join(self.root, *parts)
+
+    def read(self, name: str) -> bytes | None:
+        """What is under `name`, or None."""
+        try:
+            with self.filesystem.open_input_file(self.path(name)) as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes, is_durable: bool = True) -> None:
+        """Puts `data` under `name`; a reader sees all of it or what was there before, if `is_durable` also after a power cut."""
+        write_whole(self.filesystem, self.path(name), data, is_durable)
+
+    def remove(self, name: str) -> None:
+        """Removes a file; another may have done so before."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.delete_file(self.path(name))
+
+    def names(self, folder: str, suffix: str = "") -> list[str]:
+        """The finished files in a folder that end in `suffix`."""
+        return [name for name in names(self.filesystem, self.path(folder), suffix) if not name.endswith(UNFINISHED)]
+
+    def files(self, folder: str) -> list[str]:
+        """The names of all finished files below a folder, relative to it."""
+        root = self.path(folder)
+        found = self.filesystem.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
+        paths = [info.path for info in found if info.type is pafs.FileType.File]
+        return sorted(path.removeprefix(root).lstrip("/") for path in paths if not path.endswith(UNFINISHED))
+
+    def check_writable(self) -> None:
+        """Writes a file, and removes it and what folders it needed.
+
+        Raises:
+            StorageError: that failed; names the storage and why.
+        """
+        probe = f"probe-{uuid.uuid4().hex}"
+        is_new = self.is_local and not Path(self.root).exists()
+        try:
+            self.write(probe, b"")
+            self.filesystem.delete_file(self.path(probe))
+            if is_new:
+                Path(self.root).rmdir()
+        except Exception as error:
+            detail = redacted(str(error)).splitlines()[0]
+            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
