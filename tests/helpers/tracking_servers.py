@@ -15,7 +15,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import ViewType
 
-from studies.tracking import sync
+from studies.__main__ import main
 
 PARENT = "mlflow.parentRunId"
 
@@ -112,6 +112,6 @@ def _files(client: mlflow.MlflowClient, run_id: str, folder: str | None = None) 
 
 
 def synced(storage: Path, uri: str) -> dict[str, Any]:
-    """What a server shows after `python -m studies.tracking.sync`."""
-    assert sync.main([str(storage), "lambda_pareto", "--tracking-uri", uri]) == 0
+    """What a server shows after `python -m studies sync`."""
+    assert main(["sync", str(storage), "lambda_pareto", "--tracking-uri", uri]) == 0
     return contents(uri)

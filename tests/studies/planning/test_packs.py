@@ -19,7 +19,7 @@ from clearer.packing import full_width
 from clearer.presets import PROXY, QUICK
 from clearer.search import Search
 from studies.planning.packs import CPU_BYTES, WIDEST, Packing, packs
-from studies.planning.probe import step_bytes
+from clearer.probe import step_bytes
 from studies.store.store import Store
 from studies.work import learning, stages
 from studies.work.jobs import Failure, Job, Pack

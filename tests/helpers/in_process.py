@@ -1,0 +1,107 @@
+"""A cluster without Ray: packs are computed one after another in a thread of the test's process, by the real code."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from studies.driver.options import Options
+from studies.driver.session import Session
+from studies.nodes.exchange import Exchange
+from studies.work import stages
+from studies.work.jobs import Ended, Event, Pack, Started, failure_of
+from studies.work.learning import compute_pack
+from studies.work.stages import Place
+from studies.work.trials import Trial
+
+Compute = Callable[[Pack, Place], Iterator[list[Event]]]
+
+
+class InProcess:
+    """What a study asks of `studies.nodes.scheduling.Cluster`; `packs` are those that were computed, in order."""
+
+    def __init__(self, slots: int = 2, compute: Compute = compute_pack, host: str = "here"):
+        self._slots, self._compute, self._host = slots, compute, host
+        self.packs: list[Pack] = []
+        self.warmed = 0
+
+    def slots(self, threads: int) -> int:
+        """As many as were said."""
+        return self._slots
+
+    def nodes(self) -> list[dict[str, float]]:
+        """One node."""
+        return [{"CPU": float(self._slots)}]
+
+    def check_request(self, threads: int) -> None:
+        """Holds anything."""
+
+    def warm_timing(self) -> None:
+        """Counts how often it was asked."""
+        self.warmed += 1
+
+    def timing_host(self) -> str:
+        """The name that was given."""
+        return self._host
+
+    @contextmanager
+    def workers(self, place: Place) -> Iterator[Exchange]:
+        """One worker, in a thread."""
+        exchange = Exchange()
+        thread = threading.Thread(target=self._work, args=(exchange, place))
+        thread.start()
+        try:
+            yield exchange
+        finally:
+            exchange.close()
+            thread.join()
+
+    def _work(self, exchange: Exchange, place: Place) -> None:
+        while not exchange.is_closed:
+            pack = exchange.next_pack()
+            if pack is None:
+                time.sleep(0.001)
+                continue
+            self.packs.append(pack)
+            exchange.tell(Started(pack))
+            try:
+                for events in self._compute(pack, place):
+                    for event in events:
+                        exchange.tell(event)
+            except Exception as error:
+                exchange.tell(error)
+                return
+
+    def time_networks(self, timed: Sequence[tuple[Trial, str]], place: Place) -> Iterator[str]:
+        """Times each network here."""
+        for trial, architecture in timed:
+            c = trial.configuration
+            try:
+                yield stages.compute_time(c, architecture, trial.data, trial.train_key(architecture), place)
+            except Exception as error:
+                yield f"error: {failure_of(error).reason}"
+
+
+def nothing_computed(pack: Pack, place: Place) -> Iterator[list[Event]]:
+    """Tells that every job has ended, and computes none."""
+    yield [Ended(job.key) for job in pack.jobs]
+
+
+def session_of(storage: Path, cluster: InProcess | None = None, **options: Any) -> Session:
+    """A session over a folder on an in-process cluster; what it prints is in `said(session)`."""
+    console = Console(file=io.StringIO(), width=200, highlight=False)
+    session = Session(Options(storage=str(storage), **{"tracking_uri": "none", **options}), console)
+    session.cluster = cluster or InProcess()  # type: ignore[assignment]
+    return session
+
+
+def said(session: Session) -> str:
+    """What a session has printed."""
+    return session.console.file.getvalue()  # type: ignore[attr-defined]

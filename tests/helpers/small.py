@@ -1,0 +1,47 @@
+"""The smallest trials, their jobs, and rows as a study would leave them: for tests that need no study of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clearer.architecture import Architecture
+from clearer.configuration import Configuration
+from clearer.presets import QUICK
+from studies.store.rows import architecture_columns, configuration_columns, curve_table, row_table
+from studies.store.store import Store
+from studies.work import keys
+from studies.work.jobs import Search, Train
+from studies.work.keys import Fingerprints
+
+SMALL = Configuration(
+    **{
+        **QUICK, "channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2,
+        "search_iterations": 8, "warmup_iterations": 2, "train_iterations": 8, "test_limit": 1, "reference_images": 1,
+    }
+)  # fmt: skip
+"""A search or a training of it takes a tenth of a second."""
+NO_DATA = Fingerprints("w", "a", "t")
+"""Of images that nobody reads."""
+
+
+def search_of(c: Configuration, data: Fingerprints = NO_DATA) -> Search:
+    """The search of a configuration."""
+    return Search(keys.search_key(c, data), c, data)
+
+
+def train_of(c: Configuration, architecture: str, data: Fingerprints = NO_DATA) -> Train:
+    """The training and the test of an architecture under a configuration."""
+    key = keys.train_key(c, architecture, data)
+    return Train(key, c, data, architecture, ((keys.tested_key(c, key, data), c),))
+
+
+def put_row(
+    store: Store, study: str, c: Configuration, curve: Sequence[dict[str, Any]] = (), found: str = "", **values: Any
+) -> None:
+    """Writes the row and the curve of a trial that has ended, of the architecture `found`."""
+    row = configuration_columns(c) | {"study": study, "trial_id": c.trial_id, "replicate_id": c.replicate_id}
+    row |= {"status": "finished"} | (architecture_columns(c, Architecture.parse(found)) if found else {})
+    if not found:
+        row["architecture"] = None
+    store.end_trial(study, c.trial_id, row_table(row | values), curve_table(curve, c.trial_id))
