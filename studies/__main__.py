@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,44 +16,50 @@ from studies.nodes.connection import ClusterError
 from studies.store.store import Store, storage_of
 from studies.store.study_file import read_study
 
+_FLAGS: dict[str, dict[str, Any]] = {
+    "storage": {"metavar": "STORAGE", "help": "the folder or URI of the store"},
+    "study": {"metavar": "STUDY", "nargs": "?", "help": "the name of a study (sync: default all in the store)"},
+    "--address": {"metavar": "auto|HOST:PORT", "default": "auto", "help": "the cluster (default: auto)"},
+    "--storage": {"metavar": "DIR|URI", "default": "runs", "help": "where results are kept (default: runs)"},
+    "--data": {"metavar": "DIR|URI", "help": "the folder, or s3://bucket/prefix, that holds the datasets"},
+    "--gpus-per-trial": {"metavar": "X", "type": share, "default": 0.0, "help": "as the study's (default 0: CPU)"},
+    "--tracking-uri": {"metavar": "URI", "help": "MLflow (default: sqlite:///STORAGE/mlflow.db)"},
+    "--delete": {"action": "store_true", "help": "delete it; without, nothing is changed"},
+    "--gpu": {"action": "store_true", "help": "time on this machine's GPU (default: CPU)"},
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the exit status: 0 done, 1 something was left, 2 a mistake in the request."""
     parser = OneLineParser(prog="python -m studies", description="Maintenance of stores and clusters.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
-    for add in (_add_gc, _add_sync, _add_retime, _add_preflight):
-        add(commands)
+    for command, flags in (
+        (gc, "storage --data --delete"),
+        (sync, "storage study --tracking-uri"),
+        (retime, "storage study --data --gpu"),
+        (preflight, "--address --storage --data --gpus-per-trial --tracking-uri"),
+    ):
+        added = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        for flag in flags.split():
+            added.add_argument(flag, **_FLAGS[flag])
+        added.set_defaults(command=command)
     options = parser.parse_args(arguments)
     try:
-        return options.run(options)
+        return options.command(options)
     except (StorageError, ImageError, ClusterError, OSError, ValueError) as error:
-        print(f"{parser.prog} {options.command}: {redacted(str(error))}", file=sys.stderr)
+        print(f"{parser.prog} {options.command.__name__}: {redacted(str(error))}", file=sys.stderr)
         return 2
 
 
-def _add_gc(commands: Any) -> None:
-    gc = commands.add_parser("gc", help="say what no study needs any more, or delete it")
-    _add_storage(gc)
-    gc.add_argument("--data", metavar="DIR", type=Path, help="the data folder of the store's studies")
-    gc.add_argument("--delete", action="store_true", help="delete it; without, nothing is changed")
-    gc.set_defaults(run=_gc)
-
-
-def _gc(o: argparse.Namespace) -> int:
+def gc(o: argparse.Namespace) -> int:
+    """Says what no study needs any more, or deletes it."""
     from studies.planning.collect import collect
 
     return 1 if collect(Store(storage_of(o.storage)), o.data, o.delete) else 0
 
 
-def _add_sync(commands: Any) -> None:
-    sync = commands.add_parser("sync", help="bring MLflow up to date from a store")
-    _add_storage(sync)
-    sync.add_argument("study", metavar="STUDY", nargs="?", help="the name of a study (default: all in the store)")
-    sync.add_argument("--tracking-uri", metavar="URI", help="MLflow (default: sqlite:///STORAGE/mlflow.db)")
-    sync.set_defaults(run=_sync)
-
-
-def _sync(o: argparse.Namespace) -> int:
+def sync(o: argparse.Namespace) -> int:
+    """Brings MLflow up to date from a store."""
     from studies.tracking.live import sync_study
     from studies.tracking.server import default_uri, one_line
 
@@ -78,37 +83,22 @@ def _sync(o: argparse.Namespace) -> int:
     return 0
 
 
-def _add_retime(commands: Any) -> None:
-    retime = commands.add_parser("retime", help="time a study's networks on this machine, without training")
-    _add_storage(retime)
-    retime.add_argument("study", metavar="STUDY", help="the name of the study, such as lambda_pareto")
-    _add_data(retime)
-    retime.add_argument("--gpu", action="store_true", help="time on this machine's GPU (default: CPU)")
-    retime.set_defaults(run=_retime)
-
-
-def _retime(o: argparse.Namespace) -> int:
+def retime(o: argparse.Namespace) -> int:
+    """Times a study's networks on this machine, without training."""
     import torch
 
-    from studies.driver.retime import retime
+    from studies.driver import retime
 
+    if o.study is None:
+        raise ValueError("name a study of the store, such as lambda_pareto")
     if o.gpu and not torch.cuda.is_available():
         raise ValueError("--gpu: torch finds no CUDA device on this machine")
-    return 1 if retime(Store(storage_of(o.storage)), o.study, o.data, o.gpu, Console(highlight=False)) else 0
+    left = retime.retime(Store(storage_of(o.storage)), o.study, o.data, o.gpu, Console(highlight=False))
+    return 1 if left else 0
 
 
-def _add_preflight(commands: Any) -> None:
-    asked = commands.add_parser("preflight", help="ask every node of a cluster whether a study would run there")
-    text = "the cluster (default: auto)"
-    asked.add_argument("--address", default="auto", metavar="auto|HOST:PORT", help=text)
-    asked.add_argument("--storage", default="runs", metavar="DIR|URI", help="where results are kept (default: runs)")
-    _add_data(asked)
-    asked.add_argument("--gpus-per-trial", type=share, default=0.0, metavar="X", help="as the study's (default 0: CPU)")
-    asked.add_argument("--tracking-uri", metavar="URI", help="MLflow's server")
-    asked.set_defaults(run=_preflight)
-
-
-def _preflight(o: argparse.Namespace) -> int:
+def preflight(o: argparse.Namespace) -> int:
+    """Asks every node of a cluster whether a study would run there."""
     from studies.nodes.preflight import preflight
     from studies.work.remote_images import data_place
     from studies.work.stages import Place
@@ -116,14 +106,6 @@ def _preflight(o: argparse.Namespace) -> int:
     place = Place(storage_of(o.storage), data_place(o.data), o.gpus_per_trial)
     preflight(place, o.address, o.tracking_uri, Console(highlight=False))
     return 0
-
-
-def _add_storage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("storage", metavar="STORAGE", help="the folder or URI of the store")
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="DIR|URI", help="the folder, or s3://bucket/prefix, that holds the datasets")
 
 
 if __name__ == "__main__":

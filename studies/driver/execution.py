@@ -24,7 +24,7 @@ from studies.store.claims import POLL_SECONDS, Claims, timing_name
 from studies.store.rows import configuration_columns, curve_table, row_table
 from studies.store.store import Store, as_parquet
 from studies.tracking.content import UnderWay
-from studies.work.jobs import Ended, Job, Pack, Progressed, Started
+from studies.work.jobs import Ended, Job, Progressed, Started
 from studies.work.learning import load_curve
 from studies.work.trials import Ending, Trial, mean, trial_row
 
@@ -43,18 +43,12 @@ class Tasks:
         self.all: dict[str, Task] = {}
         self._unclaimed: dict[str, Task] = {}
         self._asked, self._said = 0.0, False
-        self._packs: list[Pack] = []
         self._widths: Mapping[str, int] = {}
 
     @property
     def open(self) -> list[Task]:
         """Those that have not ended."""
         return [task for task in self.all.values() if not task.has_ended]
-
-    @property
-    def packs_left(self) -> int:
-        """How many packs have a job that has not ended."""
-        return sum(not all(self.all[job.key].has_ended for job in pack.jobs) for pack in self._packs)
 
     def add(self, name: str, tasks: Mapping[str, Task], widths: Mapping[str, int]) -> bool:
         """Takes up those that are not on their way and have not failed; whether there are any."""
@@ -117,9 +111,7 @@ class Tasks:
                 yield self._end(task, f"{text_of(task)}  {self._outcome(task.job)}  by another study")
             else:
                 missing.append(task.job)
-        new = packs(missing, self._widths)
-        self._packs += new
-        self.exchange.submit(new)
+        self.exchange.submit(packs(missing, self._widths))
 
     def _say_waiting(self, jobs: Sequence[Job]) -> None:
         count = "1 stage is" if len(jobs) == 1 else f"{len(jobs)} stages are"
@@ -177,18 +169,13 @@ class Execution:
         session.under_way = lambda: ()
 
     def _learn(self, tasks: Tasks) -> None:
-        slots, is_warm = self.session.slots([t.configuration for t in self.trials]), False
         name = "searches, references, trainings"
         while self._add(tasks, name):
             for task in tasks.ends():
                 if task.failure is not None and task.job.is_a_trial_s:
                     self._fail(task)
-                waited_for = any(other.job.others_wait for other in tasks.open)
-                if task.job.others_wait and not waited_for:
+                if task.job.others_wait and not any(other.job.others_wait for other in tasks.open):
                     self._add(tasks, "trainings")
-                if not is_warm and not waited_for and tasks.packs_left < slots:
-                    self.session.cluster.warm_timing()
-                    is_warm = True
             name = "trainings"
 
     def _add(self, tasks: Tasks, name: str) -> bool:

@@ -136,15 +136,6 @@ class Cluster:
         """The name of the machine on which `time_networks` measures."""
         return self._timing_node()["NodeManagerHostname"]
 
-    def warm_timing(self) -> None:
-        """Starts the process that will take times while a slot is idle: it need not be waited for then."""
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        if not self.gpus_per_trial:
-            strategy = NodeAffinitySchedulingStrategy(self._timing_node()["NodeID"], soft=False)
-            ray.remote(_nothing).options(scheduling_strategy=strategy).remote()
-
     def _timing_node(self) -> dict[str, Any]:
         import ray
 
@@ -167,10 +158,6 @@ def _scratch(place: Place) -> Path:
     if below is not None:
         below.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
-
-
-def _nothing() -> None:
-    """What a process runs that is to have imported this module; Ray keeps it for the next task."""
 
 
 def _time_networks(timed: list[Timed], place: Place) -> Iterator[str]:

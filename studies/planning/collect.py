@@ -131,7 +131,7 @@ def free(store: Store, find: Find) -> None:
         store.remove(find.path)
 
 
-def collect(store: Store, data: Path | None, delete: bool) -> int:
+def collect(store: Store, data: str | None, delete: bool) -> int:
     """Prints what no study needs, and frees it if asked to; how much of it could not be freed.
 
     Raises:
@@ -139,10 +139,11 @@ def collect(store: Store, data: Path | None, delete: bool) -> int:
     """
     if not store.names("studies") and not store.names("stages"):
         raise StorageError(f"{redacted(store.storage)}: holds no studies; name a folder or URI that was a --storage")
-    if data is not None and not data.is_dir():
+    folder = None if data is None else Path(data)
+    if folder is not None and not folder.is_dir():
         raise StorageError(f"--data {data}: no such folder")
     with Claims(store) as claims:
-        survey = Survey(store, data, claims)
+        survey = Survey(store, folder, claims)
         if delete and survey.is_idle and claims.survey()[0]:
             raise StorageError("a study has begun on this store meanwhile: nothing was freed; run the command again")
         return _report(store, survey, delete)
