@@ -18,6 +18,7 @@ SMALL = Configuration(
     **{
         **QUICK, "channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2,
         "search_iterations": 8, "warmup_iterations": 2, "train_iterations": 8, "test_limit": 1, "reference_images": 1,
+        "time_series": 1, "time_calls": 1,
     }
 )  # fmt: skip
 """A search or a training of it takes a tenth of a second."""

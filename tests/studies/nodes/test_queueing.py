@@ -82,6 +82,15 @@ def test_each_job_ends_once_however_often_its_pack_is_started_again() -> None:
     assert tune.heard() == [Ended(JOBS[0].key), Started(PACK), Ended(JOBS[1].key)]
 
 
+def test_a_training_that_is_asked_for_another_test_ends_again() -> None:
+    tune = Tune()
+    tune.has(Ended(JOBS[0].key))
+    tune.trial.trial_id = "2"
+    tune.starts()
+    tune.has(Ended(JOBS[0].key))
+    assert tune.heard() == [Ended(JOBS[0].key), Started(PACK), Ended(JOBS[0].key)]
+
+
 def test_a_pack_that_gets_further_may_lose_its_workers_any_number_of_times() -> None:
     tune = Tune()
     failures = tune.trial.run_metadata

@@ -130,7 +130,8 @@ def test_a_key_of_the_plan_is_the_key_of_the_stage(store: Store) -> None:
         assert found["test"] == trial.tested_key(train)
         assert found["reference"] == trial.reference_key
         assert found.get("search") == trial.search_key
-    times = [plan.keys(given, lambda threads: name)["time"] for name in ("a device", "another", "a device")]
+    devices = (lambda threads: "a device", lambda threads: "another", lambda threads: "a device")
+    times = [plan.keys(given, device)["time"] for device in devices]
     assert times[0] == times[2] != times[1]
     assert plan.keys(given)["time"] not in times, "without a device no time is known to be there"
 
