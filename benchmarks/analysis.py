@@ -2,8 +2,9 @@
 
     python -m benchmarks.analysis [--rows 100,1000,10000] [--repeats 5]
 
-Seconds of wall time, the smallest and the largest of the repeats. Rows are of a frame with 40 other columns; their figures are
-of two or three columns, scattered around a front that a tenth of them is on or near. Ten rows make a configuration.
+Seconds of wall time, the smallest and the largest of the repeats. Rows are of a frame with 40 other
+columns; their figures are of two or three columns, scattered around a front that a tenth of them is
+on or near. Ten rows make a configuration.
 """
 
 from __future__ import annotations
@@ -72,9 +73,8 @@ def main() -> None:
     parser.add_argument("--rows", default="100,1000,10000", help="row counts, with commas")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; moocore {metadata.version('moocore')}"
-    )
+    cores = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    print(f"{cores}, load {os.getloadavg()[0]:.1f}; moocore {metadata.version('moocore')}")
     print("| question | columns | rows | s | to |\n| --- | --- | --- | --- | --- |")
     for count in map(int, options.rows.split(",")):
         frame = rows(count, np.random.default_rng(0))

@@ -1,12 +1,15 @@
-"""How fast batches of crops are made: `clearer.crops` against the authors' way (`benchmarks.plain`), alternating in one run.
+"""How fast batches of crops are made: `clearer.crops` against the authors' way (`benchmarks.plain`), in turns.
 
-    python -m benchmarks.data_path [--patch 64] [--batch 32] [--pack 1] [--channels 1] [--device cpu] [--repeats 15] [--out FILE]
+    python -m benchmarks.data_path [--patch 64] [--batch 32] [--pack 1] [--channels 1] [--device cpu]
+        [--repeats 15] [--out FILE]
 
-One thread, the embedded training images, σ and protocol of the defaults. The baseline is a data loader of single crops, `rebuilt`
-for every batch, as the authors have it in an α step, or `kept` until its images are used up. A pack of K has K seeds. Every repeat
-measures all candidates one after another, for about `--milliseconds` each: samples (of one member) per second of CPU time
-(`time.process_time`), which a busy neighbour disturbs less than wall time; of wall time where the device is no CPU, with the copy
-to it. Ratios are to the baselines of the same repeat: median, smallest and largest.
+One thread, the embedded training images, σ and protocol of the defaults. The baseline is a data
+loader of single crops, `rebuilt` for every batch, as the authors have it in an α step, or `kept`
+until its images are used up. A pack of K has K seeds. Every repeat measures all candidates one
+after another, for about `--milliseconds` each: samples (of one member) per second of CPU time
+(`time.process_time`), which a busy neighbour disturbs less than wall time; of wall time where the
+device is no CPU, with the copy to it. Ratios are to the baselines of the same repeat: median,
+smallest and largest.
 """
 
 from __future__ import annotations

@@ -1,11 +1,15 @@
-"""How long whole iterations take on a GPU: replayed graphs against eager steps, packs against one after another and against streams.
+"""How long whole iterations take on a GPU: graphs against eager steps, packs against one after another and streams.
 
-    python -m benchmarks.device_steps [--device cuda] [--scale paper] [--precision fp32,bf16] [--pack 16] [--repeats 9] [--out FILE]
+    python -m benchmarks.device_steps [--device cuda] [--scale paper] [--precision fp32,bf16] [--pack 16]
+        [--repeats 9] [--out FILE]
 
-Wall time, synchronised, of blocks of iterations that alternate within one run, each with its own batches; milliseconds an iteration: median, smallest,
-largest. An iteration of a search is an α step and a weights step, one of a training is a step of the all-fusion network with every other column parallel.
+Wall time, synchronised, of blocks of iterations that alternate within one run, each with its own
+batches; milliseconds an iteration: median, smallest, largest. An iteration of a search is an α step
+and a weights step, one of a training is a step of the all-fusion network with every other column
+parallel.
 
-    search, training               this project's, as graphs where capturing works (else the reason is printed), and eager
+    search, training               this project's, eager, and as graphs where capturing works (else the
+                                   reason is printed)
     K in a pack                    K searches at the proxy preset's size as one network, grouped convolutions
     K one after another, eager     the same K, each eager
     K streams                      the same K, each a graph of its own on a stream of its own
@@ -27,10 +31,10 @@ from benchmarks.search_step import SCALES, configured
 from clearer import graphs
 from clearer.configuration import Configuration
 from clearer.images.sets import load_split
+from clearer.probe import half_fusion
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.training import Training
-from clearer.probe import half_fusion
 
 BLOCK = 10
 Block = Callable[[], None]
@@ -93,11 +97,8 @@ def candidates(scale: str, precisions: Sequence[str], width: int, device: str) -
         members = [small.with_values(seed=seed) for seed in range(width)]
         about = f"search, proxy, {precision}, K = {width}"
         yield f"{about} in a pack", width, block([captured(started("search", members, device))])
-        yield (
-            f"{about} one after another, eager",
-            width,
-            block([eager(started("search", [m], device)) for m in members]),
-        )
+        alone = [eager(started("search", [member], device)) for member in members]
+        yield f"{about} one after another, eager", width, block(alone)
         runs = [captured(started("search", [member], device)) for member in members]
         yield f"{about} one after another", width, block(runs)
         if device == "cuda":
@@ -137,9 +138,8 @@ def main() -> None:
     rows = measure({name: (members, run) for name, members, run in wanted}, options.repeats, options.device)
     print("| candidate | ms an iteration | min … max | a member |\n| --- | --- | --- | --- |")
     for row in rows:
-        print(
-            f"| {row['candidate']} | {row['ms']:.3g} | {row['ms_min']:.3g} … {row['ms_max']:.3g} | {row['ms'] / row['members']:.3g} |"
-        )
+        spread = f"{row['ms_min']:.3g} … {row['ms_max']:.3g}"
+        print(f"| {row['candidate']} | {row['ms']:.3g} | {spread} | {row['ms'] / row['members']:.3g} |")
     print(f"wall time; {about(options.repeats, options.device)}")
     write(options.out, vars(options), rows)
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of speed share: candidates alternate within one run, and ratios are to the baseline of the same repeat."""
+"""What the benchmarks of speed share: candidates take turns within one run, ratios are within one repeat."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def operations(run: Callable[[], Any]) -> int:
 
 
 def summary(base: Sequence[float], own: Sequence[float]) -> dict[str, float]:
-    """Of the seconds of repeats: the median, the smallest, the largest, and the same of how many times as fast as the baseline."""
+    """Median, smallest and largest of the seconds of repeats, and of how many times as fast as the baseline."""
     ratios = [b / o for b, o in zip(base, own, strict=True)]
     return {
         "cpu_seconds": statistics.median(own),
@@ -89,7 +89,12 @@ def alternated(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> lis
 def figures(row: Mapping[str, Any]) -> str:
     """The figures of a row, as the cells of a Markdown table: CPU ms, min … max, times as fast, min … max."""
     low, middle, high = (1e3 * row[name] for name in ("cpu_seconds_min", "cpu_seconds", "cpu_seconds_max"))
-    return f"{middle:.3g} | {low:.3g} … {high:.3g} | {row['ratio']:.2f} | {row['ratio_min']:.2f} … {row['ratio_max']:.2f} |"
+    return f"{middle:.3g} | {low:.3g} … {high:.3g} | {ratios(row)} |"
+
+
+def ratios(row: Mapping[str, Any]) -> str:
+    """Two cells: the ratio to the baseline, and its smallest and largest."""
+    return f"{row['ratio']:.2f} | {row['ratio_min']:.2f} … {row['ratio_max']:.2f}"
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -110,12 +115,11 @@ def hardware(device: str = "cpu") -> dict[str, Any]:
 
 
 def about(repeats: int, device: str = "cpu") -> str:
-    """The same in one line, for people."""
+    """What the figures were measured on in one line, for people."""
     found = hardware(device)
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return (
-        f"medians of {repeats} repeats, candidates alternating; load {found['load']}; {found['hardware']}; {versions}"
-    )
+    how = f"medians of {repeats} repeats, candidates alternating"
+    return f"{how}; load {found['load']}; {found['hardware']}; {versions}"
 
 
 def write(path: Path | None, options: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

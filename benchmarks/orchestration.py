@@ -2,9 +2,11 @@
 
     python -m benchmarks.orchestration [--seconds 60] [--trials 8] [--pack 1] [--out FILE]
 
-Searches at the proxy preset's size (C = 8, 8 crops of 32×32) whose number of iterations makes each take about `--seconds`, on as many slots as
-the machine has cores, with checkpoints, curves, results and MLflow as in any study. Nothing is extrapolated: with `--seconds 15` each takes that, and
-costs weigh four times as much. Slot time is the number of slots times the wall time from the call that starts the searches, on a Ray that runs, to its return:
+Searches at the proxy preset's size (C = 8, 8 crops of 32×32) whose number of iterations makes each
+take about `--seconds`, on as many slots as the machine has cores, with checkpoints, curves, results
+and MLflow as in any study. Nothing is extrapolated: with `--seconds 15` each takes that, and costs
+weigh four times as much. Slot time is the number of slots times the wall time from the call that
+starts the searches, on a Ray that runs, to its return:
 
     start          until a slot's first pack has begun: its process, its imports, Tune
     steps          α steps and weights steps, with their batches

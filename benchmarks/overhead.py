@@ -1,13 +1,16 @@
-"""What a study costs beside its trials' compute: the λ study's command on a cluster of several nodes, with trials of a minute.
+"""What a study costs beside its trials' compute: the λ study's command on several nodes, with trials of a minute.
 
     python -m benchmarks.overhead [--trials 50] [--seconds 60] [--nodes 2] [--out FILE]
 
-`cluster/local.py` brings up nodes of one CPU on this machine; `studies/lambda_pareto.py` runs on them with five λ1, as many seeds as `--trials` ask for, and
-searches of the quick preset that are so long that such a trial takes about `--seconds` by itself: four fifths for the search, one for the training. With each seed the two
-ends of the space are trained, too. Each trial is a job of its own (`--pack 1`), with checkpoints, tests, testing times, references, MLflow and report as in any study.
+`cluster/local.py` brings up nodes of one CPU on this machine; `studies/lambda_pareto.py` runs on
+them with five λ1, as many seeds as `--trials` ask for, and searches of the quick preset that are so
+long that such a trial takes about `--seconds` by itself: four fifths for the search, one for the
+training. With each seed the two ends of the space are trained, too. Each trial is a job of its own
+(`--pack 1`), with checkpoints, tests, testing times, references, MLflow and report as in any study.
 
-The overhead is the wall time of the command, from its start to its end, over the compute of its stages divided by the slots. Compute is what the
-stages' results say that they took where they ran; two trials that found the same architecture with the same seed share its training.
+The overhead is the wall time of the command, from its start to its end, over the compute of its
+stages divided by the slots. Compute is what the stages' results say that they took where they ran;
+two trials that found the same architecture with the same seed share its training.
 """
 
 from __future__ import annotations
@@ -33,11 +36,11 @@ import analysis
 from benchmarks.measuring import hardware, write
 from clearer.configuration import Configuration
 from clearer.presets import QUICK
+from clearer.probe import half_fusion
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.splits import learning_images
 from clearer.training import Training
-from clearer.probe import half_fusion
 
 ROOT = Path(__file__).resolve().parent.parent
 LAMBDA1 = (0.0, 0.001, 0.01, 0.05, 0.1)
@@ -73,10 +76,8 @@ def settings(seconds: float, trials: int) -> list[str]:
     search = SEARCH_SHARE * seconds / seconds_of(Search([c], *sets))
     training = (1 - SEARCH_SHARE) * seconds / seconds_of(Training([c], half_fusion(c.columns_by_cell), *sets))
     seeds = ",".join(map(str, range(trials // len(LAMBDA1))))
-    return [
-        f"lambda1={','.join(map(str, LAMBDA1))}", "lambda2=0", f"seed={seeds}",
-        f"search_iterations={round(search)}", "warmup_iterations=0", f"train_iterations={round(training)}",
-    ]  # fmt: skip
+    grid = [f"lambda1={','.join(map(str, LAMBDA1))}", "lambda2=0", f"seed={seeds}"]
+    return [*grid, f"search_iterations={round(search)}", "warmup_iterations=0", f"train_iterations={round(training)}"]
 
 
 def stage_seconds(storage: Path) -> Counter[str]:
@@ -101,10 +102,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, nodes(options.nodes) as (address, environment):
         storage = Path(folder) / "runs"
         study = [sys.executable, ROOT / "studies/lambda_pareto.py", "--storage", storage, "--address", address]
+        command, named = [*study, "--pack", "1", "--random", "0", "--set", *values], os.environ | environment
         began = time.monotonic()
-        subprocess.run(
-            [*study, "--pack", "1", "--random", "0", "--set", *values], check=True, stdout=subprocess.DEVNULL, env=os.environ | environment
-        )  # fmt: skip
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=named)
         wall = time.monotonic() - began
         rows, compute = analysis.load(storage), stage_seconds(storage)
     share = compute.total() / options.nodes

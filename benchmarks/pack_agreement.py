@@ -2,11 +2,12 @@
 
     python -m benchmarks.pack_agreement [--seeds 8] [--set field=value …] [--out FILE]
 
-Searches are chaotic: any other order of sums parts two runs within some tens of iterations, so that end points can only be
-compared as distributions. Each configuration (the quick preset's, one for each seed) is searched three times: alone; alone with two
-threads, which sum in another order; and in a pack with the others. Printed: on how many columns the architecture is that of
-the search alone, with a Wilson 95 % interval, how far α^f is from it on average, and the same for searches of different seeds, which
-agree by what their task has in common.
+Searches are chaotic: any other order of sums parts two runs within some tens of iterations, so that
+end points can only be compared as distributions. Each configuration (the quick preset's, one for
+each seed) is searched three times: alone; alone with two threads, which sum in another order; and
+in a pack with the others. Printed: on how many columns the architecture is that of the search
+alone, with a Wilson 95 % interval, how far α^f is from it on average, and the same for searches of
+different seeds, which agree by what their task has in common.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def searched(configurations: Sequence[Configuration], threads: int = 1) -> Alpha
 
 
 def agreement(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> dict[str, Any]:
-    """Over all columns of all pairs: the share that decided alike, its Wilson interval, and the mean distance of α^f."""
+    """Over all columns of all pairs: the share that decided alike, its Wilson interval, the mean distance of α^f."""
     both = [(a, b) for one, other in pairs for a, b in zip(one, other, strict=True)]
     count, alike = len(both), sum((a > 0.5) == (b > 0.5) for a, b in both)
     z, share = 1.96, alike / len(both)
@@ -66,10 +67,10 @@ def compared(configurations: Sequence[Configuration]) -> dict[str, dict[str, Any
 
 def lines(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The table, in Markdown."""
-    rows = [
-        f"| {name} | {f['alike']} of {f['columns']} | {f['alike'] / f['columns']:.0%} ({f['low']:.0%} … {f['high']:.0%}) | {f['distance']:.3f} |"
-        for name, f in found.items()
-    ]
+    rows = []
+    for name, f in found.items():
+        share = f"{f['alike'] / f['columns']:.0%} ({f['low']:.0%} … {f['high']:.0%})"
+        rows.append(f"| {name} | {f['alike']} of {f['columns']} | {share} | {f['distance']:.3f} |")
     return ["| pairs | columns alike | share (95 %) | mean distance of α^f |", "| --- | --- | --- | --- |", *rows]
 
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.patch_artefact --data DIR --out docs/clearer_p.csv
 
-Question: is the published gain of CLEARER-P over CLEARER (+1.14, +1.09, +1.03 dB at σ = 30, 50, 70) more than the
-effect of averaging 64 × 64 patches' own PSNRs? One row for each method, σ and test image. The networks are small and
-short, given and not searched: `NETWORKS` and its overrides say how. About ten minutes on one core.
+Question: is the published gain of CLEARER-P over CLEARER (+1.14, +1.09, +1.03 dB at σ = 30, 50, 70)
+more than the effect of averaging 64 × 64 patches' own PSNRs? One row for each method, σ and test
+image. The networks are small and short, given and not searched: `NETWORKS` and its overrides say
+how. About ten minutes on one core.
 """
 
 from __future__ import annotations
@@ -24,20 +25,19 @@ from clearer.command import OneLineParser
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, as_tensor, load_split
 from clearer.presets import PROXY
-from clearer.protocols import scored_area
 from clearer.references import available, outputs, tuned
 from clearer.scores import PATCH, patch_mean, psnr_db, psnr_patch_db, ssim_zero_padded
 from clearer.splits import learning_images
-from clearer.testing import degraded_inputs, on_device, restore
+from clearer.testing import degraded_inputs, on_device, restore, scored_pixels
 from clearer.timing import device_name
 from clearer.training import Training
 
 ARCHITECTURE = "FPFP-FPFF-PFFP"  # found at λ1 = 0.01, by the supplementary's Table 1
 NETWORKS = {**PROXY, "kind": "given", "architecture": ARCHITECTURE, "train_iterations": 600, "threads": 1}
 COLUMNS = (
-    "method", "kind", "seed", "chosen", "dataset", "sigma", "protocol", "image", "psnr_db", "psnr_patch_db",
-    "ssim_zero_padded", "ssim_zero_padded_patch", "psnr_tiled_db", "psnr_tiled_patch_db", "device",
-)  # fmt: skip
+    "method kind seed chosen dataset sigma protocol image psnr_db psnr_patch_db "
+    "ssim_zero_padded ssim_zero_padded_patch psnr_tiled_db psnr_tiled_patch_db device"
+).split()
 
 
 def scores(restored: np.ndarray, clean: np.ndarray) -> dict[str, float]:
@@ -74,13 +74,11 @@ def network_rows(c: Configuration, network: nn.Module, test: ImageSet) -> Iterat
     """The rows of a network, which restores whole images; `psnr_tiled_*` are of images restored tile by tile."""
     about = {"method": f"network {c.architecture}", "kind": "network", "seed": c.seed}
     for image, clean8, degraded in zip(test.names, test.clean, degraded_inputs(c, test), strict=True):
-        clean = scored_area(clean8, c.test_border).astype(np.float32) / 255
+        clean = scored_pixels(c, clean8)
         whole = restore(network, on_device(degraded, "cpu"), c.self_ensemble)[0].clamp(0, 1).numpy()
         tiled = untiled(restore(network, as_tensor(tiles(degraded)), c.self_ensemble).clamp(0, 1).numpy(), clean.shape)
-        yield {
-            **about, "image": image, **scores(np.moveaxis(whole, 0, -1), clean),
-            "psnr_tiled_db": psnr_db(tiled, clean), "psnr_tiled_patch_db": psnr_patch_db(tiled, clean),
-        }  # fmt: skip
+        by_tile = {"psnr_tiled_db": psnr_db(tiled, clean), "psnr_tiled_patch_db": psnr_patch_db(tiled, clean)}
+        yield {**about, "image": image, **scores(np.moveaxis(whole, 0, -1), clean), **by_tile}
 
 
 def tiles(image: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""The authors' way, as the baseline of `benchmarks.search_step` and `benchmarks.testing`: eager fp32, and nothing left out.
+"""The authors' way, as the baseline of `benchmarks.search_step` and `testing`: eager fp32, and nothing left out.
 
-The mathematics is that of `clearer.search.Search` and of the networks. What differs is how: channels first, batch norm by itself, every path of a
-fusion module upsampled and added by itself, out-of-place sums, the gradients of α and of all weights in both steps, optimisers
-that go parameter by parameter, and a data loader of single crops that is rebuilt for every α step.
+The mathematics is that of `clearer.search.Search` and of the networks. What differs is how:
+channels first, batch norm by itself, every path of a fusion module upsampled and added by itself,
+out-of-place sums, the gradients of α and of all weights in both steps, optimisers that go parameter
+by parameter, and a data loader of single crops that is rebuilt for every α step.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def restore(network: Supernet | Network, image: Tensor) -> Tensor:
-    """`forward` of a supernet or a derived network, for image sides that are multiples of 2^S, operation by operation."""
+    """`forward` of a supernet or a derived network, operation by operation; sides are multiples of 2^S."""
     alphas = iter(network.alpha()[0]) if isinstance(network, Supernet) else None
     branches = [image]
     for block in network.stem:
@@ -107,7 +108,7 @@ class SingleCrops(Dataset[Batch]):
 
 
 class PlainSearch:
-    """The steps of a search by the authors' way. `objective` is `Search.alpha_objective`, of the same logits' values."""
+    """The steps of a search by the authors' way. `objective` is `Search.alpha_objective`, of equal logits."""
 
     def __init__(self, supernet: Supernet, configuration: Configuration, objective: Any):
         c = configuration

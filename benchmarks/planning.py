@@ -2,13 +2,16 @@
 
     python -m benchmarks.planning [--trials 100,1000,10000] [--repeats 3] [--out planning.json]
 
-A real study of seconds is run once. Its rows and stages are then multiplied: each copy is a real row under the seed, λ and
-trial_id of a trial of a larger grid, and its stages are links to the real ones. So a store holds as many rows as a study
-of that size leaves. Measured, the conditions of one size alternating:
+A real study of seconds is run once. Its rows and stages are then multiplied: each copy is a real
+row under the seed, λ and trial_id of a trial of a larger grid, and its stages are links to the real
+ones. So a store holds as many rows as a study of that size leaves. Measured, the conditions of one
+size alternating:
 
-    dry run       a process of its own that plans as many trials as the store holds, half of them there: wall time, peak memory
-    nothing to do the same command over trials that are all there: it reads, draws the report, and writes the compacted copy
-    load          `analysis.load` with the compacted copy, and from the row files alone
+    dry run        a process of its own that plans as many trials as the store holds, half of them
+                   there: wall time, peak memory
+    nothing to do  that command over trials that are all there: it reads, draws the report, and writes
+                   the compacted copy
+    load           `analysis.load` with the compacted copy, and from the row files alone
 
 Ratios are to the smallest size, and of each load to that with the copy.
 """
@@ -41,9 +44,9 @@ from clearer.timing import device_name
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "lambda_pareto"
 SETTINGS = (
-    "channels=2", "cells=1", "columns=2", "batch_size=2", "patch_size=16", "search_iterations=4", "warmup_iterations=2", "train_iterations=4",
-    "report_iterations=2", "reference_images=1", "time_series=1", "time_calls=1", "test_limit=2",
-)  # fmt: skip
+    "channels=2 cells=1 columns=2 batch_size=2 patch_size=16 search_iterations=4 warmup_iterations=2 "
+    "train_iterations=4 report_iterations=2 reference_images=1 time_series=1 time_calls=1 test_limit=2"
+).split()
 LAMBDA1, LAMBDA2 = (0.0, 0.01, 0.02, 0.05, 0.1), (0.0, 0.01, 0.1)
 TRIALS_A_SEED = 20
 """15 searches, 3 random architectures, and the two at the ends of the space."""
@@ -52,14 +55,8 @@ KEYS = {"search_key": "search", "train_key": "train", "test_key": "test"}
 
 def run(storage: Path, *arguments: str) -> tuple[float, float, str]:
     """Runs the study's command: wall seconds, peak resident MiB of its largest process, and what it printed."""
-    script = [
-        sys.executable,
-        str(ROOT / "studies" / f"{STUDY}.py"),
-        "--storage",
-        str(storage),
-        "--tracking-uri",
-        "none",
-    ]
+    study = str(ROOT / "studies" / f"{STUDY}.py")
+    script = [sys.executable, study, "--storage", str(storage), "--tracking-uri", "none"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile("w+") as out:
         started = time.perf_counter()
@@ -70,7 +67,7 @@ def run(storage: Path, *arguments: str) -> tuple[float, float, str]:
         out.seek(0)
         text = out.read()
     if process.returncode:
-        raise SystemExit(f"{' '.join(process.args)}: exit status {process.returncode}\n{text}")  # type: ignore[arg-type]
+        raise SystemExit(f"{' '.join([*script, *arguments])}: exit status {process.returncode}\n{text}")
     return seconds, usage.ru_maxrss / 1024, text
 
 
@@ -148,7 +145,8 @@ def _load_seconds(storage: Path, rows: int) -> float:
 
 def lines(sizes: list[dict[str, Any]]) -> Iterator[str]:
     """The table, in Markdown."""
-    yield "| rows | dry run s | ratio | MiB | nothing to do s | ratio | MiB | load with the copy s | ratio | load without s | ratio | without / with |"
+    runs = "dry run s | ratio | MiB | nothing to do s | ratio | MiB"
+    yield f"| rows | {runs} | load with the copy s | ratio | load without s | ratio | without / with |"
     yield "| --- " * 12 + "|"
     first = sizes[0]
     for size in sizes:

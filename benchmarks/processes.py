@@ -1,10 +1,12 @@
-"""How cores are used best: one process with all of them as threads, or one process a core with one thread each, which is what studies do.
+"""How cores are used best: one process with all of them as threads, or one process a core, as studies do.
 
     python -m benchmarks.processes [--scale proxy] [--precision fp32] [--pack 1,8] [--repeats 7] [--out FILE]
 
-Iterations of searches, and steps of trainings of the network with every other column a fusion, a member a second of wall time. The baseline is one
-process with as many threads as there are cores, K = 1. Candidates alternate within one run, in processes that stay; each repeat gives each about
-`--seconds`. Ratios are to the baseline of the same repeat: median, smallest and largest. Leave the machine alone meanwhile.
+Iterations of searches, and steps of trainings of the network with every other column a fusion, a
+member a second of wall time. The baseline is one process with as many threads as there are cores, K
+= 1. Candidates alternate within one run, in processes that stay; each repeat gives each about
+`--seconds`. Ratios are to the baseline of the same repeat: median, smallest and largest. Leave the
+machine alone meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 import torch
 
 from benchmarks.device_steps import iterate, started
-from benchmarks.measuring import about, write
+from benchmarks.measuring import about, ratios, write
 from benchmarks.search_step import SCALES, configured
 
 Team = list[Connection]
@@ -91,11 +93,10 @@ def measured(
     base, *_ = rates.values()
     rows = []
     for name, own in rates.items():
-        ratios = [o / b for o, b in zip(own, base, strict=True)]
-        rows.append({
-            "candidate": name, "rate": statistics.median(own), "rate_min": min(own), "rate_max": max(own),
-            "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
-        })  # fmt: skip
+        times = [o / b for o, b in zip(own, base, strict=True)]
+        rate = {"rate": statistics.median(own), "rate_min": min(own), "rate_max": max(own)}
+        ratio = {"ratio": statistics.median(times), "ratio_min": min(times), "ratio_max": max(times)}
+        rows.append({"candidate": name, **rate, **ratio})
     return rows
 
 
@@ -117,9 +118,8 @@ def main() -> None:
     print("| processes × threads | iterations a second | min … max | times the baseline | min … max |")
     print("| --- " * 5 + "|")
     for row in rows:
-        print(
-            f"| {row['candidate']} | {row['rate']:.3g} | {row['rate_min']:.3g} … {row['rate_max']:.3g} | {row['ratio']:.2f} | {row['ratio_min']:.2f} … {row['ratio_max']:.2f} |"
-        )
+        rates = f"{row['rate']:.3g} | {row['rate_min']:.3g} … {row['rate_max']:.3g}"
+        print(f"| {row['candidate']} | {rates} | {ratios(row)} |")
     print(f"scale {options.scale}, {options.precision}, of a member; wall time; {about(options.repeats)}")
     write(options.out, vars(options), rows)
 

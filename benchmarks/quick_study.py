@@ -1,18 +1,22 @@
-"""How fast a whole study is: the quick λ study with packs and processes, against the same job by the authors' way, one stage after another.
+"""How fast a whole study is: the quick λ study, against its stages one after another by the authors' way.
 
     python -m benchmarks.quick_study [--iterations 12] [--out FILE]
 
-The candidate is the command itself, `studies/lambda_pareto.py` with no arguments but an empty folder: wall time from its start to its end,
-with Ray, references, tests, testing times, figures and MLflow. The baseline is one process with as many threads as the machine has cores:
+The candidate is the command itself, `studies/lambda_pareto.py` with no arguments but an empty
+folder: wall time from its start to its end, with Ray, references, tests, testing times, figures and
+MLflow. The baseline is one process with as many threads as the machine has cores:
 
-* searches and trainings by `benchmarks.plain` (eager fp32, all gradients, a loader of single crops). Of `--iterations` of each kind of step
-  the fastest, which favours the baseline, times what the study's rows say that it ran.
+* searches and trainings by `benchmarks.plain` (eager fp32, all gradients, a loader of single crops). Of
+  `--iterations` of each kind of step the fastest, which favours the baseline, times what the study's
+  rows say that it ran.
 * tests by `benchmarks.plain.restore`, scored as the study scores: one is taken whole, times their number.
-* testing times of the same architectures, by the same series of calls of `benchmarks.plain.restore`, and references: all taken whole.
+* testing times of the same architectures, by the same series of calls of `benchmarks.plain.restore`, and
+  references: all taken whole.
 * without Ray, reports, figures, MLflow, checkpoints, and its own start.
 
-Two counts of the same job: each distinct stage once, which gives the baseline the store's sharing for nothing; and each trial by itself,
-as it is without a store, where trials that found the same architecture train, test and time it each. The first is the ratio that counts.
+Two counts of the same job: each distinct stage once, which gives the baseline the store's sharing
+for nothing; and each trial by itself, as it is without a store, where trials that found the same
+architecture train, test and time it each. The first is the ratio that counts.
 """
 
 from __future__ import annotations
@@ -109,9 +113,8 @@ def other_seconds(rows: pd.DataFrame, c: Configuration) -> Iterator[tuple[str, p
 
 def timed(network: nn.Module, degraded: list[Tensor], c: Configuration) -> None:
     """A testing time and a pass over the test set, as `studies.work.stages.run_timing` takes them."""
-    measure_testing_time(
-        network, degraded[: c.time_images], c.self_ensemble, c.time_series, c.time_calls, c.time_attempts
-    )
+    series = c.time_series, c.time_calls, c.time_attempts
+    measure_testing_time(network, degraded[: c.time_images], c.self_ensemble, *series)
     pass_seconds(network, degraded, c.self_ensemble)
 
 
@@ -121,8 +124,12 @@ def _first(c: Configuration) -> Any:
 
 
 _SHARED = {
-    "searches": ["search_key"], "trainings": ["train_key"], "tests": ["test_key"], "testing times": ["architecture"], "references": [],
-}  # fmt: skip
+    "searches": ["search_key"],
+    "trainings": ["train_key"],
+    "tests": ["test_key"],
+    "testing times": ["architecture"],
+    "references": [],
+}
 """What tells distinct stages apart."""
 
 
@@ -139,9 +146,8 @@ def baseline_seconds(rows: pd.DataFrame, iterations: int) -> tuple[dict[str, flo
 
 def study_seconds(storage: Path) -> float:
     """Wall seconds of the study's command."""
-    return wall(
-        lambda: subprocess.run([sys.executable, STUDY, "--storage", storage], check=True, stdout=subprocess.DEVNULL)
-    )
+    command = [sys.executable, STUDY, "--storage", storage]
+    return wall(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
 
 def timeline(storage: Path, began: float, ended: float) -> dict[str, float]:
@@ -152,9 +158,9 @@ def timeline(storage: Path, began: float, ended: float) -> dict[str, float]:
         found.setdefault(file.parts[-3], []).append(file.stat().st_mtime - began)
         if file.parts[-3] == "search":
             found.setdefault("first step", []).append(result["started_at"] - began)
-    return {name: min(at) if name == "first step" else max(at) for name, at in sorted(found.items(), key=lambda item: max(item[1]))} | {
-        "end": ended - began
-    }  # fmt: skip
+    ordered = sorted(found.items(), key=lambda item: max(item[1]))
+    ends = {name: min(at) if name == "first step" else max(at) for name, at in ordered}
+    return {**ends, "end": ended - began}
 
 
 def main() -> None:
@@ -174,12 +180,13 @@ def main() -> None:
         print(f"| baseline, {text}: {told} | {sum(parts.values()):.0f} | 1.00 |")
     print(f"| the whole command | {own:.0f} | {sum(once.values()) / own:.2f}, {sum(each.values()) / own:.2f} |")
     print("seconds from the start of the command: " + ", ".join(f"{name} {at:.0f}" for name, at in line.items()))
-    counted = f"{rows['search_key'].nunique()} searches, {rows['train_key'].nunique()} trainings, {rows['architecture'].nunique()} architectures, {len(rows)} trials"
-    print(f"{counted}; steps of the baseline from {options.iterations} iterations of each; {hardware()['hardware']}")
+    kinds = {"searches": "search_key", "trainings": "train_key", "architectures": "architecture"}
+    counted = ", ".join(f"{rows[column].nunique()} {kind}" for kind, column in kinds.items())
+    steps = f"steps of the baseline from {options.iterations} iterations of each"
+    print(f"{counted}, {len(rows)} trials; {steps}; {hardware()['hardware']}")
     ratios = {"ratio": sum(once.values()) / own, "ratio_by_trial": sum(each.values()) / own}
-    write(
-        options.out, vars(options), [{"study_seconds": own, "once": once, "by_trial": each, "timeline": line, **ratios}]
-    )
+    found = {"study_seconds": own, "once": once, "by_trial": each, "timeline": line, **ratios}
+    write(options.out, vars(options), [found])
 
 
 if __name__ == "__main__":

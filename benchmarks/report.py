@@ -1,10 +1,11 @@
-"""How long a report takes, and how large its page is, of a study of 500 trials; reading, front and hypervolume of 10,000 rows.
+"""How long a report of 500 trials takes, and its page's size; reading, front and hypervolume of 10,000 rows.
 
     python -m benchmarks.report STORAGE [STUDY] [--trials 500] [--rows 10000]
 
-STORAGE holds a finished study (lambda_pareto by default). Its rows and curves are multiplied: each copy is a real row under another λ1,
-λ2 and seed, or another architecture of the space with its exact counts, its PSNR moved by a normal draw of 0.1 dB. What is timed runs
-on the copy, in a process of its own where it is a command.
+STORAGE holds a finished study (lambda_pareto by default). Its rows and curves are multiplied: each
+copy is a real row under another λ1, λ2 and seed, or another architecture of the space with its
+exact counts, its PSNR moved by a normal draw of 0.1 dB. What is timed runs on the copy, in a
+process of its own where it is a command.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SEEDS_A_SEARCH, SEARCHES = 5, len(LAMBDA1) * len(LAMBDA2)
 
 
 def multiplied(source: Path, study: str, target: Path, trials: int) -> None:
-    """Writes a store whose study has `trials` rows: searches over a grid of λ, then random architectures, five seeds each."""
+    """Writes a study of `trials` rows: searches over a grid of λ, then random architectures, five seeds each."""
     generator = np.random.default_rng(0)
     folder = target / "studies" / study
     for kind in ("trials", "curves"):
@@ -52,10 +53,10 @@ def multiplied(source: Path, study: str, target: Path, trials: int) -> None:
         is_search = configuration < max(SEARCHES, trials // SEEDS_A_SEARCH - 50)
         row = dict((searched if is_search else random)[number % len(searched if is_search else random)])
         luck = generator.normal(0, 0.1)
-        row |= {
-            "trial_id": f"{number:012x}", "replicate_id": f"{configuration:012x}", "seed": seed, "architecture": own["architecture"], "parameters": int(own["parameters"]),
-            "flops": float(own["flops"]), "psnr_db": row["psnr_db"] + luck, "psnr_by_image": [one + luck for one in row["psnr_by_image"]], "test_time_ms": 50 + 2e-4 * own["parameters"] + luck,
-        }  # fmt: skip
+        row |= {"trial_id": f"{number:012x}", "replicate_id": f"{configuration:012x}", "seed": seed}
+        row |= {"parameters": int(own["parameters"]), "flops": float(own["flops"])}
+        row |= {"psnr_db": row["psnr_db"] + luck, "psnr_by_image": [one + luck for one in row["psnr_by_image"]]}
+        row |= {"architecture": own["architecture"], "test_time_ms": 50 + 2e-4 * own["parameters"] + luck}
         if is_search:
             lambda1, lambda2 = grid[configuration % len(grid)]
             row |= {"lambda1": lambda1 + configuration // len(grid), "lambda2": lambda2}
@@ -76,9 +77,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--rows", type=int, default=10_000)
     options = parser.parse_args()
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; rows multiplied from {options.storage}"
-    )
+    cores = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    print(f"{cores}, load {os.getloadavg()[0]:.1f}; rows multiplied from {options.storage}")
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "report"
         multiplied(options.storage, options.study, store, options.trials)
@@ -87,9 +87,8 @@ def main() -> None:
         ended = os.times()
         size = (store / "studies" / options.study / "report" / "index.html").stat().st_size
         processor = ended.children_user + ended.children_system - used.children_user - used.children_system
-        print(
-            f"report of {options.trials} trials: {time.perf_counter() - started:.1f} s wall, {processor:.1f} s of processor, page {size / 1e6:.1f} MB"
-        )
+        took = f"{time.perf_counter() - started:.1f} s wall, {processor:.1f} s of processor"
+        print(f"report of {options.trials} trials: {took}, page {size / 1e6:.1f} MB")
         _rows(options.storage, options.study, Path(folder) / "rows", options.rows)
 
 
@@ -107,9 +106,9 @@ def _rows(source: Path, study: str, store: Path, count: int) -> None:
     started = time.perf_counter()
     front = analysis.pareto_front(frame, **chosen)
     analysis.hypervolume(frame, reference, **chosen)
-    print(
-        f"{len(frame)} rows: loaded in {copy:.2f} s with the compacted copy, {files:.2f} s from their files; front ({len(front)} rows) and hypervolume {time.perf_counter() - started:.3f} s"
-    )
+    took = f"front ({len(front)} rows) and hypervolume {time.perf_counter() - started:.3f} s"
+    loaded = f"loaded in {copy:.2f} s with the compacted copy, {files:.2f} s from their files"
+    print(f"{len(frame)} rows: {loaded}; {took}")
 
 
 def compacted(study: Path) -> None:

@@ -2,11 +2,13 @@
 
     python -m benchmarks.search_step [--scale proxy] [--precision fp32,bf16] [--pack 1] [--repeats 9] [--out FILE]
 
-One thread. Figures of a pack of K searches are those of one of them, a K-th. An iteration is an α step and a weights step, each with its batch. Every repeat measures all candidates one
-after another; figures are CPU seconds (`time.process_time`), which a busy neighbour disturbs less than wall time, and the
-ratio to the baseline of the same repeat: median, smallest and largest. All start from the same state and see crops of the same
-images. In a first round, which is not timed, the floating-point operations of the convolutions are counted
-(`torch.utils.flop_counter`: a multiplication and an addition each count).
+One thread. Figures of a pack of K searches are those of one of them, a K-th. An iteration is an α
+step and a weights step, each with its batch. Every repeat measures all candidates one after
+another; figures are CPU seconds (`time.process_time`), which a busy neighbour disturbs less than
+wall time, and the ratio to the baseline of the same repeat: median, smallest and largest. All start
+from the same state and see crops of the same images. In a first round, which is not timed, the
+floating-point operations of the convolutions are counted (`torch.utils.flop_counter`: a
+multiplication and an addition each count).
 
     tiny    C = 4,  batch 8,  32×32 crops      paper8  C = 32, batch 8,  64×64 crops
     proxy   C = 8,  batch 8,  32×32 crops      paper   C = 32, batch 32, 64×64 crops
@@ -86,7 +88,7 @@ def endless(crops: SingleCrops) -> Iterator[Batch]:
 
 
 def measure(scale: str, precisions: Sequence[str], repeats: int, packs: Sequence[int] = (1,)) -> list[dict[str, Any]]:
-    """A row for each step of each candidate: operations, CPU seconds, and ratios to the baseline of the same repeat; of one search."""
+    """A row for each step of each candidate, of one search: operations, CPU seconds, ratios to the baseline."""
     candidates = {BASELINE: baseline(configured(scale, "fp32"))}
     widths, counts = {BASELINE: 1}, {BASELINE: _with_iteration(candidates[BASELINE], operations)}
     for precision, width in itertools.product(precisions, packs):
@@ -123,7 +125,8 @@ def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield "| candidate | step | GFLOP | share | CPU ms | min … max | times as fast | min … max |"
     yield "| --- " * 8 + "|"
     for row in rows:
-        yield f"| {row['candidate']} | {row['step']} | {row['flop'] / 1e9:.2f} | {row['flop_share']:.3f} | {figures(row)}"
+        counted = f"{row['flop'] / 1e9:.2f} | {row['flop_share']:.3f}"
+        yield f"| {row['candidate']} | {row['step']} | {counted} | {figures(row)}"
 
 
 def main() -> None:

@@ -1,10 +1,13 @@
-"""How fast a test is: restoring whole images by a derived network, the project's way against a plain one, alternating in one run.
+"""How fast a test is: restoring whole images by a derived network, the project's way against a plain one, in turns.
 
-    python -m benchmarks.testing [--channels 32] [--architecture FPFP-FPFF-PFFP] [--size 448x320] [--repeats 9] [--out FILE]
+    python -m benchmarks.testing [--channels 32] [--architecture FPFP-FPFF-PFFP] [--size 448x320]
+        [--repeats 9] [--out FILE]
 
-One thread, one image at a time, as a study scores and times it. The baseline is the same network by the authors' way (`benchmarks.plain`): eager fp32,
-channels first, batch norm by itself. Candidates: `fp32` as the project scores and times (channels last, batch norm folded); `bf16` the same under autocast,
-which no score uses. Figures are CPU seconds of one image and the ratio to the baseline of the same repeat.
+One thread, one image at a time, as a study scores and times it. The baseline is the same network by
+the authors' way (`benchmarks.plain`): eager fp32, channels first, batch norm by itself. Candidates:
+`fp32` as the project scores and times (channels last, batch norm folded); `bf16` the same under
+autocast, which no score uses. Figures are CPU seconds of one image and the ratio to the baseline of
+the same repeat.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
     python -m benchmarks.testing_time [--repeats 10] [--channels 8] [--size 448x320]
 
-The two conditions alternate within one run. Each repeat is one `clearer.timing.measure_testing_time` of a single attempt, as a
-study takes it. The neighbour is as many processes as there are cores, each multiplying matrices without a pause.
-Printed: the spread, (largest − smallest) / median, of the repeats' medians in each condition, and the ratio of the medians.
+The two conditions alternate within one run. Each repeat is one
+`clearer.timing.measure_testing_time` of a single attempt, as a study takes it. The neighbour is as
+many processes as there are cores, each multiplying matrices without a pause. Printed: the spread,
+(largest − smallest) / median, of the repeats' medians in each condition, and the ratio of the
+medians.
 """
 
 from __future__ import annotations
@@ -65,9 +67,8 @@ def main() -> None:
     for _ in range(options.repeats):
         for busy in (False, True):
             found[busy].append(measured(network, image, busy))
-    print(
-        f"{ARCHITECTURE}, C = {options.channels}, {width}×{height} gray, fp32; {device_name('cpu')}, {os.cpu_count()} cores"
-    )
+    of_network = f"{ARCHITECTURE}, C = {options.channels}, {width}×{height} gray, fp32"
+    print(f"{of_network}; {device_name('cpu')}, {os.cpu_count()} cores")
     print(f"{options.repeats} repeats of 6 series × 10 calls in each condition, alternating")
     for busy, times in found.items():
         medians = [t.median_ms for t in times]

@@ -15,9 +15,10 @@ PAGE, ROWS = ROOT / "docs" / "clearer_p.md", ROOT / "docs" / "clearer_p.csv"
 
 
 def made(**changed):
-    row = {"method": "a", "kind": "classical", "seed": None, "dataset": "x", "sigma": 30, "protocol": "clip8", "image": "1"}  # fmt: skip
+    row = {"method": "a", "kind": "classical", "seed": None, "image": "1"}
+    about = {"dataset": "x", "sigma": 30, "protocol": "clip8"}
     whole = {"psnr_db": 20.0, "psnr_patch_db": 21.14, "ssim_zero_padded": 0.5, "ssim_zero_padded_patch": 0.6}
-    return {**row, **whole, "psnr_tiled_db": None, "psnr_tiled_patch_db": None, **changed}
+    return {**row, **about, **whole, "psnr_tiled_db": None, "psnr_tiled_patch_db": None, **changed}
 
 
 @pytest.fixture(scope="module")

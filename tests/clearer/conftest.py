@@ -1,4 +1,4 @@
-"""What the tests of the method share: a configuration of seconds, images from a generator, runs, and the bits of their state."""
+"""What the tests of the method share: a short configuration, images from a generator, runs, the bits of a state."""
 
 from __future__ import annotations
 

@@ -112,12 +112,14 @@ def test_windows_gathered_on_a_device_are_those_copied_in_memory(channels):
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 256, (*size, channels), dtype=np.uint8) for size in ((8, 8), (9, 31), (20, 8))]
     images.append(np.asfortranarray(images[1]))
-    windows = np.array([
-        (place, y, x, orientation)
-        for place, image in enumerate(images)
-        for y, x in itertools.product((0, image.shape[0] - 8), (0, image.shape[1] - 8))
-        for orientation in range(ORIENTATIONS)
-    ])  # fmt: skip
+    windows = np.array(
+        [
+            (place, y, x, orientation)
+            for place, image in enumerate(images)
+            for y, x in itertools.product((0, image.shape[0] - 8), (0, image.shape[1] - 8))
+            for orientation in range(ORIENTATIONS)
+        ]
+    )
     copied = MappedPixels(images).cut(windows, 8)
     assert copied.shape == (len(windows), 8, 8, channels)
     assert torch.equal(copied, FlatPixels(images, "cpu").cut(windows, 8))

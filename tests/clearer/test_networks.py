@@ -71,7 +71,7 @@ def test_a_network_of_other_columns_is_not_derived(supernet):
 
 
 def watched(supernet):
-    """Per column, in order: what it, its parallel and its fusion module read, what parallel gave, and clones of what the column read."""
+    """Per column: what it, its parallel and its fusion module read, what parallel gave, clones of the column's input."""
     seen = []
 
     def before(module, arguments):

@@ -79,8 +79,8 @@ def test_parameters_are_the_best_on_the_validation_images():
     method = METHODS["total variation"]
     images = load_split("embedded", "validation", 1, None, limit=1)
     images = ImageSet(images.names, (images.clean[0][:128, :128],))
-    means = {strength: evaluate(method, configuration, images, {"strength": strength}).means()["psnr_db"] for strength in method.grid["strength"]}  # fmt: skip
-    assert tuned(method, configuration, images) == {"strength": max(means, key=means.get)}
+    means = [evaluate(method, configuration, images, choice).means()["psnr_db"] for choice in method.choices()]
+    assert tuned(method, configuration, images) == method.choices()[int(np.argmax(means))]
 
 
 def test_nothing_is_chosen_on_test_images(monkeypatch, photograph):
@@ -100,14 +100,15 @@ def test_a_method_has_every_combination_of_its_values():
 
 def test_the_command_prints_and_writes_its_rows(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(references, "METHODS", SMALL)
-    arguments = ["--dataset", "embedded", "--sigma", "50", "--protocol", "float", "--limit", "1", "--validation-limit", "1"]  # fmt: skip
-    assert main([*arguments, "--out", str(tmp_path / "rows.csv")]) == 0
+    arguments = "--dataset embedded --sigma 50 --protocol float --limit 1 --validation-limit 1 --out"
+    assert main([*arguments.split(), str(tmp_path / "rows.csv")]) == 0
     printed = capsys.readouterr().out
     for said in ("embedded test, 1 images, σ = 50, protocol float, crop64", "noisy input", "strength=0.7", "thread"):
         assert said in printed
     with open(tmp_path / "rows.csv", newline="") as file:
         noisy, smoothed = csv.DictReader(file)
-    assert (noisy["method"], smoothed["method"], smoothed["chosen"]) == ("noisy input", "total variation", "strength=0.7")  # fmt: skip
+    assert [row["method"] for row in (noisy, smoothed)] == ["noisy input", "total variation"]
+    assert smoothed["chosen"] == "strength=0.7"
     assert float(noisy["psnr_db"]) == pytest.approx(20 * math.log10(255 / 50), abs=0.05)
     assert f"{float(smoothed['psnr_patch_db']):.2f}" in printed
 

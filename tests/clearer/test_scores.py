@@ -26,9 +26,9 @@ WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
 def wang_ssim(restored, clean, padding=0):
-    """Wang et al. 2004, equation 13: an 11 × 11 Gaussian window of σ = 1.5, over the area that it covers, channel by channel.
+    """Wang et al. 2004, equation 13: an 11 × 11 Gaussian window of σ = 1.5, channel by channel.
 
-    With `padding=5` over all pixels, zeros around the image.
+    Over the area that the window covers; with `padding=5` over all pixels, zeros around the image.
     """
     offsets = torch.arange(-5, 6, dtype=torch.float64)
     line = (-(offsets**2) / (2 * 1.5**2)).exp()

@@ -38,7 +38,7 @@ GOOD = tar([("repository-1a2b/README.md", b"text"), *published()])
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves `content`; closes the connection early as often as `interruptions` says; knows ranges unless `ranges` is False."""
+    """Serves `content`; closes the connection early `interruptions` times; knows ranges where `ranges` is true."""
 
     content, interruptions, ranges, requests, status = GOOD, 0, True, [], 200
 

@@ -123,5 +123,6 @@ def test_a_mistake_is_one_line_and_exit_2(capsys, tmp_path, monkeypatch, argumen
 
 
 def test_describing_and_listing_do_not_wait_for_torch():
-    code = "import sys; from clearer.__main__ import main; main(['data', '--check-overlap']); assert 'torch' not in sys.modules"
+    listing = "import sys; from clearer.__main__ import main; main(['data', '--check-overlap'])"
+    code = f"{listing}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
