@@ -1,4 +1,4 @@
-"""Clocks around the parts of a pack's work, in the process that computes it; `benchmarks.orchestration` reads what they wrote.
+"""Clocks around the parts of a pack's work, in the process that computes it; `benchmarks.orchestration` reads them.
 
 A module of its own, and no part of a script: a worker imports it when it unpickles a pack.
 """
@@ -14,17 +14,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clearer import runs
+from clearer.runs import Run
+from clearer.search import Search
 from studies.nodes import worker
 from studies.work import learning
 from studies.work.jobs import Job, Pack
 from studies.work.stages import Place
 
 _TIMED: dict[str, list[tuple[Any, str]]] = {
-    "steps": [(learning.Search, "_iterate")], "reports": [(runs.Run, "_report")],
-    "data, network": [(learning._Learning, "__init__")], "checkpoints": [(learning._Learning, "_resume"), (learning._Learning, "_save")],
-    "results": [(learning._Learning, "_finish")],
-}  # fmt: skip
+    "steps": [(Search, "_iterate")],
+    "reports": [(Run, "_report")],
+    "data, network": [(learning._Members, "__init__")],
+    "checkpoints": [(learning._Members, "_resume"), (learning._Members, "_save")],
+    "results": [(learning._Members, "_finish")],
+}
 _spent: dict[str, float] = defaultdict(float)
 
 
@@ -45,7 +48,7 @@ def _put_clocks() -> None:
     for part, places in _TIMED.items():
         for owner, name in places:
             setattr(owner, name, _clocked(part, getattr(owner, name)))
-    worker.run_pack = _recorded(worker.run_pack)  # type: ignore[assignment]
+    worker.compute_pack = _recorded(worker.compute_pack)  # type: ignore[assignment]
 
 
 def _clocked(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,15 +62,15 @@ def _clocked(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return timed
 
 
-def _recorded(run: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """Of each pack a line in a file of the process; while it waits for Tune to take an event it is in `reports`."""
+def _recorded(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Of each pack a line in a file of the process; while it waits for Tune to take events it is in `reports`."""
 
     def recorded(pack: Pack, place: Place, leave: learning.Leave) -> Iterator[Any]:
         _spent.clear()
         began = time.time()
-        for event in run(pack, place, leave):
+        for events in compute(pack, place, leave):
             told = time.perf_counter()
-            yield event
+            yield events
             _spent["reports"] += time.perf_counter() - told
         line = {"began": began, "ended": time.time(), "spent": dict(_spent)}
         with Path(place.storage, f"clock-{os.getpid()}").open("a") as file:

@@ -1,4 +1,4 @@
-"""What share of the slots' time is not spent in steps, and on what: real searches on a real Ray, by the study's own machinery.
+"""What share of the slots' time is not spent in steps, and on what: real searches on Ray by the study's machinery.
 
     python -m benchmarks.orchestration [--seconds 60] [--trials 8] [--pack 1] [--out FILE]
 
@@ -29,6 +29,7 @@ import json
 import os
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -39,20 +40,16 @@ from benchmarks.measuring import hardware, write
 from benchmarks.search_step import project
 from clearer.configuration import Configuration
 from clearer.presets import PROXY
-from studies.driver import phases
+from studies.driver import execution
+from studies.driver.execution import Tasks
+from studies.driver.options import Options
 from studies.driver.progress import Progress
-from studies.nodes.connection import connect
-from studies.nodes.scheduling import Cluster
-from studies.planning.packs import Packing
+from studies.driver.session import Session
+from studies.planning.plan import Plan
 from studies.store.claims import Claims
-from studies.store.store import Store
 from studies.store.study_file import write_study
-from studies.tracking.live import Tracking
-from studies.tracking.server import default_uri
-from studies.work import stages
-from studies.work.jobs import Job
-from studies.work.stages import Place
-from studies.work.trials import prepare
+from studies.tracking.content import UnderWay
+from studies.work.jobs import Search
 
 STUDY = "orchestration"
 PARTS = ("start", "steps", "reports", "data, network", "checkpoints", "results", "between", "rest", "idle")
@@ -74,28 +71,26 @@ def configurations(seconds: float, trials: int, width: int) -> list[Configuratio
 
 
 def searched(wanted: list[Configuration], width: int, storage: str) -> tuple[float, float, float, int]:
-    """Runs the searches as a study does: when they began, when they ended, the driver's CPU seconds, and the number of slots."""
-    store, place = Store(storage), Place(storage, None)
-    trials = prepare(wanted, None)
-    write_study(store, STUDY, "proxy", wanted, STUDY)
-    jobs = []
-    for trial in trials:
-        trial.search_key = stages.search_key(trial.configuration, trial.data)
-        jobs.append(Job("search", trial.search_key, trial.configuration, trial.data))
-    plain = phases.packs
-    phases.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]  # type: ignore[assignment]
-    with connect(None), Claims(store) as claims, Progress(Console(file=io.StringIO())) as progress:
-        cluster = Cluster()
-        tracking = Tracking(str(default_uri(store)), STUDY, store)
-        run = phases.Phases(store, place, progress, tracking, claims, cluster, lambda trial: None)
-        widths = Packing(width).searches(wanted)
+    """Runs the searches as a study does: when they began and ended, the driver's CPU seconds, the number of slots."""
+    plain, quiet = execution.packs, Console(file=io.StringIO())
+    execution.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]
+    with Session(Options(storage=storage, pack=width), quiet) as session, Progress(quiet) as progress:
+        store, slots = session.store, session.slots(wanted)
+        write_study(store, STUDY, "proxy", wanted, STUDY)
+        session.track(STUDY)
+        plan, started = Plan(store, session.pixels.trials(wanted)), datetime.now(UTC)
+        jobs = {key: task for key, task in plan.tasks().items() if isinstance(task.job, Search)}
         began, cpu = time.time(), time.process_time()
-        run.run("searches", (jobs, widths), trials)
+        with Claims(store) as claims, session.cluster.workers(session.place) as exchange:
+            tasks = Tasks(store, progress, claims, exchange)
+            tasks.add("searches", jobs, plan.widths(session.packing))
+            session.under_way = lambda: [
+                UnderWay(task.job.configuration, started, list(task.records)) for task in jobs.values()
+            ]
+            problems = {task.failure.reason for task in tasks.ends() if task.failure}
         ended, cpu = time.time(), time.process_time() - cpu
-        tracking.close()
-        problems = {trial.failure.reason for trial in trials if trial.failure}
         assert not problems, problems
-        return began, ended, cpu, cluster.slots(1)
+        return began, ended, cpu, slots
 
 
 def shares(storage: str, began: float, ended: float, slots: int) -> dict[str, float]:
@@ -133,13 +128,12 @@ def main() -> None:
         print(f"| {part} | {seconds:.2f} | {seconds / whole:.2%} |")
     outside = whole - found["steps"]
     later = outside - found["start"]
-    print(
-        f"not in steps: {outside / whole:.2%} of the slots' time, {later / (whole - found['start']):.2%} after the start of workers"
-    )
-    print(
-        f"reports: {found['reports'] / found['steps']:.2%} of the steps' time; the driver's CPU time: {cpu / found['steps']:.2%}"
-    )
-    print(f"{options.trials} searches of {wanted[0].search_iterations} iterations on {slots} slots; load {os.getloadavg()[1]:.1f}; {hardware()['hardware']}")  # fmt: skip
+    after = f"{later / (whole - found['start']):.2%} after the start of workers"
+    print(f"not in steps: {outside / whole:.2%} of the slots' time, {after}")
+    driver = f"the driver's CPU time: {cpu / found['steps']:.2%}"
+    print(f"reports: {found['reports'] / found['steps']:.2%} of the steps' time; {driver}")
+    ran = f"{options.trials} searches of {wanted[0].search_iterations} iterations on {slots} slots"
+    print(f"{ran}; load {os.getloadavg()[1]:.1f}; {hardware()['hardware']}")
     write(options.out, vars(options), [{"slots": slots, "slot_seconds": whole, "driver_cpu_seconds": cpu, **found}])
 
 

@@ -9,6 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clearer.architecture import (
     Architecture,
+    all_fusion,
+    all_parallel,
     fusion_convolutions,
     module_convolutions,
     parallel_convolutions,
@@ -154,3 +156,12 @@ def test_random_draws_reach_the_whole_space_evenly():
     drawn = [str(Architecture.random((1, 1), generator)) for _ in range(400)]
     assert all(70 < drawn.count(str(member)) < 130 for member in Architecture.enumerate((1, 1)))
     assert drawn[0] == str(Architecture.random((1, 1), np.random.default_rng(0)))
+
+
+def test_the_ends_of_a_space():
+    assert all_parallel((1, 2)) == Architecture.parse("P-PP")
+    assert all_fusion((1, 2)) == Architecture.parse("F-FF")
+    counts = [architecture.parameters(4) for architecture in Architecture.enumerate((1, 2))]
+    assert all_parallel((1, 2)).parameters(4) == max(counts)
+    assert all_fusion((1, 2)).parameters(4) == min(counts)
+    assert (all_fusion((4,) * 3).parameters(), all_parallel((4,) * 3).parameters()) == (4_361_536, 8_723_264)

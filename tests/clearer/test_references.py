@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearer import references
-from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import Configuration
 from clearer.images.reading import read_image
 from clearer.images.sets import ImageSet, load_split
@@ -131,15 +130,6 @@ def test_a_missing_package_is_named(monkeypatch, capsys):
     monkeypatch.setattr(references, "METHODS", {**SMALL, "wavelets, x": METHODS["wavelets, BayesShrink"]})
     assert main(["--dataset", "embedded", "--limit", "1", "--validation-limit", "1"]) == 0
     assert "wavelets, x: needs PyWavelets" in capsys.readouterr().out
-
-
-def test_the_ends_of_a_space():
-    assert all_parallel((1, 2)) == Architecture.parse("P-PP")
-    assert all_fusion((1, 2)) == Architecture.parse("F-FF")
-    counts = [architecture.parameters(4) for architecture in Architecture.enumerate((1, 2))]
-    assert all_parallel((1, 2)).parameters(4) == max(counts)
-    assert all_fusion((1, 2)).parameters(4) == min(counts)
-    assert (all_fusion((4,) * 3).parameters(), all_parallel((4,) * 3).parameters()) == (4_361_536, 8_723_264)
 
 
 NOISY_DB = {
