@@ -14,14 +14,14 @@ from studies.work import keys
 from studies.work.jobs import Search, Train
 from studies.work.keys import Fingerprints
 
-SMALL = Configuration(
-    **{
-        **QUICK, "channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2,
-        "search_iterations": 8, "warmup_iterations": 2, "train_iterations": 8, "test_limit": 1, "reference_images": 1,
-        "time_series": 1, "time_calls": 1,
-    }
-)  # fmt: skip
+_SHAPE = {"channels": 2, "cells": 1, "columns": (2,), "batch_size": 2, "patch_size": 16}
+_LENGTHS = {"report_iterations": 2, "search_iterations": 8, "warmup_iterations": 2, "train_iterations": 8}
+_FEW = {"test_limit": 1, "reference_images": 1, "time_series": 1, "time_calls": 1}
+_VALUES: dict[str, Any] = {**_SHAPE, **_LENGTHS, **_FEW}
+SMALL = Configuration(**{**QUICK, **_VALUES})
 """A search or a training of it takes a tenth of a second."""
+ASSIGNED = {name: [value] for name, value in _VALUES.items()}
+"""What makes the trials of a quick study as small."""
 NO_DATA = Fingerprints("w", "a", "t")
 """Of images that nobody reads."""
 

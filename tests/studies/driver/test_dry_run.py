@@ -9,17 +9,11 @@ import pytest
 import ray
 from running import TINY
 
-from clearer.timing import device_name
 from studies.driver import dry_run
 from studies.driver.command_line import main
-from studies.driver.study import configuration
 from studies.lambda_pareto import STUDY
-from studies.nodes.capacity import Request
-from studies.planning.costs import Costs
-from studies.planning.plan import STAGES
-from studies.store.rows import configuration_columns, curve_table, row_table
+from studies.store.rows import curve_table, row_table
 from studies.store.store import Store
-from studies.work.stages import Place
 
 
 def said(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
@@ -57,21 +51,6 @@ def test_what_is_added_to_a_finished_study_runs_alone(
     assert "14 trials, 7 there, 7 to run" in lines["lambda_pareto,"]
     searches = "0 to run, 2 in the store" if grown.startswith("train") else "2 to run, 0 in the store"
     assert searches in lines["searches"], "a search does not depend on the training"
-
-
-def test_a_stage_that_was_stopped_early_is_not_taken_for_a_fast_one(tmp_path: Path) -> None:
-    store, c = Store(str(tmp_path)), configuration("quick", {})
-    here = device_name("cpu", c.threads)
-    row = configuration_columns(c) | {
-        "study": "one", "trial_id": c.trial_id, "status": "finished",
-        "search_key": "s", "search_device": here, "search_seconds": 10.0, "search_stopped_at": 80,
-        "train_key": "t", "train_device": here, "train_seconds": 3.0, "train_stopped_at": 100,
-    }  # fmt: skip
-    store.end_trial("one", c.trial_id, row_table(row), curve_table([]))
-    costs = Costs(store, Place(str(tmp_path), None), {key: {} for key in STAGES}, elsewhere=False)
-    assert (c.search_iterations, c.warmup_iterations, c.train_iterations) == (160, 60, 300)
-    assert costs.of("search", c).seconds == pytest.approx(10 * (2 * 160 - 60) / (2 * 80 - 60))
-    assert costs.of("train", c).seconds == pytest.approx(9)
 
 
 def test_another_shape_is_probed(study_storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,21 +94,9 @@ def test_hours_of_a_gpu_on_which_nothing_was_measured_are_not_known(
     assert "with the 4 slots" in lines["time"]
 
 
-def test_every_resource_that_is_missing_is_named_with_its_mend() -> None:
-    nodes = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}]
-    both = Request(threads=8, gpus=2).problems(nodes)
-    assert [line.split(":")[0] for line in both] == ["--set threads", "--gpus-per-trial"]
-    assert "ask for 4 or less" in both[0]
-    assert "ask for 1 or less" in both[1]
-    apart = Request(threads=4, gpus=1).problems(nodes)
-    assert len(apart) == 1
-    assert "no node of the cluster has both" in apart[0]
-    assert Request(threads=2, gpus=1).problems(nodes) == []
-    assert "add a node with a GPU" in Request(threads=1, gpus=1).problems([{"CPU": 4.0}])[0]
-
-
-@pytest.mark.parametrize(
-    ("threads", "gpus", "slots"), [(1, 0, 10), (3, 0, 2), (1, 0.5, 4), (1, 0.6, 2), (1, 0.2, 8), (1, 2, 1), (8, 0, 1)]
-)
-def test_slots_are_those_that_ray_would_place(threads: int, gpus: float, slots: int) -> None:
-    assert Request(threads, gpus).slots([{"CPU": 8.0, "GPU": 2.0}, {"CPU": 2.0}]) == slots
+def test_what_no_node_can_hold_is_said_instead_of_a_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(STUDY, None, ["--storage", str(tmp_path / "runs"), "--dry-run", "--set", *TINY, "threads=512"])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--set threads: a trial asks for 512 CPU" in line

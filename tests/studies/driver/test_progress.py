@@ -7,6 +7,7 @@ import io
 from rich.console import Console
 
 from studies.driver.progress import Progress, duration
+from studies.work.jobs import Progressed
 
 
 def shown(terminal: bool) -> str:
@@ -17,7 +18,7 @@ def shown(terminal: bool) -> str:
         progress.phase("searches", 2)
         for key in ("a", "b"):
             progress.started(key, f"λ1={key}", "search")
-        progress.progressed("a", {"iteration": 25, "iterations": 100, "seconds": 10.0, "record": {"psnr_db": 21.456}})
+        progress.progressed("a", Progressed("a", {"iteration": 25, "psnr_db": 21.456}, 100, 10.0))
         if terminal:
             console.print(progress._render())
         progress.ended("a", "FP-PF  40 s")
@@ -41,3 +42,20 @@ def test_a_terminal_gets_a_table() -> None:
 
 def test_durations_are_in_the_units_of_a_person() -> None:
     assert [duration(s) for s in (5, 89, 600, 3 * 3600)] == ["5 s", "89 s", "10 min", "3.0 h"]
+
+
+def test_more_jobs_add_to_those_that_there_are() -> None:
+    out = io.StringIO()
+    progress = Progress(Console(file=out, width=120, highlight=False))
+    progress.more("searches", 2)
+    progress.ended("a", "found [PF]")
+    progress.more("trainings", 3)
+    progress.ended("b", "found")
+    progress.say("a line of its own")
+    assert out.getvalue().splitlines() == [
+        "searches: 2 to do",
+        "  done 1/2  found [PF]",
+        "trainings: 3 more to do",
+        "  done 2/5  found",
+        "  a line of its own",
+    ]

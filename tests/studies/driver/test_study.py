@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from itertools import product
 
@@ -67,3 +68,22 @@ def test_mistakes_name_the_field() -> None:
 def test_labels_tell_trials_apart() -> None:
     trials = STUDY.trials("quick", {}, seeds=2)
     assert len({label(c) for c in trials}) == len(trials)
+
+
+def test_points_are_each_with_all_the_axes_and_what_is_assigned_replaces_both() -> None:
+    study = dataclasses.replace(STUDY, points=lambda preset, folder: [{"sigma": 30.0}, {"sigma": 50.0}], ends=False)
+    assert len(study.trials("quick", {}, seeds=1, random=0)) == 2 * 12
+    assert {c.sigma for c in study.trials("quick", {"sigma": [70.0]}, seeds=1)} == {70.0}
+
+
+def test_a_study_without_searches_begins_with_what_needs_none() -> None:
+    study = dataclasses.replace(STUDY, searched=False)
+    assert {c.kind for c in study.trials("quick", {}, seeds=1)} == {"random", "given"}
+    given = study.trials("quick", {"architecture": ["FPFP-FPFF-PFFP"], "seed": [0]}, seeds=1)
+    assert [c.kind for c in given] == ["given"]
+
+
+def test_seeds_count_upwards_from_the_one_that_is_assigned() -> None:
+    assert {c.seed for c in STUDY.trials("quick", {"seed": [5]}, seeds=3)} == {5, 6, 7}
+    with pytest.raises(ConfigurationError, match="seed: give either several values or --seeds"):
+        STUDY.trials("quick", {"seed": [5, 6]}, seeds=3)

@@ -2,92 +2,153 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import io
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
-from rich.console import Console
+from in_process import said, session_of
+from small import NO_DATA, SMALL, put_row
 
-from clearer.architecture import Architecture
-from studies import seeds, settings
-from studies.driver.rounds import Findings, Rounds
+from clearer.configuration import Configuration
+from studies import lambda_pareto, seeds, settings
+from studies.driver.rounds import Outcome
+from studies.driver.session import Session
+from studies.driver.study import Findings, Study
 from studies.driver.summary import conclude
-from studies.store.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
 from studies.store.study_file import write_study
-from studies.work.stages import Place
+from studies.work.jobs import Failure, OneShot
+
+PLANNED = seeds.STUDY.trials("quick", {}, seeds=1, random=0)
 
 
-def ended(folder: Path, error: str | None = None, budget: float | None = None) -> Rounds:
+def ended(folder: Path, error: str | None = None, budget: float | None = None) -> tuple[Outcome, Session]:
     """The study of seeds with nothing but a failed first trial, or with no row at all; its time is spent where it has a `budget`."""
-    store = Store(str(folder))
-    options = argparse.Namespace(preset="quick", storage=str(folder), tracking_uri="none", budget=budget)
-    rounds = Rounds(seeds.STUDY, options, {}, store, Place(str(folder), None), Console(file=io.StringIO(), width=200))
-    rounds.planned = seeds.STUDY.trials("quick", {}, seeds=1, random=0)
-    rounds.is_out_of_time = budget is not None
-    store.write("studies/seeds/study.json", b"{}")
+    session = session_of(folder, budget=budget)
+    outcome = Outcome(seeds.STUDY, list(PLANNED), is_out_of_time=budget is not None)
+    session.store.write("studies/seeds/study.json", b"{}")
     if error is not None:
-        c = rounds.planned[0]
-        row = configuration_columns(c) | {"study": "seeds", "trial_id": c.trial_id, "status": "failed", "error": error}
-        store.end_trial("seeds", c.trial_id, row_table(row), curve_table([]))
-    return rounds
-
-
-def said(rounds: Rounds) -> str:
-    """What was printed."""
-    return rounds.console.file.getvalue()  # type: ignore[attr-defined]
+        put_row(session.store, "seeds", PLANNED[0], status="failed", error=error)
+    return outcome, session
 
 
 def test_an_answer_that_raises_does_not_change_the_exit_status(tmp_path: Path) -> None:
-    def answer(rows: pd.DataFrame, findings: Findings) -> list[str]:
-        return [rows["psnr_db"].iloc[0]]
+    def answer(found: Findings) -> list[str]:
+        return [found.rows["psnr_db"].iloc[0]]
 
-    rounds = ended(tmp_path)
-    rounds.study = dataclasses.replace(rounds.study, answer=answer)
-    assert conclude(rounds) == 0
-    assert "what the rows answer could not be worked out: KeyError: 'psnr_db'" in said(rounds)
+    outcome, session = ended(tmp_path)
+    outcome.study = dataclasses.replace(outcome.study, answer=answer)
+    assert conclude(outcome, session) == 0
+    assert "what the rows answer could not be worked out: KeyError: 'psnr_db'" in said(session)
+
+
+def test_what_the_rows_answer_is_said_as_it_is(tmp_path: Path) -> None:
+    outcome, session = ended(tmp_path)
+    outcome.study = dataclasses.replace(outcome.study, answer=lambda found: [f"[bold] {found.study}: yes"])
+    assert conclude(outcome, session) == 0
+    assert "[bold] seeds: yes\n" in said(session)
 
 
 @pytest.mark.parametrize("error", ["/data/[/b]/1.png: not an image", "[Errno 28] no space", "no memory"])
 def test_a_reason_is_printed_as_it_is(tmp_path: Path, error: str) -> None:
-    rounds = ended(tmp_path, error)
-    assert conclude(rounds) == 1
-    assert f": {error}\n" in said(rounds)
+    outcome, session = ended(tmp_path, error)
+    assert conclude(outcome, session) == 1
+    assert f": {error}\n" in said(session)
+    assert f"1 of {len(PLANNED)} trials failed; add --retry-failed to try again" in said(session)
+
+
+def test_what_another_run_may_mend_is_said_to_be_tried_again(tmp_path: Path) -> None:
+    outcome, session = ended(tmp_path)
+    outcome.unfinished = [(PLANNED[0], Failure("its worker was lost", permanent=False))]
+    assert conclude(outcome, session) == 1
+    assert ": its worker was lost\n" in said(session)
+    assert "trials failed; the same command tries again what has failed" in said(session)
+
+
+def test_a_job_that_did_not_end_is_a_failure_of_the_study(tmp_path: Path) -> None:
+    outcome, session = ended(tmp_path)
+    outcome.lost = [OneShot("0" * 64, SMALL, NO_DATA, ("FPFP-FPFF-PFFP",))]
+    assert conclude(outcome, session) == 1
+    assert "1 jobs failed (oneshot), see above; the same command tries again." in said(session)
 
 
 def test_what_was_left_for_want_of_time_is_said_beside_what_failed(tmp_path: Path) -> None:
-    rounds = ended(tmp_path, "no memory", budget=60)
-    assert conclude(rounds) == 1
-    assert "2 trials have not started" in said(rounds)
-    assert conclude(ended(tmp_path / "other", budget=60)) == 3
+    outcome, session = ended(tmp_path, "no memory", budget=60)
+    assert conclude(outcome, session) == 1
+    assert "2 trials have not started" in said(session)
+    assert conclude(*ended(tmp_path / "other", budget=60)) == 3
+
+
+def of_settings(folder: Path, found: str, study: Study = settings.STUDY, **values: Any) -> tuple[Outcome, Session]:
+    """A study whose trials have all found one architecture, each a little better than the one before."""
+    session = session_of(folder)
+    planned: list[Configuration] = study.trials("quick", {}, seeds=1, random=0)
+    planned = [c for c in planned if c.kind == "searched"]
+    for number, c in enumerate(planned):
+        put_row(session.store, study.name, c, found=found, psnr_db=25.0 + number, **values)
+    write_study(session.store, study.name, "quick", planned, "command")
+    return Outcome(study, planned), session
 
 
 def test_a_setting_that_was_swept_tells_rows_apart(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
-    rounds = ended(tmp_path)
-    rounds.study, rounds.planned = settings.STUDY, settings.STUDY.trials("quick", {}, seeds=1)
-    for number, c in enumerate(rounds.planned):
-        row = configuration_columns(c) | {
-            "study": "settings",
-            "trial_id": c.trial_id,
-            "status": "finished",
-            "psnr_db": 25.0 + number,
-        }
-        row |= architecture_columns(c, Architecture.parse("FPFP-FPFF-PFFP"))
-        store.end_trial("settings", c.trial_id, row_table(row), curve_table([]))
-    write_study(store, "settings", "quick", rounds.planned, "command")
-    assert rounds.results.swept == ["alpha_statistics", "mixing"]
-    assert conclude(rounds) == 0
-    for c, line in zip(
-        reversed(rounds.planned), [line for line in said(rounds).splitlines() if "FPFP" in line], strict=True
-    ):
+    outcome, session = of_settings(tmp_path, "FPFP-FPFF-PFFP")
+    assert conclude(outcome, session) == 0
+    lines = [line for line in said(session).splitlines() if "FPFP" in line]
+    for c, line in zip(reversed(outcome.planned), lines, strict=True):
         assert [c.alpha_statistics, c.mixing] == line.removeprefix("●").split()[1:3]
 
 
+def test_what_early_stopping_saved_is_said_where_it_was_asked_for(tmp_path: Path) -> None:
+    outcome, session = of_settings(tmp_path / "off", "FPFP-FPFF-PFFP")
+    conclude(outcome, session)
+    assert "stopped early" not in said(session)
+    store = Store(str(tmp_path / "on"))
+    asked = [SMALL.with_values(search_patience=2, lambda1=n / 10) for n in range(3)]
+    for number, c in enumerate(asked):
+        stopped = None if number == 2 else 6
+        put_row(store, "settings", c, found="PF", search_key=str(number), search_stopped_at=stopped, psnr_db=25.0)
+    put_row(store, "settings", SMALL.with_values(lambda1=0.5), found="PF", search_key="unasked", psnr_db=25.0)
+    write_study(store, "settings", "quick", asked, "command")
+    session = session_of(tmp_path / "on")
+    assert conclude(Outcome(settings.STUDY, [*asked, SMALL.with_values(lambda1=0.5)]), session) == 0
+    assert "2 of 3 searches stopped early: 4 of 24 iterations saved" in said(session)
+
+
+def test_trials_of_an_earlier_run_are_not_among_the_results(tmp_path: Path) -> None:
+    outcome, session = of_settings(tmp_path, "FPFP-FPFF-PFFP")
+    outcome.planned = outcome.planned[:1]
+    conclude(outcome, session)
+    assert said(session).count("FPFP-FPFF-PFFP") == 1
+
+
+def test_the_end_says_where_everything_is_without_secrets(tmp_path: Path) -> None:
+    outcome, session = ended(tmp_path)
+    session.options = dataclasses.replace(session.options, tracking_uri="http://me:word@host:5000")
+    conclude(outcome, session)
+    assert f"{tmp_path}/studies/seeds/report/" in said(session)
+    assert "http://***@host:5000" in said(session)
+    assert "word" not in said(session)
+    session.options = dataclasses.replace(session.options, tracking_uri=None)
+    conclude(outcome, session)
+    assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db" in said(session)
+
+
 def test_the_next_command_has_more_seeds_than_this_one(tmp_path: Path) -> None:
-    rounds = ended(tmp_path)
-    conclude(rounds)
-    assert "python studies/seeds.py --seeds 4 " in said(rounds)
+    conclude(*ended(tmp_path))
+    outcome, session = ended(tmp_path / "again")
+    conclude(outcome, session)
+    assert "python studies/seeds.py --seeds 4 " in said(session)
+    paper = session_of(tmp_path / "again", preset="paper")
+    conclude(outcome, paper)
+    assert "the same command with --seeds 4: only the new replicates run" in said(paper)
+
+
+def test_a_long_table_shows_the_front_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    session = session_of(tmp_path)
+    planned = [SMALL.with_values(lambda1=n / 100) for n in range(50)]
+    for number, c in enumerate(planned):
+        put_row(session.store, "lambda_pareto", c, found="PF", psnr_db=20.0 + number / 10)
+    write_study(session.store, "lambda_pareto", "quick", planned, "command")
+    assert conclude(Outcome(lambda_pareto.STUDY, planned), session) == 0
+    assert "49 more rows are in the results table of the report; shown are the first of the front" in said(session)

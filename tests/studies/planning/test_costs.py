@@ -1,0 +1,152 @@
+"""What stages cost: by what was measured of their shape on their device, else by a probe; what they take in a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from counting import counted
+from small import NO_DATA, SMALL, put_row
+
+from clearer.architecture import Architecture, supernet_parameters
+from clearer.configuration import Configuration
+from clearer.timing import device_name
+from studies.planning.costs import ROW_BYTES, SAME, Costs, bytes_at_most, needed_bytes, stage_bytes
+from studies.planning.plan import STAGES
+from studies.store.store import Store
+from studies.work.stages import Place
+from studies.work.trials import Trial
+
+HERE = device_name("cpu", 1)
+GPU = "NVIDIA Something"
+C = SMALL.with_values(search_iterations=160, warmup_iterations=60, train_iterations=300)
+
+
+def row(store: Store, c: Configuration = C, number: int = 0, device: str = HERE, **values: Any) -> None:
+    """A row of a trial whose search took 10 s and whose training 3 s."""
+    keys = {f"{stage}_key": f"{stage}{number}" for stage in ("search", "train", "test")}
+    devices = {"search_device": device, "train_device": device, "device": device}
+    usual = {**keys, **devices, "search_seconds": 10.0, "train_seconds": 3.0, "test_time_ms": 50.0}
+    put_row(store, "one", c.with_values(lambda1=number / 10), found="PF", **{**usual, **values})
+
+
+def costs(store: Store, gpus: float = 0.0, elsewhere: bool = False) -> Costs:
+    finished = {stage: store.finished(stage) for stage in STAGES}
+    return Costs(store, Place(store.storage, None, gpus), finished, elsewhere)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+def test_learning_is_reckoned_by_the_pace_that_was_measured_here(store: Store) -> None:
+    row(store), row(store, number=1, search_seconds=20.0)
+    found = costs(store)
+    assert found.of("search", C).seconds == pytest.approx(15)
+    assert found.of("search", C.with_values(lambda2=0.5, seed=7)) == found.of("search", C), "they change no step"
+    twice = C.with_values(search_iterations=290, train_iterations=600)  # 2 · 290 - 60 passes instead of 2 · 160 - 60
+    assert found.of("search", twice).seconds == pytest.approx(30)
+    assert found.of("train", twice).seconds == pytest.approx(6)
+    assert found.of("search", C).basis == f"measured: 2 of this shape on {HERE}"
+
+
+def test_a_search_that_was_stopped_early_is_not_taken_for_a_fast_one(store: Store) -> None:
+    row(store, search_stopped_at=80)
+    assert costs(store).of("search", C).seconds == pytest.approx(10 * (2 * 160 - 60) / (2 * 80 - 60))
+
+
+@pytest.mark.parametrize("other", [{"channels": 4}, {"columns": 1}, {"batch_size": 4}, {"patch_size": 24}])
+def test_another_shape_is_probed(store: Store, other: dict[str, Any]) -> None:
+    row(store)
+    found = costs(store).of("search", C.with_values(**other))
+    assert found.basis == f"probe: 3 steps on {HERE}"
+    assert found.seconds is not None
+    assert found.seconds > 0
+    assert "of a network at half fusion" in costs(store).of("train", C.with_values(**other)).basis
+
+
+def test_what_another_device_took_does_not_count(store: Store) -> None:
+    row(store, device="another machine, 1 thread")
+    assert costs(store).of("search", C).basis.startswith("probe")
+    assert costs(store).of("time", C).seconds is None
+
+
+def test_times_tests_and_references_that_nobody_has_measured_are_not_counted(store: Store) -> None:
+    for stage in ("test", "time", "reference"):
+        found = costs(store).of(stage, C)
+        assert (found.seconds, found.basis) == (None, "not counted: none of this kind was measured")
+        assert found.bytes > 0
+
+
+def test_tests_references_and_times_are_reckoned_by_others_like_them(store: Store) -> None:
+    row(store, test_set_seconds=2.0), row(store, number=1, test_set_seconds=2.0)
+    for number in range(2):
+        store.finish("test", f"test{number}", {"seconds": 4.0 + number, "device": HERE}, {})
+    fields = C.of_stage("test") | C.of_stage("reference")
+    store.finish("reference", "r", {"seconds": 7.0, "fields": fields}, {})
+    found = costs(store)
+    assert found.of("test", C).seconds == pytest.approx(4.5)
+    assert found.of("reference", C).seconds == pytest.approx(7)
+    assert found.of("reference", C.with_values(sigma=50)).seconds == pytest.approx(7), "noise changes no cost"
+    assert found.of("reference", C.with_values(dataset="other")).seconds is None
+    calls = C.time_series * (C.time_calls + 1) * C.time_images
+    assert found.of("time", C).seconds == pytest.approx(calls * 0.05 + 2)
+
+
+def test_a_share_of_a_gpu_counts_where_it_was_measured_and_else_any(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    row(store, device=GPU, gpu_seconds=6.5), row(store, number=1, device=GPU, gpu_seconds=13.0, search_seconds=2.0)
+    half = costs(store, gpus=0.5, elsewhere=True).of("search", C)
+    assert (half.seconds, half.basis) == (pytest.approx(10), f"measured: 1 of this shape on {GPU}, 0.5 GPU a trial")
+    any_share = costs(store, gpus=0.25, elsewhere=True).of("search", C)
+    assert any_share.basis.startswith(f"measured: 2 of this shape on {GPU}, 0.5, ")
+    assert costs(store).of("search", C).basis.startswith("probe"), "a trial without a GPU"
+
+
+def test_bytes_are_those_of_stages_like_it_and_else_follow_from_the_weights(store: Store) -> None:
+    guessed = costs(store).bytes_of("search", C)
+    assert guessed == stage_bytes("search", C)
+    assert guessed > 4 * supernet_parameters(C.columns_by_cell, C.channels, C.image_channels)
+    row(store)
+    store.finish("search", "search0", {}, {"supernet.pt": bytes(5000)})
+    assert costs(store).bytes_of("search", C) == store.finished("search")["search0"] > 5000
+    weights = 4 * Architecture.parse("PF").parameters(C.channels, C.image_channels)
+    assert stage_bytes("train", C) - weights == stage_bytes("train", C.with_values(channels=64)) - 4 * (
+        Architecture.parse("PF").parameters(64, 1)
+    )
+    assert stage_bytes("checkpoint", C) > 3 * 4 * supernet_parameters(C.columns_by_cell, C.channels, 1) - 1
+
+
+def test_the_space_that_is_needed_is_at_most_what_is_reckoned_first(store: Store) -> None:
+    trials = [Trial(C.with_values(lambda1=n / 10), NO_DATA) for n in range(5)]
+    place = Place(store.storage, None)
+    most, needed = bytes_at_most(trials, 2), needed_bytes(trials, place, 2)
+    assert 0 < needed <= most
+    shared = [*trials, *(Trial(C.with_values(lambda1=n / 10, self_ensemble=8), NO_DATA) for n in range(5))]
+    further = needed_bytes(shared, place, 2) - needed
+    one = stage_bytes("test", C) + stage_bytes("time", C) + ROW_BYTES
+    assert further == pytest.approx(5 * one + stage_bytes("reference", C)), "a search and a training serve two tests"
+    assert bytes_at_most(trials, 4) - most == 2 * 2 * stage_bytes("checkpoint", C), "two checkpoints of each under way"
+    assert bytes_at_most(trials, 9) == bytes_at_most(trials, 5), "no more is under way than there is"
+    for trial in trials:
+        store.finish("search", str(trial.search_key), {"architecture": "PF"}, {})
+    assert needed_bytes(trials, place, 2) < needed
+
+
+def test_what_trials_take_at_most_is_said_without_looking(tmp_path: Path) -> None:
+    with counted() as (read, listed):
+        bytes_at_most([Trial(C, NO_DATA)], 2)
+    assert read == listed == []
+
+
+def test_costs_compare_by_fields_that_a_row_has(store: Store) -> None:
+    row(store)
+    (found,) = store.rows("one", store.trial_ids("one"))
+    assert {name for names in SAME.values() for name in names} <= found.keys()
+    assert set(SAME) == set(STAGES)
+    assert "channels" in SAME["search"]
+    assert "lambda1" not in SAME["search"]
