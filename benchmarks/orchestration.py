@@ -70,15 +70,15 @@ def configurations(seconds: float, trials: int, width: int) -> list[Configuratio
     return [c.with_values(search_iterations=iterations, seed=seed) for seed in range(trials * width)]
 
 
-def searched(wanted: list[Configuration], width: int, storage: str) -> tuple[float, float, float, int]:
+def searched(planned: list[Configuration], width: int, storage: str) -> tuple[float, float, float, int]:
     """Runs the searches as a study does: when they began and ended, the driver's CPU seconds, the number of slots."""
     plain, quiet = execution.packs, Console(file=io.StringIO())
     execution.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]
     with Session(Options(storage=storage, pack=width), quiet) as session, Progress(quiet) as progress:
-        store, slots = session.store, session.slots(wanted)
-        write_study(store, STUDY, "proxy", wanted, STUDY)
+        store, slots = session.store, session.slots(planned)
+        write_study(store, STUDY, "proxy", planned, STUDY)
         session.track(STUDY)
-        plan, started = Plan(store, session.pixels.trials(wanted)), datetime.now(UTC)
+        plan, started = Plan(store, session.pixels.trials(planned)), datetime.now(UTC)
         jobs = {key: task for key, task in plan.tasks().items() if isinstance(task.job, Search)}
         began, cpu = time.time(), time.process_time()
         with Claims(store) as claims, session.cluster.workers(session.place) as exchange:
@@ -118,9 +118,9 @@ def main() -> None:
     parser.add_argument("--pack", type=int, default=1, help="searches computed as one network")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
-    wanted = configurations(options.seconds, options.trials, options.pack)
+    planned = configurations(options.seconds, options.trials, options.pack)
     with tempfile.TemporaryDirectory() as storage:
-        began, ended, cpu, slots = searched(wanted, options.pack, storage)
+        began, ended, cpu, slots = searched(planned, options.pack, storage)
         found = shares(storage, began, ended, slots)
     whole = slots * (ended - began)
     print("| part | slot seconds | share |\n| --- | --- | --- |")
@@ -132,7 +132,7 @@ def main() -> None:
     print(f"not in steps: {outside / whole:.2%} of the slots' time, {after}")
     driver = f"the driver's CPU time: {cpu / found['steps']:.2%}"
     print(f"reports: {found['reports'] / found['steps']:.2%} of the steps' time; {driver}")
-    ran = f"{options.trials} searches of {wanted[0].search_iterations} iterations on {slots} slots"
+    ran = f"{options.trials} searches of {planned[0].search_iterations} iterations on {slots} slots"
     print(f"{ran}; load {os.getloadavg()[1]:.1f}; {hardware()['hardware']}")
     write(options.out, vars(options), [{"slots": slots, "slot_seconds": whole, "driver_cpu_seconds": cpu, **found}])
 

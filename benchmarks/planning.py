@@ -53,7 +53,7 @@ TRIALS_A_SEED = 20
 KEYS = {"search_key": "search", "train_key": "train", "test_key": "test"}
 
 
-def run(storage: Path, *arguments: str) -> tuple[float, float, str]:
+def run_study(storage: Path, *arguments: str) -> tuple[float, float, str]:
     """Runs the study's command: wall seconds, peak resident MiB of its largest process, and what it printed."""
     study = str(ROOT / "studies" / f"{STUDY}.py")
     script = [sys.executable, study, "--storage", str(storage), "--tracking-uri", "none"]
@@ -116,11 +116,11 @@ def measure(source: Path, folder: Path, seeds: int, repeats: int) -> dict[str, A
     storage = folder / "runs"
     grid = ["--set", *SETTINGS, f"lambda1={_axis(LAMBDA1)}", f"lambda2={_axis(LAMBDA2)}"]
     rows = multiply(source, storage, seeds)
-    whole, memory, _ = run(storage, *grid, "--seeds", str(seeds))
+    whole, memory, _ = run_study(storage, *grid, "--seeds", str(seeds))
     copy = storage / "studies" / STUDY / "trials.parquet"
     found: dict[str, list[float]] = {"dry run": [], "dry run MiB": [], "load with the copy": [], "load without": []}
     for _ in range(repeats):
-        seconds, mebibytes, text = run(storage, *grid, f"seed={seeds // 2}", "--seeds", str(seeds), "--dry-run")
+        seconds, mebibytes, text = run_study(storage, *grid, f"seed={seeds // 2}", "--seeds", str(seeds), "--dry-run")
         found["dry run"].append(seconds)
         found["dry run MiB"].append(mebibytes)
         found["load with the copy"].append(_load_seconds(storage, rows))
@@ -166,7 +166,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "source")
-        run(source, "--set", *SETTINGS, "lambda1=0,0.1", "lambda2=0")
+        run_study(source, "--set", *SETTINGS, "lambda1=0,0.1", "lambda2=0")
         sizes = []
         for trials in map(int, options.trials.split(",")):
             below = Path(folder, str(trials))

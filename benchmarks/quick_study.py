@@ -95,7 +95,7 @@ def learning_seconds(rows: pd.DataFrame, c: Configuration, iterations: int) -> I
 
 
 def other_seconds(rows: pd.DataFrame, c: Configuration) -> Iterator[tuple[str, pd.Series]]:
-    """The same of tests, testing times and references; of these all rows share one."""
+    """As `learning_seconds`, of tests, testing times and references; of these all rows share one."""
     images = scored_images(c, None)
     degraded = [on_device(image, "cpu") for image in degraded_inputs(c, images)]
     tests, times = {}, {}

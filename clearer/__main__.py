@@ -75,9 +75,9 @@ def _describe(o: argparse.Namespace) -> int:
 
 
 def _data(o: argparse.Namespace) -> int:
-    from clearer.images.command import run  # here, so that describing does not wait for it
+    from clearer.images.command import run_data  # here, so that describing does not wait for it
 
-    run(o.data, o.check_overlap, o.words, o.url)
+    run_data(o.data, o.check_overlap, o.words, o.url)
     return 0
 
 

@@ -41,8 +41,8 @@ class Crops:
         self._seeds = list(dict.fromkeys(c.seed for c in members))
         self._kinds = list(dict.fromkeys((c.sigma, c.protocol) for c in members))
         made = [(seed, *kind) for kind in self._kinds for seed in self._seeds]
-        wanted = [made.index((c.seed, c.sigma, c.protocol)) for c in members]
-        self._wanted = None if wanted == list(range(len(made))) else torch.tensor(wanted, device=self._device)
+        chosen = [made.index((c.seed, c.sigma, c.protocol)) for c in members]
+        self._chosen = None if chosen == list(range(len(made))) else torch.tensor(chosen, device=self._device)
         self._generator = torch.Generator(self._device)
         places = np.array([image.shape[:2] for image in images.clean]) - self._patch_size + 1
         self._choices = np.column_stack([places, np.full(len(places), ORIENTATIONS)])
@@ -86,7 +86,7 @@ class Crops:
     def _members_own(self, kinds: Sequence[Tensor]) -> Tensor:
         """(batch, K·channels, patch, patch) of (batch, patch, patch, seeds, channels) for every kind of noise."""
         made = kinds[0] if len(kinds) == 1 else torch.cat(list(kinds), dim=3)
-        own = made if self._wanted is None else made.index_select(3, self._wanted)
+        own = made if self._chosen is None else made.index_select(3, self._chosen)
         return own.flatten(3).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 

@@ -19,7 +19,7 @@ from clearer.images.reading import SUFFIXES, ImageError, ImageFile, content_hash
 Sets = dict[str, list[ImageFile]]
 
 
-def run(data: Path | None, check_overlap: bool, words: Sequence[str], url: str | None = None) -> None:
+def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: str | None = None) -> None:
     """Carries out one `data` command; `words` are empty, or `fetch` and names.
 
     Raises:

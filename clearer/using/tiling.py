@@ -113,12 +113,12 @@ def _window(network: Network, first: int, end: int, side: int) -> tuple[slice, i
 def _by_channels(network: Network, image: Tensor) -> Tensor:
     """(channels, height, width) to the same, however many channels the network takes."""
 
-    def run(part: Tensor) -> Tensor:
+    def restored(part: Tensor) -> Tensor:
         device = next(network.parameters()).device
         return network(part[None].to(device, memory_format=torch.channels_last))[0]
 
     if len(image) == network.image_channels:
-        return run(image)
+        return restored(image)
     if network.image_channels == 1:
-        return torch.cat([run(channel[None]) for channel in image])
-    return run(image.expand(network.image_channels, -1, -1)).mean(0, keepdim=True)
+        return torch.cat([restored(channel[None]) for channel in image])
+    return restored(image.expand(network.image_channels, -1, -1)).mean(0, keepdim=True)
