@@ -1,7 +1,8 @@
-"""Mistakes: one line that names the value and the mend, exit status 2, nothing written."""
+"""The command of a study, and the same from Python. Mistakes are one line that names the value and the mend, and write nothing."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,27 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import InProcess
 from PIL import Image
 from running import ROOT, TINY, run_study
+from small import ASSIGNED
 
-from studies.driver.command_line import main, parse_assignments
+import analysis
+import studies
+from clearer.configuration import field_types
+from studies import adaptive_pareto
+from studies.driver.command_line import USAGE_ERRORS, main
+from studies.driver.options import Options
+from studies.driver.session import Session
+from studies.driver.study import Study
 from studies.lambda_pareto import STUDY
 from studies.nodes import connection
-
-FLAGS = [
-    "--address",
-    "--preset",
-    "--data",
-    "--storage",
-    "--tracking-uri",
-    "--seeds",
-    "--concurrent",
-    "--gpus-per-trial",
-    "--pack",
-    "--dry-run",
-    "--set",
-]
-
 
 def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line with which the study is refused."""
@@ -168,10 +163,11 @@ def test_a_request_that_no_node_can_hold_is_refused(tmp_path: Path) -> None:
 
 def test_help_names_every_flag_and_field() -> None:
     script = [sys.executable, str(ROOT / "studies/lambda_pareto.py"), "--help"]
-    shown = subprocess.run(
-        script, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}, check=True
-    ).stdout
-    assert all(flag in shown for flag in FLAGS)
+    environment = os.environ | {"COLUMNS": "200"}
+    shown = subprocess.run(script, capture_output=True, text=True, env=environment, check=True).stdout
+    flags = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Options) if field.metadata}
+    assert all(flag in shown for flag in (*flags, "--set"))
+    assert all(f"{name}=" in shown.replace("\n", " ") for name in field_types())
     assert "lambda1=0.01" in shown
     assert "Grid" in shown, "the study's lab note"
 
@@ -184,19 +180,12 @@ def test_dry_run_computes_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_assignments_are_typed_and_several_values_are_an_axis() -> None:
-    found = parse_assignments(["lambda1=0,0.1", "columns=2-4-6", "sigma=50", "protocol=float"])
-    assert found == {"lambda1": [0.0, 0.1], "columns": [(2, 4, 6)], "sigma": [50.0], "protocol": ["float"]}
-
-
 def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(tmp_path: Path) -> None:
     settings = (*TINY, "weights_learning_rate=0.025,1e30")
     done = run_study(tmp_path / "runs", settings=settings)
     assert done.returncode == 1, done.stderr
     assert "search diverged: restoration_loss is" in done.stdout
     assert "2 of 9 trials failed" in done.stdout
-    import analysis
-
     rows = analysis.load(tmp_path / "runs")
     failed = rows[rows["status"] == "failed"]
     assert len(rows) == 9
@@ -206,3 +195,60 @@ def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(tmp_path:
     again = run_study(tmp_path / "runs", settings=settings)
     assert again.returncode == 1
     assert "9 there, 0 to run" in again.stdout
+
+
+# From Python.
+
+GRID = Study(name="s", axes={"quick": {"lambda1": [0.0, 0.5]}}, random={"quick": 0}, ends=False)
+SMALL = {name: values[0] for name, values in ASSIGNED.items()}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """What studies run on that are asked for from Python."""
+    found = InProcess()
+    monkeypatch.setattr(Session, "cluster", found)
+    return found
+
+
+def test_a_study_that_is_run_from_python_returns_its_results(
+    cluster: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"storage": str(tmp_path), "tracking_uri": "none", "set": SMALL}
+    results = studies.run(GRID, **asked)
+    assert isinstance(results, analysis.Results)
+    assert results.frame["lambda1"].tolist() in ([0.0, 0.5], [0.5, 0.0])
+    assert len(results.front()) > 0
+    assert (tmp_path / "studies/s/report/index.html").exists()
+    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])  # one is enough
+    computed = len(cluster.packs)
+    further = studies.run(GRID, **{**asked, "set": {**SMALL, "lambda1": [0.0, 0.25, 0.5]}})
+    assert len(further.frame) == 3
+    assert {job.configuration.lambda1 for pack in cluster.packs[computed:] for job in pack.jobs} == {0.25}
+    assert len(studies.run(GRID, studies.Options(storage=str(tmp_path), tracking_uri="none"), set=SMALL).frame) == 2
+
+
+def test_a_mistake_from_python_is_an_exception_of_one_line(cluster: InProcess, tmp_path: Path) -> None:
+    for changes in ({"set": {"lamda1": 0.1}}, {"data": "no/such/folder"}, {"storage": "gopher://x/y"}):
+        with pytest.raises(USAGE_ERRORS) as raised:
+            studies.run(GRID, **{"storage": str(tmp_path / "runs"), **changes})
+        assert "\n" not in str(raised.value)
+    assert not (tmp_path / "runs").exists()
+    assert cluster.packs == []
+
+
+def test_a_study_with_flags_of_its_own_runs_from_python(
+    cluster: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
+    asked = {"storage": str(tmp_path), "tracking_uri": "none", "random": 0}
+    results = studies.run(adaptive_pareto.STUDY, **asked, set=SMALL, more={"trials": 1})
+    assert results.frame["kind"].value_counts().to_dict() == {"given": 2, "searched": 1}
+    assert len(studies.run(adaptive_pareto.STUDY, **asked, set=SMALL).frame) == 2 + adaptive_pareto.TRIALS["quick"]
+
+
+def test_importing_the_package_alone_loads_neither_torch_nor_ray() -> None:
+    script = "import sys, studies; sys.exit(any(name in sys.modules for name in ('torch', 'ray', 'mlflow')))"
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    with pytest.raises(AttributeError, match="nonsense"):
+        studies.nonsense  # noqa: B018

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
-import io
 import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from in_process import InProcess, session_of
 from optuna.trial import TrialState
-from rich.console import Console
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from studies.adaptive_pareto import STUDY
+from studies.driver.axes import configuration
 from studies.driver.proposals import LOWEST, Adaptive
-from studies.driver.rounds import Findings, Rounds
-from studies.driver.study import configuration
+from studies.driver.rounds import Outcome, findings
 from studies.store.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
 from studies.store.study_file import write_study
 from studies.work.module_times import module_times
-from studies.work.stages import Place
 
 ARCHITECTURE = "FPFP-FPFF-PFFP"
 
@@ -42,12 +39,12 @@ def store(measured: Path, tmp_path: Path) -> Store:
     return Store(str(tmp_path / "runs"))
 
 
-def sampler(store: Store, wanted: int = 6, seeds: int = 1, **assigned: list) -> Adaptive:
+def sampler(store: Store, wanted: int = 6, seeds: int = 1, slots: int = 2, **assigned: list) -> Adaptive:
     """The sampler of a run of the study whose cluster holds two trials."""
-    options = argparse.Namespace(preset="quick", gpus_per_trial=0.0, seeds=seeds, dry_run=False)
-    rounds = Rounds(STUDY, options, assigned, store, Place(store.storage, None), Console(file=io.StringIO()))
-    rounds.slots = lambda trials: 2  # type: ignore[method-assign]
-    return Adaptive(Findings(rounds, []), wanted)
+    session = session_of(Path(store.root), InProcess(slots), seeds=seeds, assigned=assigned)
+    if not store.names("studies"):
+        write_study(store, "adaptive_pareto", "quick", [], "command")
+    return Adaptive(findings(Outcome(STUDY, []), session), wanted)
 
 
 def add(
@@ -61,7 +58,7 @@ def add(
     c = configuration("quick", values)
     row = {**configuration_columns(c), "study": study, "trial_id": c.trial_id, "status": status, "psnr_db": psnr_db}
     row |= architecture_columns(c, Architecture.parse(ARCHITECTURE)) if status == "finished" else {"architecture": None}
-    store.write(f"studies/{study}/study.json", b"{}")
+    write_study(store, study, "quick", [c], "command")
     store.end_trial(study, c.trial_id, row_table(row), curve_table([], c.trial_id))
     return c
 
@@ -73,7 +70,7 @@ def ids(trials: list[Configuration]) -> set[str]:
 
 def told(found: Adaptive) -> list:
     """The trials that Optuna knows."""
-    return found._sampler(found.taught()).trials
+    return found._sampler().trials
 
 
 def test_each_trial_is_told_once_whatever_number_of_studies_hold_it(store: Store) -> None:
@@ -95,7 +92,7 @@ def test_what_is_not_finite_has_failed(store: Store) -> None:
     add(store, psnr_db=None, status="failed", lambda1=0.5, lambda2=0.1)
     states = [t.state for t in told(sampler(store))]
     assert (states.count(TrialState.COMPLETE), states.count(TrialState.FAIL)) == (1, 5)
-    study = sampler(store)._sampler(sampler(store).taught())
+    study = sampler(store)._sampler()
     assert [t.params["lambda1"] for t in study.best_trials] == [0.01]
 
 
@@ -133,8 +130,7 @@ def test_choices_and_replicates(store: Store) -> None:
 def test_the_number_of_columns_is_chosen_with_the_number_of_cells(store: Store) -> None:
     choices = {"cells": [2, 3], "columns": [(2,), (4,)]}
     space = {(2, (2,)), (2, (4,)), (3, (2,)), (3, (4,))}
-    found = sampler(store, wanted=12, **choices)
-    found.findings.rounds.slots = lambda trials: 12  # type: ignore[method-assign]
+    found = sampler(store, wanted=12, slots=12, **choices)
     assert {(c.cells, c.columns) for c in found.next_round()} == space
     add(store, status="failed", cells=3, columns=(4,)), add(store, status="failed", cells=3, columns=(4, 4, 2))
     assert [(t.params["cells"], t.params["columns"]) for t in told(sampler(store, **choices))] == [(3, "4")]

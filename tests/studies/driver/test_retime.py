@@ -10,7 +10,10 @@ import pytest
 import analysis
 from analysis.rows.groups import by_device
 from clearer import timing
+from studies.__main__ import main
 from studies.driver import retime
+from studies.store.rows import row_table
+from studies.store.store import Store, as_parquet
 from studies.work import stages
 
 
@@ -23,7 +26,7 @@ def test_another_device_gets_times_and_a_figure_of_its_own(
     trained = sorted((storage / "stages/train").rglob("*"))
     for module in (timing, stages, retime):
         monkeypatch.setattr(module, "device_name", lambda *_: "another device")
-    assert retime.main([str(storage), "lambda_pareto"]) == 0
+    assert main(["retime", str(storage), "lambda_pareto"]) == 0
     assert f"{len(rows)} trials timed on another device" in capsys.readouterr().out
     assert sorted((storage / "stages/train").rglob("*")) == trained
     later = analysis.load_timings(storage)
@@ -43,23 +46,36 @@ def test_a_trial_that_cannot_be_timed_leaves_the_others_their_times(
     shutil.copytree(study_storage, storage)
     for module in (timing, stages, retime):
         monkeypatch.setattr(module, "device_name", lambda *_: "another device")
-    first, timed = sorted(analysis.load(storage)["architecture"])[0], stages.run_timing
+    first, timed = sorted(analysis.load(storage)["architecture"])[0], stages.compute_time
 
     def unsteady(c, architecture, *more):  # type: ignore[no-untyped-def]
         if str(architecture) == first:
             raise timing.UnsteadyError("the device is not steady")
         return timed(c, architecture, *more)
 
-    monkeypatch.setattr(stages, "run_timing", unsteady)
-    assert retime.main([str(storage), "lambda_pareto"]) == 1
+    monkeypatch.setattr(retime, "compute_time", unsteady)
+    assert main(["retime", str(storage), "lambda_pareto"]) == 1
     assert f"{first}  not timed: the device is not steady" in capsys.readouterr().out
     rows, later = analysis.load(storage), analysis.load_timings(storage)
     assert set(later["trial_id"]) == set(rows[rows["architecture"] != first]["trial_id"])
 
 
+def test_images_that_are_not_those_of_the_study_are_refused(
+    study_storage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = tmp_path / "runs"
+    shutil.copytree(study_storage, storage)
+    store = Store(str(storage))
+    (trial_id, *_) = sorted(store.trial_ids("lambda_pareto"))
+    (row,) = store.rows("lambda_pareto", {trial_id})
+    other = row_table(row | {"data_sha256": "0" * 64})
+    store.write(f"studies/lambda_pareto/trials/{trial_id}.parquet", as_parquet(other))
+    assert main(["retime", str(storage), "lambda_pareto"]) == 2
+    assert f"not the images that trial {trial_id} was made with" in capsys.readouterr().err
+    assert not (storage / "studies/lambda_pareto/timings").exists()
+
+
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([str(tmp_path), "nothing"], [str(tmp_path), "nothing", "--gpu"]):
-        with pytest.raises(SystemExit) as stop:
-            retime.main(arguments)
-        assert stop.value.code == 2
+        assert main(["retime", *arguments]) == 2
         assert capsys.readouterr().err.count("\n") == 1
