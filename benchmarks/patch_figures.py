@@ -1,4 +1,4 @@
-"""The figure and the table of `docs/clearer_p.md`: what a patch mean adds to the PSNR of one and the same output.
+"""The figure and the table of the page `clearer_p.md`: what a patch mean adds to the PSNR of an output.
 
     python -m benchmarks.patch_figures docs/clearer_p.csv --out docs
 
