@@ -1,0 +1,112 @@
+"""The Python of the pages runs as it stands there, on a finished study in `runs`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from running import ROOT
+
+from tests.docs.pages import WRITTEN, blocks, named
+
+COMPUTES = ROOT / "docs" / "how_to" / "own_study.md"
+"""The page whose example runs a study."""
+EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page != COMPUTES]
+DRAWN = {
+    "draw_figures": "against_random.pdf architecture.pdf attainment.pdf differences.pdf effects.pdf panel.pdf probability.pdf",
+    "space_and_alpha": "final_alpha.png gaps.png pareto_in_space.png space.png trajectories.png",
+    "results_in_jupyter": "front.pdf",
+}
+"""The files that the examples of a page write."""
+
+
+@pytest.fixture(scope="module")
+def runs(study_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study whose testing times add up, whatever the machine was busy with."""
+    folder = tmp_path_factory.mktemp("examples") / "runs"
+    folder.mkdir()
+    shutil.copytree(study_storage / "studies", folder / "studies")
+    (folder / "stages").symlink_to(study_storage / "stages")
+    for file in folder.rglob("trials/*.parquet"):
+        row = pd.read_parquet(file)
+        row.assign(test_time_ms=row["parameters"] / 1e3).to_parquet(file)
+    return folder
+
+
+def run_examples(page: Path) -> None:
+    """Runs the Python blocks of a page one after another, as the cells of a notebook."""
+    known: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, named(page), "exec"), known)
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=named)
+def test_the_examples_of_a_page_run(
+    page: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    (tmp_path / "runs").symlink_to(runs)
+    monkeypatch.chdir(tmp_path)
+    run_examples(page)
+    written = {path.name for path in tmp_path.iterdir()} - {"runs"}
+    assert written == set(DRAWN.get(page.stem, "").split())
+    if page.name == "README.md":
+        shown = blocks(page, "text")[0].splitlines()
+        printed = capsys.readouterr().out.splitlines()
+        assert [line.split() for line in printed[:2]] == [line.split() for line in shown[:2]]
+
+
+def test_the_pages_that_have_examples_are_these() -> None:
+    assert {page.stem for page in EXAMPLES} >= {"README", "results_in_jupyter", "how_sure", *DRAWN}
+
+
+def test_the_example_of_a_page_that_computes_runs(tmp_path: Path) -> None:
+    settings = (
+        "channels=2 cells=1 columns=2 batch_size=2 search_iterations=4 warmup_iterations=2 train_iterations=4 "
+        "report_iterations=2 reference_images=1 time_series=1 time_calls=1 test_limit=2"
+    )
+    shorter = f"from clearer.presets import QUICK\nQUICK.update(dict((n, int(v)) for n, v in (t.split('=') for t in {settings.split()})))\n"
+    (example,) = blocks(COMPUTES, "python")
+    environment = os.environ | {"COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-c", shorter + example], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"searched +16 +[\d.]+\n +32 +[\d.]+", done.stdout)
+    assert (tmp_path / "runs" / "studies" / "patch_size" / "report" / "index.html").exists()
+
+
+def test_the_page_on_certainty_finds_what_is_in_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(0)
+    shared = {
+        "status": "finished", "task": "denoise", "test_set": "embedded", "sigma": 30.0, "protocol": "clip8", "test_pixels_sha256": "p",
+        "search_seconds": 25.0, "train_seconds": 10.0, "parameters": 1000,
+    }  # fmt: skip
+    rows = [
+        {**shared, "kind": "searched", "replicate_id": f"{lambda1} {lambda2}", "lambda1": lambda1, "lambda2": lambda2, "seed": seed,
+         "architecture": "FP-FP", "psnr_db": 30 + 5 * lambda1 + seed + generator.normal(0, 0.01)}
+        for lambda1 in (0.0, 0.1) for lambda2 in (0.0, 0.1) for seed in range(3)
+    ] + [
+        {**shared, "kind": "random", "replicate_id": text, "seed": seed, "architecture": text, "psnr_db": 29 + seed + generator.normal(0, 0.1)}
+        for text in ("FF-FF", "PP-PP", "PF-PF") for seed in range(3)
+    ]  # fmt: skip
+    folder = tmp_path / "runs" / "studies" / "lambda_pareto" / "trials"
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows).assign(trial_id=[f"{i:012x}" for i in range(len(rows))]).to_parquet(folder / "0.parquet")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks(ROOT / "docs" / "explanation" / "how_sure.md", "python")[0], "how_sure.md", "exec"), {})
+    first = capsys.readouterr().out.splitlines()[0]
+    found = re.fullmatch(r"([+-][\d.]+) dB, 95 %: (.*) to (.*) \(Student's t over seeds, paired\)", first)
+    assert found
+    difference, low, high = map(float, found.groups())
+    assert low <= difference <= high
+    assert difference == pytest.approx(0.5, abs=0.05)
