@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def cache_folder(kind: str) -> Path:
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; what is written there becomes `path` at the end, unless an error occurs."""
-    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         temporary.replace(path)
