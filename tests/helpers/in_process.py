@@ -39,7 +39,6 @@ class InProcess:
     def __init__(self, slots: int = 2, compute: Compute = compute_learning, host: str = "here", threads: int = 1):
         self._slots, self._compute, self._host, self._threads = slots, compute, host, threads
         self.packs: list[Pack] = []
-        self.warmed = 0
 
     def slots(self, threads: int) -> int:
         """As many as were said."""
@@ -51,10 +50,6 @@ class InProcess:
 
     def check_request(self, threads: int) -> None:
         """Holds anything."""
-
-    def warm_timing(self) -> None:
-        """Counts how often it was asked."""
-        self.warmed += 1
 
     def timing_host(self) -> str:
         """The name that was given."""

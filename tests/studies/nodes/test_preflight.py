@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from running import ROOT, TINY, UNSWEPT, run_study
 from studies.driver.command_line import main
 from studies.lambda_pareto import STUDY
 from studies.nodes.preflight import _marker as preflight_marker
+from studies.nodes.preflight import lines, mixed, tracking_problems
+from studies.nodes.report import Problem, Report, release
 from studies.store.store import Store
 
 MAY_MOUNT = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
@@ -53,10 +56,10 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 def preflight(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """Runs the command, after `code`."""
-    script = f"import sys; from studies import preflight; {code or 'pass'}; sys.exit(preflight.main())"
+    script = f"import sys; from studies.__main__ import main; from studies.nodes import preflight; {code or 'pass'}; sys.exit(main())"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, env=environment, timeout=200, check=False
+        [sys.executable, "-c", script, "preflight", *arguments], capture_output=True, text=True, env=environment, timeout=200, check=False
     )  # fmt: skip
 
 
@@ -79,12 +82,16 @@ def test_a_study_with_an_unshared_storage_and_other_data_computes_nothing(cluste
     assert list((folder / "unshared").iterdir()) == []
 
 
-def test_nodes_that_share_all_have_no_problem(cluster: Cluster, folder: Path) -> None:
-    storage = folder / "shared"
-    done = preflight("--address", cluster.address, "--storage", str(storage), "--tracking-uri", "http://127.0.0.1:1")
+def test_nodes_that_share_all_have_no_problem_that_stops_a_study(cluster: Cluster, folder: Path) -> None:
+    """The driver's clock and its tracking are wrong, which is said and no more."""
+    storage, moved = folder / "shared", "import time; here = time.time; time.time = lambda: here() + 60"
+    arguments = ("--storage", str(storage), "--tracking-uri", "http://127.0.0.1:1")
+    done = preflight("--address", cluster.address, *arguments, code=moved)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(name in done.stdout for name in ("head", "node0"))
-    assert "--tracking-uri http://127.0.0.1:1: does not answer" in done.stdout, "said, and no more"
+    assert "--tracking-uri http://127.0.0.1:1: does not answer" in done.stdout
+    assert "head, node0: its clock is 60 s behind the driver's; switch time synchronisation on" in done.stdout
+    assert "no node has a problem that would stop a study" in done.stdout
     assert list(storage.iterdir()) == []
 
 
@@ -106,6 +113,52 @@ def test_nothing_is_left_in_the_store(store: Store) -> None:
         store.write(f"{marker}/node", b"")
     assert store.files("") == []
     assert not store.is_local or not Path(store.root).exists()
+
+
+def report(**facts: object) -> Report:
+    """A node's answer."""
+    return Report(**{"host": "node", "processor": "A", "cores": 1, "versions": {"torch": "2.9.0+cpu"}, **facts})
+
+
+def test_nodes_of_one_kind_have_nothing_that_differs() -> None:
+    assert mixed([report(), report(host="other")], False) == []
+    assert mixed([], True) == []
+
+
+def test_builds_of_one_torch_may_differ_from_the_drivers_but_not_among_nodes() -> None:
+    on_gpu, other = report(versions={"torch": "2.9.0+cu126"}), report(versions={"torch": "2.9.0+cu128"})
+    assert mixed([on_gpu, on_gpu], True) == []
+    (found,) = mixed([on_gpu, other], True)
+    assert not found.is_error
+    assert "2.9.0+cu126, 2.9.0+cu128" in found.text
+    older = report(versions={"torch": "2.8.0+cu126"})
+    assert mixed([on_gpu, older], True) == [], "another release is the node's own error"
+    assert [release("torch", "2.9.0+cu126"), release("python", "3.11.7")] == ["2.9.0", "3.11"]
+
+
+def test_devices_of_several_models_are_said_of_those_that_compute() -> None:
+    nodes = [report(gpus=["A 80 GB"]), report(gpus=["A 80 GB", "B 80 GB"], processor="B")]
+    (gpus,) = mixed(nodes, True)
+    assert "several GPUs (A 80 GB, B 80 GB)" in gpus.text
+    (processors,) = mixed(nodes, False)
+    assert "several processors (A, B)" in processors.text
+    assert not gpus.is_error
+    assert not processors.is_error
+
+
+def test_one_line_for_all_nodes_of_which_it_is_true() -> None:
+    found = [Problem(True, node, "is wrong; mend it") for node in ("b", "a", "b")] + [Problem(True, "", "all wrong")]
+    assert lines(found) == ["a, b: is wrong; mend it", "all wrong"]
+
+
+def test_tracking_that_does_not_answer_is_a_warning() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uri = f"http://user:word@127.0.0.1:{server.getsockname()[1]}"
+        assert tracking_problems(uri) == []
+    (problem,) = tracking_problems(uri)
+    assert not problem.is_error
+    assert "word" not in problem.text
+    assert tracking_problems("sqlite:///mlflow.db") == tracking_problems(None) == tracking_problems("none") == []
 
 
 @pytest.mark.drill

@@ -5,26 +5,21 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small import SMALL, search_of
 
-from studies.driver.study import configuration
 from studies.nodes import worker
 from studies.store.store import Store
 from studies.work import stages
-from studies.work.jobs import Job, Pack
-from studies.work.learning import run_pack
+from studies.work.jobs import Ended, Pack, Progressed, Search
+from studies.work.learning import compute_pack
 from studies.work.stages import Place
 
-C = configuration(
-    "quick",
-    {
-        "channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "search_iterations": 9, "warmup_iterations": 2,
-        "report_iterations": 3, "lambda1": 0.0, "lambda2": 0.0,
-    },
-)  # fmt: skip
+C = SMALL.with_values(search_iterations=9, report_iterations=3, lambda1=0.0, lambda2=0.0)
 
 
 class PlacedWorker(worker.PackWorker):
@@ -35,22 +30,26 @@ class PlacedWorker(worker.PackWorker):
 
 
 @pytest.fixture(scope="module")
-def job() -> Job:
-    data = stages.fingerprints(C, None)
-    return Job("search", stages.search_key(C, data), C, data)
+def job() -> Search:
+    return search_of(C, stages.fingerprints(C, None))
 
 
-def begun(job: Job, storage: Path) -> worker.PackWorker:
-    """A worker without Ray, one event on its way."""
-    place = Place(str(storage), None, checkpoint_seconds=600)
-    made = PlacedWorker({"pack": Pack((job,)), "place": place})
-    assert made.step()["iteration"] == 3
+def placed(job: Search, storage: Path) -> PlacedWorker:
+    """A worker without Ray."""
+    return PlacedWorker({"pack": Pack((job,)), "place": Place(str(storage), None, checkpoint_seconds=600)})
+
+
+def begun(job: Search, storage: Path) -> PlacedWorker:
+    """A worker that has told something."""
+    made = placed(job, storage)
+    (told,) = made.step()["events"]
+    assert told.iteration == 3
     return made
 
 
-def whole(job: Job, storage: Path) -> object:
+def whole(job: Search, storage: Path) -> object:
     """What a search finds, gone on with where it was left."""
-    list(run_pack(Pack((job,)), Place(str(storage), None)))
+    list(compute_pack(Pack((job,)), Place(str(storage), None)))
     store = Store(str(storage))
     assert not store.checkpoints("search", job.key)
     found = store.result("search", job.key)
@@ -58,22 +57,44 @@ def whole(job: Job, storage: Path) -> object:
     return found["architecture"], found["alpha"], store.read(f"stages/search/{job.key}/supernet.pt")
 
 
-def test_a_worker_that_is_stopped_saves(job: Job, tmp_path: Path) -> None:
+def test_a_worker_tells_all_of_its_pack_and_is_done(job: Search, tmp_path: Path) -> None:
+    made = placed(job, tmp_path)
+    told = [event for result in iter(made.step, {"done": True}) for event in result["events"]]
+    assert [event.iteration for event in told if isinstance(event, Progressed)] == [3, 6, 9]
+    assert told[-1] == Ended(job.key)
+
+
+def test_a_worker_takes_another_pack_in_the_same_process(job: Search, tmp_path: Path) -> None:
+    made = begun(job, tmp_path)
+    other = search_of(C.with_values(seed=1), job.data)
+    assert made.reset_config({**made.config, "pack": Pack((other,))})
+    told = [event for result in iter(made.step, {"done": True}) for event in result["events"]]
+    assert told[-1] == Ended(other.key)
+
+
+def test_a_pack_asks_for_the_threads_and_the_share_of_its_configuration() -> None:
+    pack = Pack((search_of(C.with_values(threads=2)),))
+    for gpus, bundle in ((0.0, {"CPU": 2}), (0.5, {"CPU": 2, "GPU": 0.5})):
+        asked = worker.PackWorker.default_resource_request({"pack": pack, "gpus": gpus})
+        assert asked.bundles == [bundle]
+
+
+def test_a_worker_that_is_stopped_saves(job: Search, tmp_path: Path) -> None:
     begun(job, tmp_path / "left").stop()
     assert Store(str(tmp_path / "left")).saved_iteration("search", job.key) == 3
     assert whole(job, tmp_path / "left") == whole(job, tmp_path / "whole")
 
 
-def test_a_worker_that_is_sent_sigterm_saves_within_an_iteration(job: Job, tmp_path: Path) -> None:
+def sigterm(*_: object) -> bool:
+    """Sends this process SIGTERM, while something else is asked, which is false."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    return False
+
+
+def test_a_worker_that_is_sent_sigterm_saves_within_an_iteration(job: Search, tmp_path: Path) -> None:
     made = begun(job, tmp_path / "left")
-    ask = made._has_to_leave
-
-    def preempted() -> bool:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return ask()
-
     made._events.close()
-    made._events = run_pack(made.config["pack"], made._place, preempted)
+    made._events = compute_pack(made.config["pack"], made._place, lambda: sigterm() or made._has_to_leave())
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit):
         made.step()
@@ -82,24 +103,42 @@ def test_a_worker_that_is_sent_sigterm_saves_within_an_iteration(job: Job, tmp_p
     assert whole(job, tmp_path / "left") == whole(job, tmp_path / "whole")
 
 
-def test_a_drained_node_is_left(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_comes_while_it_is_asked_whether_the_node_is_drained_is_not_lost(
+    job: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = begun(job, tmp_path)
     monkeypatch.setattr(worker, "_DRAINING_SECONDS", 0.0)
-    monkeypatch.setattr(worker, "_node_is_drained", lambda: True)
+    monkeypatch.setattr(worker, "_node_is_drained", sigterm)
     with pytest.raises(SystemExit):
         made.step()
-    assert Store(str(tmp_path)).saved_iteration("search", job.key) == 3
 
 
-def test_an_isolated_worker_that_runs_on_beside_its_replacement_changes_no_bit(job: Job, tmp_path: Path) -> None:
+@pytest.mark.parametrize("report_iterations", [3, 1])
+def test_a_drained_node_is_left_within_an_iteration(
+    report_iterations: int, job: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_DRAINING_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "_node_is_drained", lambda: True)
+    made = placed(search_of(C.with_values(report_iterations=report_iterations), job.data), tmp_path)
+    with pytest.raises(SystemExit):
+        made.step()
+    (saved,) = (tmp_path / "stages/search").glob("*/checkpoint-*")
+    assert saved.name == "checkpoint-000000001"
+
+
+def test_an_isolated_worker_that_runs_on_beside_its_replacement_changes_no_bit(job: Search, tmp_path: Path) -> None:
     """Both write checkpoints and the result under the same names, in turns, the replacement three iterations behind."""
     place = Place(str(tmp_path / "both"), None, checkpoint_seconds=0)
-    isolated = run_pack(Pack((job,)), place)
-    told = [next(isolated)]
+    isolated = compute_pack(Pack((job,)), place)
+    told = [*next(isolated)]
     Store(place.storage).forget_checkpoints("search", job.key, after=0)
-    replacement = run_pack(Pack((job,)), place)
-    for one, other in itertools.zip_longest(isolated, replacement, fillvalue={}):
-        told += [one, other]
-    assert [event["ended"] for event in told if "ended" in event] == [{job.key: None}] * 2
+    replacement = compute_pack(Pack((job,)), place)
+    told += in_turns(isolated, replacement)
+    assert [event for event in told if isinstance(event, Ended)] == [Ended(job.key)] * 2
     assert Store(place.storage).names(f"stages/search/{job.key}") == ["curve.parquet", "result.json", "supernet.pt"]
     assert whole(job, tmp_path / "both") == whole(job, tmp_path / "whole")
+
+
+def in_turns(*packs: Iterator[list[Any]]) -> list[Any]:
+    """What several packs tell, a step of each after another."""
+    return [event for step in itertools.zip_longest(*packs, fillvalue=[]) for events in step for event in events]

@@ -1,8 +1,9 @@
-"""Packs of a study: how wide, of what, and that a packed study is any other, interrupted or not."""
+"""Packs of a study: how wide, of what, and in which order."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,38 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from running import MEASURED, TINY, run_study
+from small import NO_DATA, search_of, train_of
 
 import analysis
-from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.packing import full_width
 from clearer.presets import PROXY, QUICK
-from clearer.search import Search
-from studies.planning.packs import CPU_BYTES, WIDEST, Packing, packs
 from clearer.probe import step_bytes
-from studies.store.store import Store
-from studies.work import learning, stages
-from studies.work.jobs import Failure, Job, Pack
-from studies.work.learning import run_pack
-from studies.work.stages import Fingerprints, Place
+from clearer.search import Search as SearchRun
+from studies.planning.packs import CPU_BYTES, WIDEST, Packing, packs
+from studies.work import stages
+from studies.work.jobs import Learning, References, Search, Train
 
 C = Configuration(**QUICK)
-DATA = Fingerprints("w", "a", "t")
-SMALL = Configuration(
-    **{
-        **QUICK, "channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2,
-        "search_iterations": 8, "warmup_iterations": 2, "train_iterations": 8, "test_limit": 1,
-    }
-)  # fmt: skip
+ONE, OTHER = "FPFP-FPFF-PFFP", "PPPP-PPPP-PPPP"
+REFERENCES = References("r", C, NO_DATA)
 
 
 def grid(lambdas: int, seeds: int, **values: Any) -> list[Configuration]:
-    return [
-        C.with_values(lambda1=n / 100, seed=s, **values) for n, s in itertools.product(range(lambdas), range(seeds))
-    ]
+    """Configurations, the seeds of each λ1 together."""
+    both = itertools.product(range(lambdas), range(seeds))
+    return [C.with_values(lambda1=n / 100, seed=seed, **values) for n, seed in both]
+
+
+def searches(configurations: Sequence[Configuration], packing: Packing | None = None) -> list[int]:
+    """The widths of the packs of some searches, in order, one for each that differs."""
+    return list((packing or Packing()).searches(map(search_of, configurations)).values())
+
+
+def widths_of(packing: Packing, jobs: Sequence[Learning]) -> dict[str, int]:
+    """The widths of all packs of some jobs."""
+    trainings = [job for job in jobs if isinstance(job, Train)]
+    return packing.searches(job for job in jobs if isinstance(job, Search)) | packing.trainings(trainings)
 
 
 @pytest.mark.parametrize(
@@ -48,28 +52,37 @@ def grid(lambdas: int, seeds: int, **values: Any) -> list[Configuration]:
      (13, [8] * 13), (16, [8] * 16), (100, [8] * 96 + [4] * 4)], ids=str,
 )  # fmt: skip
 def test_searches_are_packed_where_that_is_faster_on_two_cores(count: int, widths: list[int]) -> None:
-    assert list(Packing().searches(grid(count, 1)).values()) == widths
+    assert searches(grid(count, 1)) == widths
 
 
-def test_the_width_follows_from_what_is_wanted() -> None:
-    wanted = [*grid(3, 2), *grid(3, 2, cells=2)]
-    assert list(Packing().searches(wanted).values()) == [4, 4, 4, 4, 2, 2] * 2
-    assert Packing().searches([*wanted, *wanted]) == Packing().searches(wanted), "one search is one, however often"
-    assert list(Packing(asked=3).searches(wanted).values()) == [4] * 12, "filled up to whole vectors"
-    assert set(Packing(asked=1).searches(wanted).values()) == {1}
-    assert set(Packing().searches(grid(12, 1, channels=32)).values()) == {1}
-    assert list(Packing().searches(grid(12, 1, channels=8)).values()) == [8] * 8 + [4] * 4
-    assert set(Packing().searches(grid(12, 1, channels=3)).values()) == {1}, "no power of two"
-    assert set(Packing().searches(grid(4, 1, precision="bf16")).values()) == {1}, (
-        "2 are too few in bf16, and 4 too many"
-    )
+def test_the_width_follows_from_what_is_planned() -> None:
+    planned = [*grid(3, 2), *grid(3, 2, cells=2)]
+    assert searches(planned) == [4, 4, 4, 4, 2, 2] * 2
+    assert searches([*planned, *planned]) == searches(planned), "one search is one, however often"
+    assert searches(planned, Packing(asked=3)) == [4] * 12, "filled up to whole vectors"
+    assert set(searches(planned, Packing(asked=1))) == {1}
+    assert set(searches(grid(12, 1, channels=32))) == {1}
+    assert searches(grid(12, 1, channels=8)) == [8] * 8 + [4] * 4
+    assert set(searches(grid(12, 1, channels=3))) == {1}, "no power of two"
+    assert set(searches(grid(4, 1, precision="bf16"))) == {1}, "2 are too few in bf16, and 4 too many"
+
+
+def test_a_search_has_one_width_on_whatever_images() -> None:
+    elsewhere = [search_of(c, stages.Fingerprints("x", "y", "z")) for c in grid(4, 1)]
+    assert Packing().searches(elsewhere) == Packing().searches(map(search_of, grid(4, 1)))
 
 
 def test_a_pack_fits_its_memory() -> None:
     large = C.with_values(batch_size=32, patch_size=64, channels=16)
-    width = max(Packing().searches([large.with_values(lambda1=n / 100) for n in range(40)]).values())
+    width = max(searches([large.with_values(lambda1=n / 100) for n in range(40)]))
     assert width <= int(CPU_BYTES / step_bytes("search", large)) < 2 * width < WIDEST
     assert step_bytes("search", C.with_values(batch_size=16)) == pytest.approx(2 * step_bytes("search", C), rel=0.05)
+
+
+def test_a_share_of_a_gpu_holds_a_share_of_its_memory() -> None:
+    large = [C.with_values(channels=32, batch_size=32, patch_size=64, lambda1=n / 100) for n in range(16)]
+    whole, small = (max(searches(large, Packing(gpus=gpus))) for gpus in (1.0, 0.1))
+    assert 1 <= small < whole <= WIDEST
 
 
 def test_what_a_step_keeps_is_counted_as_it_is() -> None:
@@ -81,7 +94,7 @@ def test_what_a_step_keeps_is_counted_as_it_is() -> None:
         return tensor
 
     images = stages.unchanged_sets(c, stages.fingerprints(c, None), None)
-    run = Search([c], images[0], images[1])
+    run = SearchRun([c], images[0], images[1])
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         run.network(torch.rand(c.batch_size, 1, c.patch_size, c.patch_size))
     actual = sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
@@ -89,141 +102,40 @@ def test_what_a_step_keeps_is_counted_as_it_is() -> None:
 
 
 def test_trainings_of_one_architecture_are_packed_over_their_seeds() -> None:
-    one, other = Architecture.parse("FPFP-FPFF-PFFP"), Architecture.parse("PPPP-PPPP-PPPP")
-    wanted = [*((c, one) for c in grid(2, 4)), *((c, other) for c in grid(1, 2)), (C.with_values(sigma=50), other)]
-    widths = Packing().trainings(wanted)
-    jobs = [Job("train", str(n), c, DATA, str(a)) for n, (c, a) in enumerate(wanted)]
-    distinct = [jobs[0], jobs[1], jobs[2], jobs[3], *jobs[8:]]
-    assert [(len(pack.jobs), pack.width) for pack in packs(distinct, widths)] == [(3, 4), (4, 4)], "PPPP has more to do"
-    assert list(Packing(asked=2).trainings(wanted).values()) == [2] * 6 + [1]
-    assert set(Packing(asked=1).trainings(wanted).values()) == {1}
-    halved = [Job("train", "h", C.with_values(train_halving=2), DATA, str(one), reduction=2)]
-    assert packs(halved, widths) == [Pack(tuple(halved), 1)], "rivals are not packed"
+    of_one = [train_of(c, ONE) for c in grid(2, 4)]  # λ1 is not of a training: each seed twice
+    of_other = [train_of(c, OTHER) for c in [*grid(1, 2), C.with_values(sigma=50)]]
+    planned = [*of_one, *of_other]
+    widths = Packing().trainings(planned)
+    found = packs(list({job.key: job for job in planned}.values()), widths)
+    assert [(len(pack.jobs), pack.width) for pack in found] == [(3, 4), (4, 4)], "PPPP has more to do"
+    assert list(Packing(asked=2).trainings(planned).values()) == [2] * 6 + [1]
+    assert set(Packing(asked=1).trainings(planned).values()) == {1}
 
 
 def test_what_takes_longest_is_first() -> None:
-    wanted = grid(4, 3)
-    jobs = [
-        Job("reference", "r", C, DATA),
-        *(Job("train", f"{a} {c.seed}", c, DATA, a) for a in ("FFFF-FFFF-FFFF", "PPPP-PPPP-PPPP") for c in grid(1, 2)),
-        *(Job("search", str(n), c, DATA) for n, c in enumerate(wanted)),
-    ]
-    trainings = [(job.configuration, Architecture.parse(job.architecture)) for job in jobs if job.stage == "train"]
-    widths = Packing().searches(wanted) | Packing().trainings(trainings)
-    assert [(pack.jobs[0].stage, pack.jobs[0].architecture[:1], len(pack.jobs), pack.width) for pack in packs(jobs, widths)] == [
-        ("search", "", 8, 8), ("search", "", 4, 4), ("train", "P", 2, 2), ("train", "F", 2, 2), ("reference", "", 1, 1)
-    ]  # fmt: skip
+    trainings = [train_of(c, text) for text in ("FFFF-FFFF-FFFF", OTHER) for c in grid(1, 2)]
+    jobs = [REFERENCES, *trainings, *map(search_of, grid(4, 3))]
+    found = packs(jobs, widths_of(Packing(), jobs[1:]))
+    about = [(type(pack.jobs[0]), len(pack.jobs), pack.width) for pack in found]
+    assert about == [(Search, 8, 8), (Search, 4, 4), (Train, 2, 2), (Train, 2, 2), (References, 1, 1)]
+    assert [job.architecture for pack in found[2:4] for job in pack.jobs] == [OTHER] * 2 + ["FFFF-FFFF-FFFF"] * 2
+
+
+def test_a_job_without_a_width_is_alone() -> None:
+    jobs = [search_of(c) for c in grid(3, 1)]
+    found = packs(jobs, {job.name: 4 for job in jobs[:2]})
+    assert [(pack.jobs, pack.width) for pack in found] == [(tuple(jobs[:2]), 4), ((jobs[2],), 1)]
 
 
 @given(st.lists(st.sampled_from([2, 3, 4]), min_size=1, max_size=20), st.integers(1, 5))
 def test_every_job_is_in_one_pack_of_its_shape(cells: list[int], width: int) -> None:
-    jobs = [Job("search", str(n), C.with_values(cells=s, lambda1=n), DATA) for n, s in enumerate(cells)]
-    jobs += [Job("reference", "r", C, DATA)]
-    found = packs(jobs, Packing(asked=width).searches(job.configuration for job in jobs))
-    assert sorted(job.key for pack in found for job in pack.jobs) == sorted(job.key for job in jobs)
+    jobs = [search_of(C.with_values(cells=s, lambda1=n)) for n, s in enumerate(cells)]
+    found = packs([*jobs, REFERENCES], Packing(asked=width).searches(jobs))
+    assert sorted(job.key for pack in found for job in pack.jobs) == sorted(job.key for job in [*jobs, REFERENCES])
     for pack in found:
         assert len({job.configuration.cells for job in pack.jobs}) == 1
         assert len(pack.jobs) <= pack.width
-        assert pack.width == (1 if pack.jobs[0].stage == "reference" else full_width(width, C.channels))
-
-
-@pytest.fixture(scope="module")
-def data() -> Fingerprints:
-    return stages.fingerprints(SMALL, None)
-
-
-def jobs_of(data: Fingerprints, stage: str) -> tuple[Job, ...]:
-    cs = [SMALL.with_values(seed=seed, lambda1=0.1 * seed) for seed in range(3)]
-    if stage == "search":
-        return tuple(Job("search", stages.search_key(c, data), c, data) for c in cs)
-    architecture = Architecture.parse("PF")
-    keys = [stages.train_key(c, architecture, data) for c in cs]
-    return tuple(
-        Job("train", key, c, data, "PF", ((stages.test_key(c, key, data), c),)) for key, c in zip(keys, cs, strict=True)
-    )
-
-
-def kept(store: Store, job: Job) -> tuple[Any, ...]:
-    """What is in the store of a job, without clocks."""
-    result = store.result(job.stage, job.key)
-    assert result is not None
-    name = "supernet.pt" if job.stage == "search" else "network.safetensors"
-    curve = [
-        {k: v for k, v in r.items() if k not in ("seconds", "recorded_at")}
-        for r in learning.load_curve(store, job.stage, job.key)
-    ]
-    tests = [(store.result("test", key) or {})["by_image"] for key, _ in job.tests]
-    return result["architecture"], result["pack"], store.read(f"stages/{job.stage}/{job.key}/{name}"), curve, tests
-
-
-@pytest.mark.parametrize("stage", ["search", "train"])
-def test_a_pack_that_was_left_goes_on_in_any_company(stage: str, data: Fingerprints, tmp_path: Path) -> None:
-    jobs = jobs_of(data, stage)
-    whole, broken = (Place(str(tmp_path / name), None, checkpoint_seconds=0) for name in ("whole", "broken"))
-    events = list(run_pack(Pack(jobs, 4), whole))
-    assert [sorted(event["records"]) for event in events if "records" in event] == [sorted(j.key for j in jobs)] * 4
-    assert [event["ended"] for event in events if "ended" in event] == [{job.key: None} for job in jobs]
-    store = Store(broken.storage)
-    run = run_pack(Pack(jobs, 4), broken)
-    for _ in range(2):
-        next(run)
-    run.close()
-    store.forget_checkpoints(stage, jobs[0].key, after=3)  # as if killed before the others had written theirs
-    next(left := run_pack(Pack(jobs[:2], 4), broken))
-    left.close()
-    assert {store.saved_iteration(stage, job.key) for job in jobs[:2]} == {4}
-    list(run_pack(Pack(jobs[1:], 4), broken))
-    list(run_pack(Pack(jobs, 4), broken))
-    assert [kept(store, job) for job in jobs] == [kept(Store(whole.storage), job) for job in jobs]
-    assert store.files("stages") == Store(whole.storage).files("stages")
-
-
-def test_one_search_that_diverges_fails_alone(data: Fingerprints, tmp_path: Path) -> None:
-    jobs = jobs_of(data, "search")
-    wild = SMALL.with_values(lambda1=1e39)  # infinite in fp32
-    place, alone = Place(str(tmp_path / "runs"), None), Place(str(tmp_path / "alone"), None)
-    bad = Job("search", "wild", wild, data)
-    ends = [event["ended"] for event in run_pack(Pack((jobs[0], bad, jobs[1]), 4), place) if "ended" in event]
-    reasons = {key: failure for end in ends for key, failure in end.items()}
-    assert reasons.pop("wild") == Failure("search diverged: restoration_loss is nan by iteration 4")
-    assert reasons == {jobs[0].key: None, jobs[1].key: None}
-    list(run_pack(Pack((jobs[1],), 4), alone))
-    assert kept(Store(place.storage), jobs[1]) == kept(Store(alone.storage), jobs[1])
-
-
-def test_a_search_that_has_diverged_does_not_send_its_pack_back(data: Fingerprints, tmp_path: Path) -> None:
-    place = Place(str(tmp_path), None, checkpoint_seconds=0)
-    wild = Job("search", "wild", SMALL.with_values(lambda1=1e39), data)
-    pack = Pack((jobs_of(data, "search")[0], wild), 4)
-    run = run_pack(pack, place)
-    told = [next(run) for _ in range(4)]
-    run.close()
-    assert [event.get("iteration") for event in told] == [2, 4, None, 6]
-    again = list(run_pack(pack, place))
-    assert [event["iteration"] for event in again if "records" in event] == [8]
-    ends = {key: failure for event in again for key, failure in event.get("ended", {}).items()}
-    assert ends[pack.jobs[0].key] is None
-    assert "restoration_loss is nan" in ends["wild"].reason
-
-
-def test_what_the_memory_does_not_hold_is_computed_in_halves(
-    data: Fingerprints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = jobs_of(data, "search")
-    place, narrow = Place(str(tmp_path / "runs"), None), Place(str(tmp_path / "narrow"), None)
-    advance = Search.advance
-
-    def short_of_memory(run: Search, every: int | None = None) -> Any:
-        if run.width > 4:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return advance(run, every)
-
-    monkeypatch.setattr(Search, "advance", short_of_memory)
-    ends = [event["ended"] for event in run_pack(Pack(jobs, 8), place) if "ended" in event]
-    assert ends == [{job.key: None} for job in jobs]
-    monkeypatch.undo()
-    list(run_pack(Pack(jobs[:1], 4), narrow))
-    assert kept(Store(place.storage), jobs[0]) == kept(Store(narrow.storage), jobs[0])
+        assert pack.width == (1 if pack.jobs[0] == REFERENCES else full_width(width, C.channels))
 
 
 @pytest.mark.drill
