@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from clearer.networks import Network, Supernet
+from clearer.probe import half_fusion, step_bytes, step_seconds
+
+
+def kept_bytes(network: nn.Module, image: torch.Tensor) -> int:
+    """The bytes of all that a forward pass keeps for the backward pass, storages counted once."""
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(image)
+    return sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+
+
+def test_every_other_column_of_half_fusion_is_a_fusion():
+    assert str(half_fusion((2, 3))) == "PF-PFP"
+
+
+@pytest.mark.parametrize("stage", ["search", "train"])
+def test_what_a_step_keeps_is_what_a_whole_batch_keeps(tiny, stage):
+    c = tiny.with_values(patch_size=16)
+    columns, shape = c.columns_by_cell, (c.channels, c.image_channels)
+    network = Supernet(columns, *shape) if stage == "search" else Network(half_fusion(columns), *shape)
+    image = torch.zeros(c.batch_size, c.image_channels, c.patch_size, c.patch_size)
+    assert step_bytes(stage, c) == pytest.approx(kept_bytes(network, image), rel=0.02)
+    assert step_bytes(stage, c.with_values(batch_size=8)) > 3 * step_bytes(stage, c)
+
+
+@pytest.mark.parametrize("stage", ["search", "train"])
+def test_a_step_takes_time(tiny, stage):
+    assert step_seconds(stage, tiny, "cpu") > 0
