@@ -71,7 +71,7 @@ def test_a_network_of_other_columns_is_not_derived(supernet):
 
 
 def watched(supernet):
-    """Per column: what it, its parallel and its fusion module read, what parallel gave, clones of the column's input."""
+    """Per column: what it, its parallel and its fusion module read, what parallel gave, clones of what it read."""
     seen = []
 
     def before(module, arguments):
