@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 from running import ROOT
 
@@ -25,17 +22,6 @@ _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 def named(page: Path) -> str:
     """A page's name for people."""
     return str(page.relative_to(ROOT))
-
-
-@functools.cache
-def generator() -> ModuleType:
-    """`docs/generate.py` as a module."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -14,9 +14,10 @@ from unittest import mock
 import pytest
 from running import ROOT
 
+from docs.generate.parsers import PROGRAMS, STUDIES, parser_of, study_module, study_parser
 from studies.driver import command_line
 from studies.driver.options import options_of, parse_assignments
-from tests.docs.pages import PAGES, commands, generator, named, spans
+from tests.docs.pages import PAGES, commands, named, spans
 
 FOREIGN = {"--allowed-hosts", "--block", "--host", "--signal", "--exclusive", "--dependency", "--num-cpus", "--backend-store-uri"}  # fmt: skip
 """Flags of Ray, Slurm and MLflow that the text names."""
@@ -48,25 +49,23 @@ def check(words: list[str]) -> None:
     program = f"python -m {rest[0]}" if first == "-m" else first
     if first.startswith("studies/"):
         check_study(Path(first).stem, rest)
-    elif program in generator().PROGRAMS:
+    elif program in PROGRAMS:
         is_a_name = len(rest) < 3
-        parsed(generator().PROGRAMS[program], [*rest[1:], "--help"] if is_a_name else rest[1:])
+        parsed(PROGRAMS[program], [*rest[1:], "--help"] if is_a_name else rest[1:])
     elif first == "cluster/local.py":
         own, _, study = " ".join(rest).partition("-- ")
         parsed(runpy.run_path(str(ROOT / first))["main"], own.split())
         if study:
             check(study.split())
-    elif first.startswith("docs/"):
-        assert (ROOT / first).exists()
     elif rest[0].startswith("benchmarks."):
         check_benchmark(rest[0], rest[1:])
     else:
-        assert rest[0] in ("pytest", "venv", "clearer.references"), program
+        assert rest[0] in ("pytest", "venv", "clearer.references", "docs.generate"), program
 
 
 def check_study(name: str, arguments: list[str]) -> None:
     """Has a study read its arguments and make its first trials of them."""
-    module = generator().study_module("lambda_pareto" if name == "NAME" else name)
+    module = study_module("lambda_pareto" if name == "NAME" else name)
     options = options_of(parsed(lambda given: command_line.main(module.STUDY, module.__doc__, given), arguments))
     assert (
         module.STUDY.trials(options.preset, options.assigned, options.seeds, options.random)
@@ -116,9 +115,7 @@ def test_every_flag_and_assignment_that_is_named_exists(page: Path) -> None:
 
 def known_flags() -> set[str]:
     """All flags of all programs of this project."""
-    generate = generator()
-    parsers = [generate.study_parser(name) for name in generate.STUDIES]
-    parsers += [generate.parser_of(main) for main in generate.PROGRAMS.values()]
+    parsers = [study_parser(name) for name in STUDIES] + [parser_of(main) for main in PROGRAMS.values()]
     found: set[str] = set()
     while parsers:
         parser = parsers.pop()
