@@ -27,6 +27,7 @@ from studies.driver.study import Study
 from studies.lambda_pareto import STUDY
 from studies.nodes import connection
 
+
 def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line with which the study is refused."""
     with pytest.raises(SystemExit) as stop:

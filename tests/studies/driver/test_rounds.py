@@ -281,5 +281,3 @@ def test_keys_of_many_trials_are_those_of_one(many: tuple[Path, list[float]]) ->
     data = session_of(many[0]).pixels.of(SMALL)
     assert row["search_key"] == search_of(SMALL.with_values(lambda1=0.5), data).key
     assert row["search_key"] != search_of(SMALL.with_values(lambda1=0.5), NO_DATA).key
-
-

@@ -48,7 +48,9 @@ def test_a_study_is_tracked_beside_its_store_or_where_it_is_said(tmp_path: Path)
     assert elsewhere.tracking_uri is None, "no database lies on S3"
 
 
-@pytest.mark.parametrize(("address", "is_local"), [(None, True), ("local", True), ("auto", False), ("1.2.3.4:5", False)])
+@pytest.mark.parametrize(
+    ("address", "is_local"), [(None, True), ("local", True), ("auto", False), ("1.2.3.4:5", False)]
+)
 def test_ray_is_started_here_unless_an_address_is_given(address: str | None, is_local: bool, tmp_path: Path) -> None:
     assert session_of(tmp_path, address=address).is_local == is_local
 

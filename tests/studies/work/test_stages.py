@@ -1,104 +1,125 @@
-"""Keys: a stage is the same stage exactly when what determines it is the same."""
+"""The stages that do not learn: computed once, of the pixels that were there when the study began."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from small import SMALL, train_of
 
-from clearer.architecture import Architecture
-from clearer.configuration import Configuration, field_types
-from clearer.presets import QUICK
+from clearer.images.reading import ImageError
+from clearer.splits import learning_images
+from clearer.testing import score
+from clearer.timing import device_name
 from studies.store.store import Store
-from studies.work import stages
-from studies.work.jobs import Failure, Job, Pack
-from studies.work.learning import run_pack
-from studies.work.stages import Fingerprints, Place
-
-BASE = Configuration(**QUICK, search_patience=20)
-DATA = Fingerprints("w", "a", "t")
-ARCHITECTURE = Architecture.parse("FPFP-FPFF-PFFP")
-OTHER = {
-    "columns": (2,), "mixing": "sequential", "dataset": "bsds500", "protocol": "float", "complexity": "flops", "alpha_statistics": "batch",
-    "test_border": "whole", "image_channels": 3, "self_ensemble": 8, "train_halving": 2,
-}  # fmt: skip
-SINGLE = [name for name in field_types() if name in OTHER or field_types()[name] in (int, float)]
-"""Fields that one value more or less leaves valid."""
+from studies.work import keys, stages
+from studies.work.jobs import Pack, Train
+from studies.work.keys import Fingerprints
+from studies.work.learning import compute_pack
+from studies.work.stages import Place, compute_references, compute_test, compute_time, fingerprints, load_network
 
 
-def keys(c: Configuration, data: Fingerprints = DATA) -> dict[str, str]:
-    """The key of every stage of a configuration that leads to one architecture."""
-    train = stages.train_key(c, ARCHITECTURE, data)
-    return {
-        "search": stages.search_key(c, data),
-        "train": train,
-        "test": stages.test_key(c, train, data),
-        "time": stages.time_key(c, ARCHITECTURE, data, "a device"),
-        "reference": stages.reference_key(c, data),
-    }
+@pytest.fixture(scope="module")
+def data() -> Fingerprints:
+    return fingerprints(SMALL, None)
 
 
-@pytest.mark.parametrize("name", SINGLE)
-def test_a_field_changes_exactly_the_stages_that_it_determines(name: str) -> None:
-    value = getattr(BASE, name)
-    other = OTHER[name] if name in OTHER else value / 2 if isinstance(value, float) and value else 2 * value + 1
-    changed = BASE.with_values(**{name: other})
-    before, after = keys(BASE), keys(changed)
-    named = set(next(f for f in dataclasses.fields(Configuration) if f.name == name).metadata["stages"])
-    expected = named | ({"test"} if "train" in named else set()) | ({"reference"} if "test" in named else set())
-    assert {stage for stage in before if before[stage] != after[stage]} == expected
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, data: Fingerprints) -> tuple[Place, Train]:
+    """A training that has been tested; tests leave both as they are."""
+    place, job = Place(str(tmp_path_factory.mktemp("trained")), None), train_of(SMALL, "PF", data)
+    list(compute_pack(Pack((job,)), place))
+    return place, job
 
 
-def test_pixels_are_part_of_the_key() -> None:
-    before, after = keys(BASE), keys(BASE, Fingerprints("w", "a", "other"))
-    assert {stage for stage in before if before[stage] != after[stage]} == {"test", "time", "reference"}
-    after = keys(BASE, Fingerprints("other", "a", "t"))
-    assert {stage for stage in before if before[stage] != after[stage]} == {"search", "train", "test"}
+def test_a_place_is_on_a_gpu_where_a_trial_takes_some_of_one(tmp_path: Path) -> None:
+    assert [Place("s", None, gpus).device for gpus in (0.0, 0.25, 2.0)] == ["cpu", "cuda", "cuda"]
+    assert Place("s", None).folder is None
+    assert Place("s", str(tmp_path)).folder == tmp_path
 
 
-def test_the_architecture_and_the_device_are_part_of_the_key() -> None:
-    other = Architecture.parse("FPFP-FPFF-PFFF")
-    assert stages.train_key(BASE, other, DATA) != stages.train_key(BASE, ARCHITECTURE, DATA)
-    assert stages.time_key(BASE, ARCHITECTURE, DATA, "b") != stages.time_key(BASE, ARCHITECTURE, DATA, "a")
+def test_fingerprints_are_of_pixels_and_name_the_files(data: Fingerprints) -> None:
+    assert len({data.weights, data.alpha, data.test}) == 3
+    assert data == fingerprints(SMALL.with_values(lambda1=0.5, sigma=50), None), "noise is made later"
+    assert fingerprints(SMALL.with_values(test_limit=2), None).learning == data.learning
+    assert fingerprints(SMALL.with_values(test_limit=2), None).test != data.test
+    assert all(data.files)
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
-    small = {"channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16, "report_iterations": 2}
-    c = BASE.with_values(**small, search_patience=0, search_iterations=8, warmup_iterations=2)
-    data = stages.fingerprints(c, None)
-    whole, broken = (Place(str(tmp_path / name), None, checkpoint_seconds=0) for name in ("whole", "broken"))
-    pack = Pack((Job("search", "k", c, data),))
-    list(run_pack(pack, whole))
-    run = run_pack(pack, broken)
-    for _ in range(3):
-        next(run)  # iterations 2, 4 and 6; the checkpoints of 4 and 6 are kept
-    run.close()
-    store = Store(broken.storage)
-    newest = tmp_path / "broken/stages/search/k" / sorted(store.names("stages/search/k"))[-1]
-    newest.write_bytes(newest.read_bytes()[:-7])
-    *told, end = run_pack(pack, broken)
-    assert [event["iteration"] for event in told] == [6, 8]
-    assert end == {"ended": {"k": None}}
-    found, expected = (Store(place.storage).result("search", "k") for place in (broken, whole))
-    assert found is not None
-    assert expected is not None
-    assert found["alpha"] == expected["alpha"]
-    assert store.names("stages/search/k") == Store(whole.storage).names("stages/search/k")
+def test_a_test_scores_the_network_on_every_image_and_keeps_a_picture(
+    trained: tuple[Place, Train], data: Fingerprints
+) -> None:
+    place, job = trained
+    store, key = Store(place.storage), job.tests[0][0]
+    result = store.result("test", key)
+    assert result is not None
+    scores = score(SMALL, load_network(store, job.key), stages.scored_images(SMALL, None))
+    assert result["by_image"]["psnr_db"] == list(scores.psnr_db)
+    assert result["pixels_sha256"] == scores.pixels_sha256
+    assert len(result["images"]) == 1
+    assert "psnr_y_db" not in result["by_image"], "luma is of colour images"
+    with Image.open(Path(place.storage) / f"stages/test/{key}/example.png") as picture:
+        height, width = stages.scored_images(SMALL, None).clean[0].shape[:2]
+        assert picture.height <= height
+        assert picture.width <= 3 * width, "clean, degraded and restored, side by side"
 
 
-def test_an_image_that_changes_during_the_study_is_named(tmp_path: Path) -> None:
+def test_a_stage_that_is_there_is_not_computed_again(trained: tuple[Place, Train], data: Fingerprints) -> None:
+    place, job = trained
+    before = {path: path.stat().st_mtime_ns for path in Path(place.storage).rglob("*")}
+    compute_test(SMALL, job.tests[0][0], job.key, data, place)
+    assert {path: path.stat().st_mtime_ns for path in Path(place.storage).rglob("*")} == before
+
+
+def test_a_time_is_of_this_device_and_taken_once(trained: tuple[Place, Train], data: Fingerprints) -> None:
+    place, job = trained
+    key = compute_time(SMALL, "PF", data, job.key, place)
+    assert key == keys.time_key(SMALL, "PF", data, device_name("cpu"))
+    result = Store(place.storage).result("time", key)
+    assert result is not None
+    assert result["device"] == device_name("cpu", 1)
+    assert result["test_time_ms"] > 0
+    assert result["test_time_images"] == 1
+    assert compute_time(SMALL, "PF", data, "whatever network", place) == key, "weights change no time"
+    assert torch.get_num_threads() == SMALL.threads
+
+
+def test_a_network_that_is_not_there_is_named(tmp_path: Path, data: Fingerprints) -> None:
+    with pytest.raises(FileNotFoundError, match=r"stages/train/lost/network\.safetensors"):
+        load_network(Store(str(tmp_path)), "lost")
+    with pytest.raises(FileNotFoundError, match="the training's network is missing"):
+        compute_test(SMALL, "test", "lost", data, Place(str(tmp_path), None))
+
+
+def test_references_are_rows_and_pictures_of_the_first_test_image(tmp_path: Path) -> None:
+    place = Place(str(tmp_path), None)
+    compute_references(SMALL, "r", place)
+    result = Store(str(tmp_path)).result("reference", "r")
+    assert result is not None
+    assert result["rows"][0]["method"] == "noisy input"
+    assert result["fields"]["sigma"] == SMALL.sigma
+    pictured = {picture["method"]: picture for picture in result["pictures"]}
+    assert pictured.keys() == {row["method"] for row in result["rows"][1:]}
+    for picture in pictured.values():
+        assert (tmp_path / "stages/reference/r" / picture["file"]).exists()
+        assert picture["psnr_db"] > 20
+
+
+def test_images_that_have_changed_since_the_study_began_are_named(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         (tmp_path / "own" / split).mkdir(parents=True)
-        for number in range(2):
-            pixels = np.random.default_rng([number, len(split)]).integers(0, 256, (64, 64), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "own" / split / f"{split}{number}.png")
-    small = {"channels": 2, "cells": 1, "columns": 2, "batch_size": 2, "patch_size": 16}
-    c = BASE.with_values(**small, dataset="own", search_patience=0, search_iterations=4, warmup_iterations=2)
-    data = stages.fingerprints(c, tmp_path)
-    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "own/val/val1.png")
-    (end,) = run_pack(Pack((Job("search", "k", c, data),)), Place(str(tmp_path / "runs"), str(tmp_path)))
-    assert end == {"ended": {"k": Failure("val1.png: changed during the study")}}
-    assert not list((tmp_path / "runs").glob("stages/search/*/result.json"))
+        pixels = np.random.default_rng(len(split)).integers(0, 256, (64, 64), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"own/{split}/{split}.png")
+    c = SMALL.with_values(dataset="own")
+    before = fingerprints(c, tmp_path)
+    for images, split in zip(stages.unchanged_sets(c, before, tmp_path), ("train", "validation"), strict=True):
+        assert images.contents == learning_images(c, split, tmp_path).contents
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "own/val/val.png")
+    with pytest.raises(ImageError, match=r"val\.png: changed during the study"):
+        stages.unchanged_sets(c, before, tmp_path)
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "own/test/test.png")
+    with pytest.raises(ImageError, match=r"test\.png: changed during the study"):
+        compute_test(c, "test", "lost", before, Place(str(tmp_path / "runs"), str(tmp_path)))

@@ -1,0 +1,94 @@
+"""Keys: a stage is the same stage exactly when what determines it is the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from small import NO_DATA
+
+from clearer.architecture import Architecture
+from clearer.configuration import Configuration, field_types
+from clearer.presets import QUICK
+from studies.work import keys as stage_keys
+from studies.work.keys import Fingerprints, oneshot_key, reference_key, search_key, time_key, train_key
+
+BASE = Configuration(**QUICK, search_patience=20)
+ARCHITECTURE = "FPFP-FPFF-PFFP"
+SEARCHED = {"mixing": "sequential", "complexity": "flops", "alpha_statistics": "batch"}
+READ = {"columns": (2,), "dataset": "bsds500", "protocol": "float", "image_channels": 3}
+TESTED = {"test_border": "whole", "self_ensemble": 8}
+OTHER = {**SEARCHED, **READ, **TESTED}
+SINGLE = [name for name in field_types() if name in OTHER or field_types()[name] in (int, float)]
+"""Fields that one value more or less leaves valid."""
+
+
+def keys(c: Configuration, data: Fingerprints = NO_DATA) -> dict[str, str]:
+    """The key of every stage of a configuration that leads to one architecture."""
+    train = train_key(c, ARCHITECTURE, data)
+    return {
+        "search": search_key(c, data),
+        "train": train,
+        "test": stage_keys.tested_key(c, train, data),
+        "time": time_key(c, ARCHITECTURE, data, "a device"),
+        "reference": reference_key(c, data),
+    }
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_field_changes_exactly_the_stages_that_it_determines(name: str) -> None:
+    value = getattr(BASE, name)
+    other = OTHER[name] if name in OTHER else value / 2 if isinstance(value, float) and value else 2 * value + 1
+    changed = BASE.with_values(**{name: other})
+    before, after = keys(BASE), keys(changed)
+    named = set(next(f for f in dataclasses.fields(Configuration) if f.name == name).metadata["stages"])
+    expected = named | ({"test"} if "train" in named else set()) | ({"reference"} if "test" in named else set())
+    assert {stage for stage in before if before[stage] != after[stage]} == expected
+
+
+def test_pixels_are_part_of_the_key() -> None:
+    before, after = keys(BASE), keys(BASE, Fingerprints("w", "a", "other"))
+    assert {stage for stage in before if before[stage] != after[stage]} == {"test", "time", "reference"}
+    after = keys(BASE, Fingerprints("other", "a", "t"))
+    assert {stage for stage in before if before[stage] != after[stage]} == {"search", "train", "test"}
+    after = keys(BASE, Fingerprints("w", "other", "t"))
+    assert {stage for stage in before if before[stage] != after[stage]} == {"search", "train", "test", "reference"}
+
+
+def test_the_files_that_hold_the_pixels_are_not() -> None:
+    named = Fingerprints("w", "a", "t", (("1",), ("2",), ("3",)))
+    assert named == NO_DATA
+    assert keys(BASE, named) == keys(BASE)
+
+
+def test_the_architecture_and_the_device_are_part_of_the_key() -> None:
+    assert train_key(BASE, "FPFP-FPFF-PFFF", NO_DATA) != train_key(BASE, ARCHITECTURE, NO_DATA)
+    assert time_key(BASE, ARCHITECTURE, NO_DATA, "b") != time_key(BASE, ARCHITECTURE, NO_DATA, "a")
+    assert train_key(BASE, Architecture.parse(ARCHITECTURE), NO_DATA) == train_key(BASE, ARCHITECTURE, NO_DATA)
+
+
+def test_how_an_architecture_came_about_is_not() -> None:
+    given = BASE.with_values(kind="given", architecture=ARCHITECTURE, search_patience=0)
+    assert train_key(given, ARCHITECTURE, NO_DATA) == train_key(BASE, ARCHITECTURE, NO_DATA)
+
+
+def test_the_key_of_one_shot_scores_holds_what_is_scored() -> None:
+    texts = ("PPF", "FFF", "PPP")
+    key = oneshot_key(BASE, texts, NO_DATA)
+    assert key == oneshot_key(BASE, texts[::-1], NO_DATA)
+    others = [
+        oneshot_key(BASE, texts[:2], NO_DATA),
+        oneshot_key(BASE.with_values(lambda1=0.5), texts, NO_DATA),
+        oneshot_key(BASE.with_values(test_limit=2), texts, NO_DATA),
+        oneshot_key(BASE, texts, Fingerprints("w", "a", "x")),
+    ]
+    assert len({key, *others}) == 5
+
+
+def test_keys_are_those_of_earlier_versions() -> None:
+    """Written down once: a change here makes every store worthless that there is."""
+    c = Configuration(**{**QUICK, "seed": 3, "lambda1": 0.1})
+    assert (c.trial_id, c.replicate_id) == ("fb1d15102523", "9c34e059146e")
+    assert search_key(c, NO_DATA)[:16] == "6db72199a27ccaa8"
+    assert train_key(c, ARCHITECTURE, NO_DATA)[:16] == "76a15ed26813b9de"
+    assert stage_keys.tested_key(c, "a training", NO_DATA)[:16] == "b0c0677d2fdb0135"
