@@ -19,17 +19,16 @@ from running import MEASURED, ROOT, TINY, command
 
 import analysis
 from studies import lambda_pareto
-from studies.driver.command_line import parse_assignments
+from studies.driver.options import parse_assignments
 from studies.store import claims
 from studies.store.claims import Claims
 from studies.store.store import Store
-from studies.work import stages
-from studies.work.trials import Trial, prepare
+from studies.work.trials import Pixels, Trial
 
 HOLDER = """
 import sys, time
-from studies.claims import Claims
-from studies.store import Store
+from studies.store.claims import Claims
+from studies.store.store import Store
 with Claims(Store(sys.argv[1])) as mine:
     assert mine.take({"job": {"search/x"}})
     print("held", flush=True)
@@ -37,7 +36,7 @@ with Claims(Store(sys.argv[1])) as mine:
 """
 STUDY = """
 import dataclasses, sys
-from studies.command_line import main
+from studies.driver.command_line import main
 from studies.lambda_pareto import STUDY
 sys.exit(main(dataclasses.replace(STUDY, name=sys.argv.pop(1), random={"quick": 1}, ends=False), None))
 """
@@ -45,7 +44,7 @@ sys.exit(main(dataclasses.replace(STUDY, name=sys.argv.pop(1), random={"quick": 
 
 def driver_file(store: Store, **changes: object) -> str:
     """Writes the file of a driver on another machine, which has claimed search/x."""
-    about = {"host": "elsewhere", "machine": "another", "process": 1, "born": "1", "names": ["search/x"]}
+    about = {"host": "elsewhere", "machine": "another", "process": 1, "born": 1.0, "names": ["search/x"]}
     name = f"{claims.FOLDER}/0"
     store.write(name, claims.sealed(about | changes))
     return name
@@ -120,7 +119,19 @@ def test_a_process_number_that_is_used_again_is_another_process(store: Store) ->
         here = json.loads((store.read(f"{claims.FOLDER}/{mine.id}") or b"").partition(b"\n")[2])
         driver_file(store, machine=here["machine"], process=here["process"], born=here["born"])
         assert mine.take({"job": {"search/x"}}) == set()
-        driver_file(store, machine=here["machine"], process=here["process"], born="1")
+        driver_file(store, machine=here["machine"], process=here["process"], born=1.0)
+        assert mine.take({"job": {"search/x"}}) == {"job"}
+
+
+def test_a_driver_that_an_earlier_version_left_counts_as_dead_when_it_is_silent(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wrote another kind of birth."""
+    with Claims(store) as mine:
+        here = json.loads((store.read(f"{claims.FOLDER}/{mine.id}") or b"").partition(b"\n")[2])
+        driver_file(store, machine=here["machine"], process=2**22 + 1, born="12345678")
+        assert mine.take({"job": {"search/x"}}) == set()
+        monkeypatch.setattr(claims, "DEAD_SECONDS", -1.0)
         assert mine.take({"job": {"search/x"}}) == {"job"}
 
 
@@ -153,10 +164,9 @@ def test_a_full_disk_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def trial_of(*assigned: str) -> Trial:
-    """The one trial of a tiny study, with the keys of its first stages."""
-    (c,) = lambda_pareto.STUDY.trials("quick", parse_assignments([*TINY, *assigned]), 1)[:1]
-    (trial,) = prepare([c], None)
-    trial.search_key, trial.reference_key = stages.search_key(c, trial.data), stages.reference_key(c, trial.data)
+    """The first trial of a tiny study."""
+    configurations = lambda_pareto.STUDY.trials("quick", parse_assignments([*TINY, *assigned]), 1)
+    (trial,) = Pixels(None).trials(configurations[:1])
     return trial
 
 
@@ -192,7 +202,8 @@ def test_two_studies_at_the_same_time_compute_every_stage_once(two: tuple[Path, 
     lines = [line for output in printed for line in re.findall(r"^ +done \d+/\d+ .*", output, re.MULTILINE)]
     jobs = [line for line in lines if not line.endswith("ms an image")]
     computed = [line for line in jobs if not line.endswith("by another study")]
-    finished = [path for stage in ("search", "reference", "train") for path in storage.glob(f"stages/{stage}/*/result.json")]  # fmt: skip
+    stages = ("search", "reference", "train")
+    finished = [path for stage in stages for path in storage.glob(f"stages/{stage}/*/result.json")]
     assert len(computed) == len(finished)
     assert any(line.endswith("by another study") for line in jobs)
     assert any("being computed by another study (process " in output for output in printed)

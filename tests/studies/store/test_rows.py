@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
+from small import put_row
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
+from clearer.losses import polarisation_threshold
 from studies.store.rows import ROW, architecture_columns, configuration_columns, curve_table, row_table
+from studies.store.store import FORMAT, Store
 
 
 def test_a_row_has_every_column_and_what_is_missing_is_null() -> None:
@@ -42,3 +49,33 @@ def test_a_curve_of_a_training_has_the_columns_of_a_search() -> None:
     rows = curve_table([{"stage": "train", "iteration": 5, "psnr_db": 20.0}], "t").to_pylist()
     assert rows[0]["trial_id"] == "t"
     assert rows[0]["alpha"] is None
+
+
+def test_a_column_of_a_field_says_which_stages_follow_from_it_and_what_it_is_about() -> None:
+    for field in dataclasses.fields(Configuration):
+        column = ROW.field(field.name)
+        about = {name.decode(): text.decode() for name, text in (column.metadata or {}).items()}
+        assert about.pop("stages").split() == list(field.metadata["stages"])
+        assert about.keys() == field.metadata["about"]
+    assert ROW.field("psnr_db").metadata is None
+    assert ROW.metadata == {b"format": str(FORMAT).encode()}
+
+
+def test_what_columns_say_is_read_again(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    put_row(store, "s", Configuration(), found="FPFP-FPFF-PFFP")
+    read = pq.read_schema(tmp_path / f"studies/s/trials/{Configuration().trial_id}.parquet")
+    assert read.field("lambda1").metadata == ROW.field("lambda1").metadata
+
+
+def test_noise_is_none_of_a_derained_trial() -> None:
+    rain = configuration_columns(Configuration(task="derain", dataset="rain800", image_channels=3))
+    assert rain["sigma"] is rain["protocol"] is None
+    assert configuration_columns(Configuration(test_set="set12"))["test_set"] == "set12"
+    assert configuration_columns(Configuration())["test_set"] == "bsds500"
+
+
+def test_a_lambda_is_a_multiple_of_its_threshold_where_there_is_one() -> None:
+    c = Configuration(lambda1=0.1)
+    assert configuration_columns(c)["lambda1_multiple"] == pytest.approx(0.1 / polarisation_threshold(12, 1e-3))
+    assert configuration_columns(Configuration(alpha_weight_decay=0.0))["lambda1_multiple"] is None

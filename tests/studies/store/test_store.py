@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from analysis.storage.places import StorageError, redacted
 from studies.store.rows import curve_table
-from studies.store.store import Store, from_parquet
+from studies.store.store import FORMAT, Store, as_parquet, from_parquet, storage_of
 
 
 def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
@@ -19,7 +20,7 @@ def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> No
     store.save_checkpoint("train", "k", 1, b"one")
     assert store.result("train", "k") is None
     store.finish("train", "k", {"seconds": 1.5}, {"network.safetensors": b"weights"})
-    assert store.result("train", "k") == {"seconds": 1.5}
+    assert store.result("train", "k") == {"seconds": 1.5, "format": FORMAT}
     assert store.read("stages/train/k/network.safetensors") == b"weights"
     assert store.names("stages/train/k") == ["network.safetensors", "result.json"]
 
@@ -37,9 +38,33 @@ def test_a_worker_that_was_replaced_changes_nothing_when_it_writes_late(store: S
     assert store.names("stages/train/late") == ["network.safetensors", "result.json"]
     store.write("stages/train/late/checkpoint-000000008", b"killed before it looked")
     store.finish("train", "late", {"host": "replaced"}, {"network.safetensors": b"other"})
-    assert store.result("train", "late") == {"host": "replacement"}
+    assert (store.result("train", "late") or {})["host"] == "replacement"
     assert store.read("stages/train/late/network.safetensors") == b"weights"
     assert store.names("stages/train/late") == ["network.safetensors", "result.json"]
+
+
+def test_checkpoints_after_an_iteration_can_be_forgotten(store: Store) -> None:
+    assert store.saved_iteration("search", "f") == 0
+    for iteration in (5, 10):
+        store.save_checkpoint("search", "f", iteration, str(iteration).encode())
+    assert store.saved_iteration("search", "f") == 10
+    store.forget_checkpoints("search", "f", after=7)
+    assert (store.saved_iteration("search", "f"), store.checkpoints("search", "f")) == (5, [b"5"])
+
+
+def test_a_stage_of_a_newer_format_is_refused_in_one_line(store: Store) -> None:
+    store.write("stages/train/newer/result.json", json.dumps({"format": FORMAT + 1}).encode())
+    with pytest.raises(StorageError, match=f"stages/train/newer has format {FORMAT + 1}, this version knows {FORMAT}") as refusal:
+        store.result("train", "newer")
+    assert "\n" not in str(refusal.value)
+    store.write("stages/train/older/result.json", b'{"seconds": 1}')
+    assert store.result("train", "older") == {"seconds": 1}, "the first versions wrote no number"
+
+
+def test_what_is_not_finite_is_not_written(store: Store) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        store.finish("train", "nan", {"seconds": float("nan")}, {})
+    assert store.result("train", "nan") is None
 
 
 def test_a_file_is_removed_once_or_twice(store: Store) -> None:
@@ -53,7 +78,8 @@ def test_one_listing_finds_the_finished_stages_and_their_bytes(store: Store) -> 
     store.finish("listed", "a", {}, {"network.safetensors": b"weights"})
     store.finish("listed", "b", {}, {})
     store.save_checkpoint("listed", "under way", 1, b"one")
-    assert store.finished("listed") == {"a": len("weights") + len("{}"), "b": len("{}")}
+    alone = len(store.read("stages/listed/b/result.json") or b"")
+    assert store.finished("listed") == {"a": len("weights") + alone, "b": alone}
     assert store.finished("no such stage") == {}
 
 
@@ -66,6 +92,55 @@ def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
     assert from_parquet(store.read("studies/s/curves/t.parquet"))[0]["iteration"] == 1
     store.forget_trial("s", "t")
     assert store.trial_ids("s") == set()
+
+
+def test_names_of_others_and_unfinished_files_are_no_rows_and_no_stages(store: Store) -> None:
+    store.end_trial("s", "t", pa.table({"study": ["s"]}), curve_table([], "t"))
+    store.write("studies/s/trials/notes.txt", b"")
+    store.write("studies/s/trials/u.parquet.0.partial", b"")
+    store.write("stages/search/README", b"")
+    assert store.trial_ids("s") == {"t"}
+    assert store.finished("search") == {}
+
+
+def test_some_columns_of_some_rows_are_read_and_compacted_copies_change_nothing(store: Store) -> None:
+    for number in range(4):
+        row = pa.table({"study": ["s"], "trial_id": [str(number)], "psnr_db": [20.0 + number]})
+        store.end_trial("s", str(number), row, curve_table([], str(number)))
+    wanted = store.rows("s", {"1", "3", "missing"}, ["psnr_db", "no such column"])
+    assert wanted == [{"psnr_db": 21.0}, {"psnr_db": 23.0}]
+    assert len(store.sampled_rows(["psnr_db"], 3)) == 3
+    store.compact("s")
+    assert {"trials.parquet", "curves.parquet"} <= set(store.names("studies/s"))
+    assert store.rows("s", {"1", "3"}, ["psnr_db"]) == wanted
+    assert len(store.sampled_rows(["psnr_db"], 0)) == 4, "of the copy all, and no other file is read"
+    store.forget_trial("s", "1")
+    assert store.rows("s", {"1", "3"}, ["psnr_db"]) == wanted[1:]
+
+
+def test_a_copy_that_can_not_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(str(tmp_path))
+    store.end_trial("s", "t", pa.table({"study": ["s"]}), curve_table([], "t"))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "write", full)
+    store.compact("s")
+    assert store.names("studies/s") == ["curves", "trials"]
+
+
+def test_a_table_survives_its_bytes() -> None:
+    table = pa.table({"a": [1, 2], "b": ["x", None]})
+    assert from_parquet(as_parquet(table)) == table.to_pylist()
+    assert from_parquet(None) == []
+
+
+def test_a_storage_is_an_absolute_folder_or_a_uri_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert storage_of("runs") == str(tmp_path / "runs")
+    assert storage_of("~/runs") == str(Path.home() / "runs")
+    assert storage_of("s3://bucket/x") == "s3://bucket/x"
 
 
 def test_what_was_cut_short_leaves_nothing(tmp_path: Path) -> None:
