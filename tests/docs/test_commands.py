@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import re
 import runpy
@@ -113,6 +114,7 @@ def test_every_flag_and_assignment_that_is_named_exists(page: Path) -> None:
                 parse_assignments(assignment.split())
 
 
+@functools.cache
 def known_flags() -> set[str]:
     """All flags of all programs of this project."""
     parsers = [study_parser(name) for name in STUDIES] + [parser_of(main) for main in PROGRAMS.values()]
