@@ -1,7 +1,7 @@
 """The configuration of a trial: every constant of the method, with its source, as one flat dataclass.
 
 The defaults are the paper's settings (preset `paper`). A field's `stages` say which stages it determines;
-`studies.work.stages` keys a stage's result by exactly those fields. All values are plain JSON values, so a
+`studies.work.keys` keys a stage's result by exactly those fields. All values are plain JSON values, so a
 configuration has one canonical text, and `trial_id` is a hash of it.
 """
 
@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
+    ALL_POSITIVE,
     FRACTION,
     NOT_NEGATIVE,
     POSITIVE,
@@ -31,10 +32,8 @@ from clearer.fields import (
 from clearer.images.datasets import DATASETS, PAIRINGS, misuse
 
 KINDS = ("searched", "random", "given")
-NETWORK, SCORED = "search train test time", "test time reference"
-"""The stages whose cost follows from the network's shape, and those whose cost follows from the test images."""
-COUNTS: Check = (lambda v: all(n > 0 for n in v), "must be greater than 0")
-TIMES: Check = (lambda v: all(t > 0 for t in v), "must be greater than 0")
+LEARN, ALL, SCORE = "search train", "search train test", "test time"
+"""Stages whose results follow from one field."""
 _PRINTABLE: Check = (lambda v: v.isprintable(), "must be one line")
 _FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', '.join(DATASETS)}, or a folder")
 
@@ -48,106 +47,48 @@ class Configuration:
     """
 
     # Which architecture
-    kind: str = setting("searched", "", "searched, drawn at random, or given", one_of(*KINDS), about="named")
+    kind: str = setting("searched", "", "searched, drawn at random, or given", KINDS, "named")
     architecture: str = setting("", "", "the text form, for a random or a given architecture", about="named")
-    cells: int = setting(3, "search", "S; section 4.1", POSITIVE, about="shape named", cost=NETWORK)
-    columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", COUNTS, about="shape named", cost=NETWORK)
-    channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE, about="shape", cost=NETWORK)
-    image_channels: int = setting(
-        1,
-        "search train test time",
-        "1 gray, 3 RGB",
-        one_of(1, 3),
-        about="shape images pixels",
-        cost=f"{NETWORK} reference",
-    )
+    cells: int = setting(3, "search", "S; section 4.1", POSITIVE, "shape speed named")
+    columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", ALL_POSITIVE, "shape speed named")
+    channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE, "shape speed")
+    image_channels: int = setting(1, f"{ALL} time", "1 gray, 3 RGB", one_of(1, 3), "shape speed area images pixels")
     mixing: str = setting(
-        "parallel",
-        "search",
-        "Eq. 1; sequential is the released code's",
-        one_of("parallel", "sequential"),
-        cost="search",
+        "parallel", "search", "Eq. 1; sequential is the released code's", ("parallel", "sequential"), "cost"
     )
 
     # What is restored
-    task: str = setting(
-        "denoise",
-        "search train test",
-        "section 4",
-        one_of("denoise", "derain"),
-        about="images pixels named",
-        cost=SCORED,
-    )
-    dataset: str = setting(
-        "bsds500",
-        "search train test",
-        f"section 4.2; {', '.join(DATASETS)}, or a folder",
-        _FOLDER,
-        about="images named",
-    )
+    task: str = setting("denoise", ALL, "section 4", ("denoise", "derain"), "images pixels named area")
+    dataset: str = setting("bsds500", ALL, f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER, "images named")
     test_set: str = setting(
-        "",
-        "test",
-        "empty: the dataset's own; else as dataset; section 4.2",
-        _PRINTABLE,
-        about="images pixels",
-        cost=SCORED,
+        "", "test", "empty: the dataset's own; else as dataset; section 4.2", _PRINTABLE, "images pixels area"
     )
-    pairing: str = setting(
-        "clean_left",
-        "search train test",
-        "how a folder holds pairs for derain; Rain800's",
-        one_of(*PAIRINGS),
-        about="images",
-    )
+    pairing: str = setting("clean_left", ALL, "how a folder holds pairs for derain; Rain800's", PAIRINGS, "images")
     grayscale: str = setting(
-        "pillow",
-        "search train test",
-        "Pillow's L (released code), or MATLAB's rgb2gray",
-        one_of("pillow", "bt601"),
-        about="images pixels",
+        "pillow", ALL, "Pillow's L (released code), or MATLAB's rgb2gray", ("pillow", "bt601"), "images pixels"
     )
     allow_overlap: bool = setting(False, "", "run although train, validation and test share images", about="images")
-    sigma: float = setting(
-        30.0, "search train test", "noise, 0-255 scale; section 4.2", POSITIVE, about="pixels member named"
-    )
+    sigma: float = setting(30.0, ALL, "noise, 0-255 scale; section 4.2", POSITIVE, "pixels member named")
     protocol: str = setting(
-        "clip8",
-        "search train test",
-        "how noise is made; clip8 is the released code's",
-        one_of("clip8", "float"),
-        about="pixels member",
+        "clip8", ALL, "how noise is made; clip8 is the released code's", ("clip8", "float"), "pixels member"
     )
-    weights_split: str = setting(
-        "train", "search train", "what the weights learn from", one_of("train", "validation"), about="images"
-    )
+    weights_split: str = setting("train", LEARN, "what the weights learn from", ("train", "validation"), "images")
     alpha_split: str = setting(
-        "validation",
-        "search train",
-        "what α learns from, and curves watch",
-        one_of("train", "validation"),
-        about="images",
+        "validation", LEARN, "what α learns from, and curves watch", ("train", "validation"), "images"
     )
 
     # Losses
-    lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, about="member named")
-    lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, about="member named")
-    complexity: str = setting(
-        "parameters", "search", "Eq. 5", one_of("parameters", "flops", "time", "authors"), about="member"
-    )
+    lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
+    lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
+    complexity: str = setting("parameters", "search", "Eq. 5", ("parameters", "flops", "time", "authors"), "member")
     module_times_ms: tuple[float, ...] = setting(
-        (), "search", "measured C^p, C^f of each cell, for complexity=time", TIMES, about="member"
+        (), "search", "measured C^p, C^f of each cell, for complexity=time", ALL_POSITIVE, "member"
     )
 
     # Search
-    batch_size: int = setting(32, "search train", "section 4.1", POSITIVE, cost="search train")
+    batch_size: int = setting(32, LEARN, "section 4.1", POSITIVE, "cost")
     patch_size: int = setting(
-        64,
-        "search train",
-        "pixels; section 4.1",
-        (lambda v: v >= 8, "must be 8 or greater"),
-        about="images",
-        cost="search train",
+        64, LEARN, "pixels; section 4.1", (lambda v: v >= 8, "must be 8 or greater"), "images cost"
     )
     search_iterations: int = setting(10_000, "search", "section 4.1", POSITIVE)
     warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1", NOT_NEGATIVE)
@@ -160,9 +101,9 @@ class Configuration:
     alpha_weight_decay: float = setting(1e-3, "search", "section 4.1", NOT_NEGATIVE)
     alpha_beta1: float = setting(0.5, "search", "released code", FRACTION)
     alpha_beta2: float = setting(0.999, "search", "released code", FRACTION)
-    alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE, about="member")
+    alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE, "member")
     alpha_statistics: str = setting(
-        "running", "search", "batch norm in the α step; released code", one_of("running", "batch")
+        "running", "search", "batch norm in the α step; released code", ("running", "batch")
     )
     search_patience: int = setting(
         0,
@@ -171,8 +112,8 @@ class Configuration:
         NOT_NEGATIVE,
     )
     search_tolerance: float = setting(0.02, "search", "the most that α may move and count as unchanged", FRACTION)
-    clip_norm: float = setting(5.0, "search train", "global gradient norm of the weights; released code", POSITIVE)
-    initial_std: float = setting(1e-3, "search train", "convolutions; released code", POSITIVE, about="member")
+    clip_norm: float = setting(5.0, LEARN, "global gradient norm of the weights; released code", POSITIVE)
+    initial_std: float = setting(1e-3, LEARN, "convolutions; released code", POSITIVE, "member")
 
     # Training of the derived network
     train_iterations: int = setting(100_000, "train", "section 4.1", POSITIVE)
@@ -183,46 +124,36 @@ class Configuration:
     # Test and testing time
     test_border: str = setting(
         "crop64",
-        "test time",
+        SCORE,
         "crop to multiples of 64 (released code), or the whole image",
-        one_of("crop64", "whole"),
-        about="pixels",
-        cost=SCORED,
+        ("crop64", "whole"),
+        "pixels area",
     )
-    test_limit: int = setting(
-        0, "test time", "the first so many test images by name; 0: all", NOT_NEGATIVE, about="images", cost=SCORED
-    )
-    self_ensemble: int = setting(
-        8, "test time", "flips and rotations averaged; section 4.1", one_of(1, 8), cost="test time"
-    )
-    time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, cost="time")
-    time_series: int = setting(6, "time", "series of timed calls", POSITIVE, cost="time")
-    time_calls: int = setting(10, "time", "calls in a series", POSITIVE, cost="time")
+    test_limit: int = setting(0, SCORE, "the first so many test images by name; 0: all", NOT_NEGATIVE, "images area")
+    self_ensemble: int = setting(8, SCORE, "flips and rotations averaged; section 4.1", one_of(1, 8), "cost")
+    time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, "cost")
+    time_series: int = setting(6, "time", "series of timed calls", POSITIVE, "cost")
+    time_calls: int = setting(10, "time", "calls in a series", POSITIVE, "cost")
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
     time_spread_limit: float = setting(0.03, "time", "a time whose series spread by more is refused", POSITIVE)
     reference_images: int = setting(
-        10, "reference", "validation images that tune the classical denoisers", POSITIVE, cost="reference"
+        10, "reference", "validation images that tune the classical denoisers", POSITIVE, "cost"
     )
 
     # How it runs
     seed: int = setting(
-        0,
-        "search train",
-        "the replicate; named streams are spawned from it",
-        (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"),
-        about="member named",
-    )
-    report_iterations: int = setting(100, "search train", "iterations between two rows of a curve", POSITIVE)
+        0, LEARN, "the replicate; named streams are spawned from it", (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"),
+        "member named",
+    )  # fmt: skip
+    report_iterations: int = setting(100, LEARN, "iterations between two rows of a curve", POSITIVE)
     precision: str = setting(
         "fp32",
-        "search train",
-        "of forward and backward passes; weights, losses and scores are fp32 whatever it is",
-        one_of("fp32", "bf16"),
-        cost="search train",
+        LEARN,
+        "of passes, forward and back; weights, losses and scores are always fp32",
+        ("fp32", "bf16"),
+        "cost",
     )
-    threads: int = setting(
-        1, "search train time", "CPU threads; sums, hence bits, depend on it", POSITIVE, cost=NETWORK
-    )
+    threads: int = setting(1, f"{LEARN} time", "CPU threads; sums, hence bits, depend on it", POSITIVE, "speed")
 
     def __post_init__(self) -> None:
         for name, hint in field_types().items():
@@ -370,7 +301,11 @@ def fields_about(word: str) -> frozenset[str]:
 
 def cost_fields(stage: str) -> tuple[str, ...]:
     """The fields from which the cost of a stage, or of a step of it, follows."""
-    return tuple(f.name for f in dataclasses.fields(Configuration) if stage in f.metadata["cost"])
+    words = {"cost"} if stage == "reference" else {"cost", "speed"}
+    words |= set() if stage in LEARN.split() else {"area"}
+    fields = dataclasses.fields(Configuration)
+    found = [(f, f.metadata["about"] & words) for f in fields]
+    return tuple(f.name for f, about in found if about - {"cost"} or (about and stage in f.metadata["stages"]))
 
 
 SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)) - {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _INTS, _FLOATS = tuple[int, ...], tuple[float, ...]
@@ -23,6 +23,7 @@ Check = tuple[Callable[[Any], bool], str]
 POSITIVE: Check = (lambda v: v > 0, "must be greater than 0")
 NOT_NEGATIVE: Check = (lambda v: v >= 0, "must be 0 or greater")
 FRACTION: Check = (lambda v: 0 <= v < 1, "must be in [0, 1)")
+ALL_POSITIVE: Check = (lambda v: all(each > 0 for each in v), "must be greater than 0")
 
 
 class ConfigurationError(ValueError):
@@ -39,24 +40,24 @@ ALWAYS: Any = object()
 
 
 def setting(
-    default: Any, stages: str, source: str, check: Check | None = None, *, about: str = "", cost: str = "", before: Any = ALWAYS
-) -> Any:  # fmt: skip
+    default: Any, stages: str, source: str, check: Check | Sequence[str] = (), about: str = "", before: Any = ALWAYS
+) -> Any:
     """A configuration field: all that the project knows of it stands here and nowhere else.
 
     Args:
         stages: the stages whose results follow from it.
         source: where the default comes from.
-        check: which values it may have, and the text for others.
-        about: `images` (it names the images that are read), `pixels` (the scored pixels follow from it), `shape` (the
-            network's shape does), `member` (the members of one pack may differ in it), `named` (labels show it).
-        cost: the stages whose cost follows from it.
+        check: the values that it may have: a list of them, or a test and its text.
+        about: words, each of which `clearer.configuration.fields_about` lists the fields of:
+            `images` it names the images that are read; `pixels` the scored pixels follow from it;
+            `shape` the network's shape does; `member` the members of one pack may differ in it; `named` labels show it;
+            `speed`, `area` and `cost` say of which stages the cost follows from it (`cost_fields`).
         before: for a field that was added later, the value that means what was so without it. With this value it
             is in no identity and no key, so what older versions stored stays valid.
     """
-    metadata = {"stages": tuple(stages.split()), "source": source, "check": check, "before": before}
-    return dataclasses.field(
-        default=default, metadata={**metadata, "about": frozenset(about.split()), "cost": tuple(cost.split())}
-    )
+    checked = check if check and callable(check[0]) else one_of(*check) if check else None
+    metadata = {"stages": tuple(stages.split()), "source": source, "check": checked, "about": frozenset(about.split())}
+    return dataclasses.field(default=default, metadata={**metadata, "before": before})
 
 
 def parse_text(name: str, text: str, hint: Any) -> Any:
