@@ -83,7 +83,7 @@ def main() -> None:
         store = Path(folder) / "report"
         multiplied(options.storage, options.study, store, options.trials)
         started, used = time.perf_counter(), os.times()
-        subprocess.run([sys.executable, "-m", "analysis.report.report", store, options.study], check=True)
+        subprocess.run([sys.executable, "-m", "analysis.report", store, options.study], check=True)
         ended = os.times()
         size = (store / "studies" / options.study / "report" / "index.html").stat().st_size
         processor = ended.children_user + ended.children_system - used.children_user - used.children_system

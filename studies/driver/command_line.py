@@ -97,6 +97,8 @@ def run(study: Study, options: Options | None = None, **changes: Any) -> Results
     if assigned:
         changes["assigned"] = {n: v if isinstance(v, list | range) else [v] for n, v in assigned.items()}
     options = replace(options or Options(), **changes)
+    if options.dry_run:
+        raise ConfigurationError("dry_run: of the command line alone; it prints, and computes nothing")
     with Session(options, Console(highlight=False)) as session:
         planned = rounds.first_round(study, session)
         session.store.check_writable()
