@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
+import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
+from mlflow.entities import ViewType
 from running import command, run_study, wait_for
+from small import SMALL, put_row
 from tracking_servers import contents, free_port, runs, server, synced
 
 import analysis
 from studies.store.store import Store
-from studies.tracking.live import Tracking
+from studies.store.study_file import read_study, write_study
+from studies.tracking import live
+from studies.tracking.content import UnderWay
+from studies.tracking.live import Tracking, sync_study
+
+OTHER = SMALL.with_values(lambda1=0.5)
+BEGUN = datetime(2026, 1, 2, tzinfo=UTC)
+CLOCKS = {"started_at": BEGUN, "finished_at": datetime(2026, 1, 3, tzinfo=UTC), "commit": "abc", "versions": "{}"}
 
 
 @pytest.mark.drill(minutes=1.5)
@@ -53,15 +68,117 @@ def test_a_server_that_dies_under_a_study_is_completed_from_the_store(
 
 
 def test_no_server_is_one_line_without_secrets(study_storage: Path) -> None:
-    tracking = Tracking(
-        f"http://somebody:secret-word@127.0.0.1:{free_port()}", "lambda_pareto", Store(str(study_storage))
-    )
-    tracking.synchronise()
+    uri = f"http://somebody:secret-word@127.0.0.1:{free_port()}"
+    tracking = Tracking(uri, "lambda_pareto", Store(str(study_storage)), lambda: ())
     problem = tracking.close()
     assert problem is not None
     assert problem.startswith("tracking at http://***@127.0.0.1:")
+    assert problem.endswith("the same command sends it again, and so does python -m studies sync")
     assert problem.count("\n") == 0
     assert "secret-word" not in problem
+
+
+def record(iteration: int) -> dict[str, Any]:
+    """A row of a curve."""
+    return {"stage": "search", "iteration": iteration, "recorded_at": float(iteration), "psnr_db": 20.0}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow, which takes seconds to make."""
+    file = tmp_path_factory.mktemp("database") / "mlflow.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments(max_results=1)
+    return file
+
+
+@pytest.fixture
+def begun(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
+    """A store with a study of two trials that have begun, and the address of an empty database."""
+    monkeypatch.setattr(live, "EVERY_SECONDS", 0.1)
+    shutil.copyfile(database, tmp_path / "mlflow.db")
+    store = Store(str(tmp_path / "runs"))
+    write_study(store, "lambda_pareto", "quick", [SMALL, OTHER], "command")
+    return store, f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_what_is_under_way_is_shown_as_it_goes_and_completed_at_the_end(begun: tuple[Store, str]) -> None:
+    store, uri = begun
+    known: list[UnderWay] = []
+    tracking = Tracking(uri, "lambda_pareto", store, lambda: list(known))
+    time.sleep(0.3)
+    assert runs(uri) == {}, "nothing to show yet"
+    known.append(UnderWay(SMALL, BEGUN, [record(2)]))
+    wait_for(lambda: SMALL.trial_id in runs(uri) and "search/psnr_db" in runs(uri)[SMALL.trial_id].data.metrics)
+    first = runs(uri)[SMALL.trial_id]
+    assert (first.info.status, runs(uri)["study"].info.status) == ("RUNNING", "RUNNING")
+    known[0] = UnderWay(SMALL, BEGUN, [record(2), record(4)])
+    wait_for(lambda: len(contents(uri)[SMALL.trial_id]["metrics"]["search/psnr_db"]) == 2)
+    put_row(store, "lambda_pareto", SMALL, [record(2), record(4), record(6)], "PF", **CLOCKS)
+    known[:] = [UnderWay(OTHER, BEGUN)]
+    wait_for(lambda: runs(uri)[SMALL.trial_id].info.status == "FINISHED")
+    wait_for(lambda: OTHER.trial_id in runs(uri))
+    put_row(store, "lambda_pareto", OTHER, [record(2)], "PF", **CLOCKS)
+    assert tracking.close() is None
+    found = runs(uri)
+    assert {name: run.info.status for name, run in found.items()} == dict.fromkeys(found, "FINISHED")
+    assert len(found) == 3
+    assert found[SMALL.trial_id].info.run_id == first.info.run_id
+    assert runs(uri, ViewType.DELETED_ONLY) == {}
+    assert [step for step, _, _ in contents(uri)[SMALL.trial_id]["metrics"]["search/psnr_db"]] == [2, 4, 6]
+
+
+def test_a_study_does_not_wait_for_tracking_that_hangs(begun: tuple[Store, str]) -> None:
+    store, uri = begun
+    released = threading.Event()
+
+    def hanging() -> list[UnderWay]:
+        released.wait(60)
+        return []
+
+    tracking = Tracking(uri, "lambda_pareto", store, hanging)
+    time.sleep(0.3)
+    started = time.monotonic()
+    problem = tracking.close(timeout=0.2)
+    assert time.monotonic() - started < 5
+    assert problem is not None
+    assert "did not answer within 0.2 s" in problem
+    released.set()
+
+
+def test_tracking_that_failed_once_is_tried_again_at_the_end(begun: tuple[Store, str]) -> None:
+    store, uri = begun
+    asked: list[int] = []
+
+    def broken() -> list[UnderWay]:
+        asked.append(1)
+        raise OSError("it went wrong")
+
+    tracking = Tracking(uri, "lambda_pareto", store, broken)
+    wait_for(lambda: tracking.error is not None)
+    time.sleep(0.5)
+    assert len(asked) == 1, "not again and again"
+    assert tracking.close() is None
+    assert set(runs(uri)) == {"study"}
+
+
+def test_a_study_is_brought_up_to_date_once_and_then_unchanged(begun: tuple[Store, str]) -> None:
+    store, uri = begun
+    assert sync_study(store, "lambda_pareto", uri) == {"created": 1}, "trials that have not begun have no run"
+    put_row(store, "lambda_pareto", SMALL, [record(2)], "PF", **CLOCKS)
+    assert sync_study(store, "lambda_pareto", uri) == {"created": 1, "completed": 1}
+    assert sync_study(store, "lambda_pareto", uri) == {"unchanged": 2}
+    assert sync_study(store, "lambda_pareto", uri, known=[SMALL.trial_id]) == {"unchanged": 1}
+
+
+def test_a_trial_that_this_version_can_not_read_keeps_its_run(begun: tuple[Store, str]) -> None:
+    store, uri = begun
+    put_row(store, "lambda_pareto", SMALL, [record(2)], "PF", **CLOCKS)
+    sync_study(store, "lambda_pareto", uri)
+    about = read_study(store, "lambda_pareto")
+    about["trials"][SMALL.trial_id]["a field of the future"] = 1
+    store.write("studies/lambda_pareto/study.json", json.dumps(about).encode())
+    assert sync_study(store, "lambda_pareto", uri) == {"unchanged": 1}
+    assert SMALL.trial_id in runs(uri)
 
 
 def test_runs_tell_what_they_are(study_storage: Path) -> None:

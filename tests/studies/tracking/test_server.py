@@ -7,17 +7,14 @@ import shutil
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
-import torch
-from tracking_servers import contents, free_port, runs, synced
+from tracking_servers import contents, runs, synced
 
-from clearer.checkpoint import read_network
 from studies.store.rows import row_table
 from studies.store.store import Store, as_parquet
-from studies.tracking import server as tracking_server
-from studies.tracking import sync
-from studies.tracking.content import SENT_TAG, curve_points
+from studies.tracking.content import SENT_TAG, Content, curve_points
+from studies.tracking.live import sync_study
+from studies.tracking.server import Server, default_uri, one_line
 
 
 @pytest.fixture(scope="module")
@@ -92,34 +89,69 @@ def test_a_failed_trial_that_is_run_again_keeps_its_run(tracked: tuple[Path, str
     assert runs(uri)[trial_id].info.run_id == first
 
 
-def test_the_model_restores_what_the_network_does(tracked: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    storage, uri = tracked
-    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    run = next(run for name, run in runs(uri).items() if name != "study")
-    mlflow.set_tracking_uri(uri)
-    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
-    network, _ = read_network(storage / "stages/train" / run.data.tags["train_key"] / "network.safetensors")
-    images = np.random.default_rng(0).random((2, 1, 21, 34), dtype=np.float32)
-    with torch.inference_mode():
-        assert np.array_equal(model.predict(images), network(torch.from_numpy(images)).numpy())
-    signature = model.metadata.signature
-    assert [spec.shape for spec in (*signature.inputs, *signature.outputs)] == [(-1, 1, -1, -1)] * 2
-    with pytest.raises(mlflow.MlflowException, match="float64"):
-        model.predict(images.astype(np.float64))
-    folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model"))
-    assert not list(folder.rglob("*.pkl"))
-    assert str(storage.parent.parent) not in (folder / "MLmodel").read_text()
-
-
 def test_infinity_arrives_once(tracked: tuple[Path, str]) -> None:
     record = {"stage": "train", "iteration": 2, "recorded_at": 1.5, "psnr_db": float("inf"), "alpha_loss": float("nan")}
     (point,) = curve_points([record])
-    server = tracking_server.Server(tracked[1], "another study", "0")
-    run = server.client.create_run("0")
-    for _ in range(2):
-        server.log_points(run.info.run_id, [point])
-    (held,) = server.client.get_metric_history(run.info.run_id, "train/psnr_db")
+    told = {"name": "a run", "note": "a note", "status": "FINISHED", "started": 1, "ended": 2}
+    content = Content({"clearer.study_id": "0"}, **told, params={}, tags={}, points=frozenset({point}))
+    outcomes = [Server(tracked[1], "another study", "0").bring(content) for _ in range(2)]
+    assert [outcome for _, outcome in outcomes] == ["created", "unchanged"]
+    assert outcomes[0][0] == outcomes[1][0]
+    client = mlflow.MlflowClient(tracking_uri=tracked[1])
+    (held,) = client.get_metric_history(outcomes[0][0], "train/psnr_db")
     assert (held.key, held.step, held.timestamp, held.value) == point
+
+
+def content_of(points: set[tuple[str, int, int, float]], **changes: object) -> Content:
+    """A run's content with some points."""
+    told = {"name": "a run", "note": "a note", "status": "RUNNING", "started": 1, "ended": None}
+    usual = {**told, "params": {"a": "1"}, "tags": {}, "points": frozenset(points), **changes}
+    return Content({"clearer.study_id": "1", "clearer.trial_id": "t"}, **usual)
+
+
+def test_a_run_grows_and_is_made_again_only_where_it_holds_what_it_should_not(tracked: tuple[Path, str]) -> None:
+    server = Server(tracked[1], "a third study", "1")
+    one, two, other = (("m", step, step, value) for step, value in ((1, 1.0), (2, 2.0), (1, 3.0)))
+    run, outcome = server.bring(content_of({one}, is_partial=True))
+    assert outcome == "created"
+    assert server.bring(content_of({one}, is_partial=True)) == (run, "unchanged")
+    assert server.bring(content_of({one, two}, is_partial=True)) == (run, "completed")
+    assert server.bring(content_of({one}, is_partial=True)) == (run, "unchanged"), "it may hold more than is known now"
+    assert server.bring(content_of({one, two}, status="FINISHED", ended=5)) == (run, "completed")
+    assert server.bring(content_of({one, two}, status="FINISHED", ended=5)) == (run, "unchanged")
+    again, outcome = server.bring(content_of({other, two}, status="FINISHED", ended=5))
+    assert (again != run, outcome) == (True, "created")
+    assert mlflow.MlflowClient(tracking_uri=tracked[1]).get_run(run).info.lifecycle_stage == "deleted"
+
+
+def test_more_points_than_are_sent_at_once_arrive(tracked: tuple[Path, str]) -> None:
+    points = {("m", step, step, float(step)) for step in range(2500)}
+    run, _ = Server(tracked[1], "a large study", "2").bring(content_of(points))
+    held = mlflow.MlflowClient(tracking_uri=tracked[1]).get_metric_history(run, "m")
+    assert {(m.key, m.step, m.timestamp, m.value) for m in held} == points
+
+
+def test_a_run_that_has_a_param_of_a_field_that_is_gone_stays_that_run(tracked: tuple[Path, str]) -> None:
+    """Earlier versions sent `train_halving`; MLflow takes no param back."""
+    storage, uri = tracked
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    name, run = next((name, run) for name, run in runs(uri).items() if name != "study")
+    client.log_param(run.info.run_id, "train_halving", "0")
+    client.set_tag(run.info.run_id, "starred", "yes")
+    synced(storage, uri)
+    assert runs(uri)[name].info.run_id == run.info.run_id
+    client.delete_run(runs(uri)[name].info.run_id)
+    synced(storage, uri)
+
+
+def test_a_study_is_tracked_in_its_own_folder_and_errors_are_one_line(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    assert default_uri(store) == f"sqlite:///{tmp_path}/mlflow.db"
+    store.is_local = False
+    assert default_uri(store) is None
+    assert one_line(ValueError("at http://me:word@host\nand more")) == "ValueError: at http://***@host"
+    assert one_line(ValueError()) == "ValueError: "
+    assert len(one_line(ValueError("x" * 1000))) == 300
 
 
 def test_a_database_whose_making_was_cut_short_is_made_again(study_storage: Path, tmp_path: Path) -> None:
@@ -128,24 +160,9 @@ def test_a_database_whose_making_was_cut_short_is_made_again(study_storage: Path
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**17, usual[1]))  # the disk takes no more than this of a file
     try:
         with pytest.raises(Exception, match="disk"):
-            sync.sync_study(store, "lambda_pareto", uri)
+            sync_study(store, "lambda_pareto", uri)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert not list(tmp_path.iterdir())
-    assert sync.sync_study(store, "lambda_pareto", uri) == {"created": 8}
+    assert sync_study(store, "lambda_pareto", uri) == {"created": 8}
     assert not list(tmp_path.glob("*.partial*"))
-
-
-def test_mistakes_are_one_line(study_storage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([str(tmp_path / "nothing")], [str(study_storage), "nothing"]):
-        with pytest.raises(SystemExit) as stop:
-            sync.main(arguments)
-        assert stop.value.code == 2
-        assert capsys.readouterr().err.count("\n") == 1
-    assert not (tmp_path / "nothing").exists()
-    uri = f"http://somebody:secret-word@127.0.0.1:{free_port()}"
-    assert sync.main([str(study_storage), "--tracking-uri", uri]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "http://***@127.0.0.1" in error
-    assert "secret-word" not in error
