@@ -26,11 +26,11 @@ from mlflow.entities import ViewType
 from running import command, wait_for
 from tracking_servers import free_port
 
-from studies.planning import collect
+from studies.__main__ import main
 from studies.store.store import Store
 from studies.store.study_file import read_study
 from studies.tracking.content import STUDY_TAG, TRIAL_TAG
-from studies.tracking.sync import sync_study
+from studies.tracking.live import sync_study
 
 pytestmark = pytest.mark.drill(minutes=8)
 
@@ -223,7 +223,7 @@ def test_thirty_kills_change_nothing(storm: Storm, tmp_path: Path) -> None:
         mine = numbers(storage)
         same = [found.equals(wanted) for found, wanted in zip(mine, expected, strict=True)]
         before = len(temporary(storage))
-        assert collect.main(["gc", str(storage), "--delete"]) == 0
+        assert main(["gc", str(storage), "--delete"]) == 0
         left = len(temporary(storage))
         print(
             f"{storage.name}: rows equal {same[0]}, curves equal {same[1]}; left by killed writers {before}, after gc {left}"

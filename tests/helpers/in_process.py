@@ -16,11 +16,11 @@ from rich.console import Console
 from studies.driver.options import Options
 from studies.driver.session import Session
 from studies.nodes.exchange import Exchange
+from studies.nodes.scheduling import Time, Timed
 from studies.work import stages
 from studies.work.jobs import Event, Pack, References, Started, failure_of
 from studies.work.learning import compute_pack
 from studies.work.stages import Place
-from studies.work.trials import Trial
 
 Compute = Callable[[Pack, Place], Iterator[list[Event]]]
 
@@ -85,14 +85,14 @@ class InProcess:
                 exchange.tell(error)
                 return
 
-    def time_networks(self, timed: Sequence[tuple[Trial, str]], place: Place) -> Iterator[str]:
+    def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
         """Times each network here."""
         for trial, architecture in timed:
             c = trial.configuration
             try:
-                yield stages.compute_time(c, architecture, trial.data, trial.train_key(architecture), place)
+                yield stages.compute_time(c, architecture, trial.data, trial.train_key(architecture), place), None
             except Exception as error:
-                yield f"error: {failure_of(error).reason}"
+                yield None, failure_of(error).reason
 
 
 def session_of(storage: Path, cluster: InProcess | None = None, **options: Any) -> Session:

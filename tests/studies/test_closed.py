@@ -38,7 +38,7 @@ def listening(processes: set[int]) -> dict[str, set[int]]:
 
 def test_a_study_on_this_machine_listens_on_loopback_alone(tmp_path: Path) -> None:
     script = textwrap.dedent("""
-        from studies.connection import connect
+        from studies.nodes.connection import connect
         with connect(None):
             import ray
             @ray.remote

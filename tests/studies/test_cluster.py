@@ -44,15 +44,16 @@ def test_rows_equal_those_of_one_machine_bit_for_bit(cluster: str, study_storage
 
 WHERE = """
 import sys
-from studies.connection import connect
+from studies.nodes.connection import connect
 import ray
 
 @ray.remote(num_cpus=0)
 def where():
     import clearer, studies
-    from clearer.reading import content_hash
+    from clearer.images.reading import content_hash
     from pathlib import Path
-    return [clearer.__file__, studies.__file__, *(content_hash(Path(m.__file__).parent / n) for m, n in [(studies, "stages.py"), (clearer, "manifests/bsd68.sha256")])]
+    files = [(studies, "work/stages.py"), (clearer, "images/manifests/bsd68.sha256")]
+    return [clearer.__file__, studies.__file__, *(content_hash(Path(m.__file__).parent / name) for m, name in files)]
 
 with connect(sys.argv[1]):
     print(*ray.get(where.remote()), sep="\\n")
@@ -73,5 +74,5 @@ def test_nodes_run_the_code_of_the_driver_and_no_other(cluster: str, tmp_path: P
     assert done.returncode == 0, done.stderr
     *places, stages, manifest = done.stdout.split()
     assert not [place for place in places if place.startswith((str(ROOT), str(tmp_path)))]
-    assert stages == content_hash(ROOT / "studies" / "stages.py")
-    assert manifest == content_hash(ROOT / "clearer" / "manifests" / "bsd68.sha256")
+    assert stages == content_hash(ROOT / "studies" / "work" / "stages.py")
+    assert manifest == content_hash(ROOT / "clearer" / "images" / "manifests" / "bsd68.sha256")

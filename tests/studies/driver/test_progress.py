@@ -20,7 +20,7 @@ def shown(terminal: bool) -> str:
             progress.started(key, f"λ1={key}", "search")
         progress.progressed("a", Progressed("a", {"iteration": 25, "psnr_db": 21.456}, 100, 10.0))
         if terminal:
-            console.print(progress._render())
+            console.print(progress._bars.get_renderable())
         progress.ended("a", "FP-PF  40 s")
         progress.ended("b", "diverged", failed=True)
     return out.getvalue()
@@ -34,9 +34,9 @@ def test_a_file_gets_plain_lines() -> None:
     assert "\x1b" not in text
 
 
-def test_a_terminal_gets_a_table() -> None:
+def test_a_terminal_gets_bars() -> None:
     text = shown(terminal=True)
-    for word in ("trial", "iteration", "PSNR so far", "time left", "25/100", "21.46 dB", "30 s left", "0 of 2 ended"):
+    for word in ("λ1=a  search", "━", "25/100", "21.46 dB", "30 s left", "λ1=b  search", "starting", "0 of 2 ended"):
         assert word in text
 
 

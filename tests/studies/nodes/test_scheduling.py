@@ -61,8 +61,9 @@ def test_packs_are_computed_and_told_of_and_workers_are_kept_for_more(
         assert [type(event) for event in told] == [Started] + [Progressed] * 4
     assert list(Path(place.storage).glob("ray/*")) == [], "Tune's own files are gone"
     lost, trial = (Trial(SMALL.with_values(seed=seed), data) for seed in (9, 0))
-    error, key = cluster.time_networks([(lost, found), (trial, found)], place)
-    assert error.startswith("error: FileNotFoundError: stages/train/"), "a network that is not there"
+    (none, error), (key, _) = cluster.time_networks([(lost, found), (trial, found)], place)
+    assert none is None
+    assert error.startswith("FileNotFoundError: stages/train/"), "a network that is not there"
     assert Store(place.storage).result("time", key) is not None
 
 

@@ -1,42 +1,49 @@
-"""`python -m studies.store.store gc`: frees what no study needs, in a folder and on S3, and nothing else."""
+"""`python -m studies gc`: frees what no study needs, in a folder and on S3, and nothing else."""
 
 from __future__ import annotations
 
+import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
-from running import ROOT
+from small import SMALL
 
 from clearer.configuration import Configuration
-from studies.driver.study import configuration
+from studies.__main__ import main
+from studies.driver.axes import configuration
 from studies.planning import collect
 from studies.store import claims
 from studies.store.claims import Claims
 from studies.store.rows import curve_table, row_table
 from studies.store.store import Store
 from studies.store.study_file import write_study
-from studies.work import stages
+from studies.work import keys, stages
+from studies.work.trials import Pixels
 
 ENDED: Configuration = configuration("quick", {"lambda1": 0.0, "lambda2": 0.0})
 PLANNED: Configuration = configuration("quick", {"lambda1": 0.5, "lambda2": 0.0})
 
+FOUND = b'{"architecture": "FPFP-FPFF-PFFP"}'
+"""What a search finds."""
 
-def stage(store: Store, kind: str, key: str) -> str:
+
+def stage(store: Store, kind: str, key: str, result: bytes = b"{}") -> str:
     """Writes a finished stage of ten bytes and a result of two."""
-    store.finish(kind, key, {}, {"file": b"0123456789"})
+    store.write(f"stages/{kind}/{key}/file", b"0123456789")
+    store.write(f"stages/{kind}/{key}/result.json", result)
     return f"stages/{kind}/{key}/result.json"
 
 
 @pytest.fixture
 def needed(store: Store) -> set[str]:
     """The files of a store with one trial that has ended and one that has only been searched."""
-    search = stages.search_key(PLANNED, stages.fingerprints(PLANNED, None))
+    search = keys.search_key(PLANNED, stages.fingerprints(PLANNED, None))
     names = {stage(store, kind, "ended") for kind in ("search", "train", "test", "time", "reference")}
-    names |= {stage(store, "search", search)}
+    names |= {stage(store, "search", search, FOUND)}
     store.save_checkpoint("search", "under way", 5, b"state")
     write_study(store, "s", "quick", [ENDED, PLANNED], "command")
     row = {"study": "s", "trial_id": ENDED.trial_id, **{f"{kind}_key": "ended" for kind in ("search", "train", "test")}}
@@ -57,10 +64,10 @@ def test_what_no_trial_refers_to_is_reported_and_then_freed(
     store.write("ray/tune-x/state.json", b"{}")
     store.write(f"{claims.FOLDER}/0", claims.sealed(claims._this_process() | {"process": 2**22 + 1, "names": ["a"]}))
     before = left(store)
-    assert collect.main(["gc", store.storage]) == 0
+    assert main(["gc", store.storage]) == 0
     assert left(store) == before, "dry by default"
     said = capsys.readouterr().out
-    assert collect.main(["gc", store.storage, "--delete"]) == 0
+    assert main(["gc", store.storage, "--delete"]) == 0
     freed = capsys.readouterr().out
     assert said.splitlines()[:-1] == freed.splitlines()[:-1]
     lines = [line.split(maxsplit=3) for line in said.splitlines()]
@@ -76,7 +83,7 @@ def test_what_no_trial_refers_to_is_reported_and_then_freed(
     assert freed.splitlines()[-1].endswith("bytes freed")
     assert left(store) == needed
     assert store.names(claims.FOLDER) == []
-    assert collect.main(["gc", store.storage, "--delete"]) == 0
+    assert main(["gc", store.storage, "--delete"]) == 0
     assert capsys.readouterr().out == "0 bytes freed\n"
 
 
@@ -88,7 +95,7 @@ def test_what_a_running_study_uses_stays(store: Store, needed: set[str], capsys:
     before = left(store)
     with Claims(store) as running:
         assert running.take({"job": {"search/under way"}})
-        assert collect.main(["gc", store.storage, "--delete"]) == 0
+        assert main(["gc", store.storage, "--delete"]) == 0
         assert before - left(store) == {"stages/search/ended/checkpoint-000000009"}
         assert store.filesystem.get_file_info(store.path("stages/search/ended/file.0.partial")).is_file
     assert f"process {os.getpid()} on " in capsys.readouterr().out
@@ -102,14 +109,13 @@ def test_a_study_that_begins_meanwhile_stops_it(
     def slow(*arguments: object) -> collect.Survey:
         found = survey(*arguments)  # type: ignore[arg-type]
         store.write(
-            f"{claims.FOLDER}/0", claims.sealed({"host": "h", "machine": "m", "process": 1, "born": "1", "names": []})
+            f"{claims.FOLDER}/0", claims.sealed({"host": "h", "machine": "m", "process": 1, "born": 1.0, "names": []})
         )
         return found
 
     monkeypatch.setattr(collect, "Survey", slow)
     before = left(store)
-    with pytest.raises(SystemExit, match="2"):
-        collect.main(["gc", store.storage, "--delete"])
+    assert main(["gc", store.storage, "--delete"]) == 2
     assert "a study has begun" in capsys.readouterr().err
     assert left(store) == before
 
@@ -121,25 +127,102 @@ def test_without_their_images_the_stages_of_unfinished_trials_stay(
     write_study(store, "s", "proxy", [configuration("proxy", {})], "command")
     stage(store, "search", "whose")
     store.write("stages/search/whose/file.0.partial", b"cut off")
-    assert collect.main(["gc", str(tmp_path), "--delete"]) == 0
+    assert main(["gc", str(tmp_path), "--delete"]) == 0
     assert "name --data" in capsys.readouterr().out
     assert store.files("stages") == ["search/whose/file", "search/whose/result.json"]
     assert not list(tmp_path.rglob("*.partial"))
 
 
-@pytest.mark.parametrize(
-    "arguments", [["gc", "nowhere"], ["gc"], [], ["gc", "x://y"], ["gc", ".", "--data", "nowhere"]]
-)
-def test_a_mistake_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["nowhere"], ["x://y"], [".", "--data", "nowhere"]])
+def test_a_mistake_is_one_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "studies" / "s").mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "studies.store.store", *arguments],
-        capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    assert main(["gc", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1, err
+    assert err.startswith("python -m studies gc: ")
+    assert out == ""
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["s", "studies"]
+
+
+def test_a_folder_of_images_tells_what_trials_without_a_row_need(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, split in enumerate(("train", "val", "test")):
+        folder = tmp_path / "data/mine" / split
+        folder.mkdir(parents=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (40, 40), np.uint8)
+        PIL.Image.fromarray(pixels).save(folder / "1.png")
+    c = SMALL.with_values(dataset="mine")
+    store = Store(str(tmp_path / "runs"))
+    write_study(store, "s", "quick", [c], "command")
+    needed = keys.search_key(c, stages.fingerprints(c, tmp_path / "data"))
+    stage(store, "search", needed, FOUND), stage(store, "search", "another")
+    assert main(["gc", store.storage, "--delete", "--data", str(tmp_path / "data")]) == 0
+    assert store.finished("search").keys() == {needed}
+
+
+def test_what_follows_from_a_search_that_has_ended_stays(store: Store) -> None:
+    trial = Pixels(None).trials([PLANNED])[0]
+    write_study(store, "s", "quick", [PLANNED], "command")
+    stage(store, "search", str(trial.search_key), FOUND)
+    train = trial.train_key("FPFP-FPFF-PFFP")
+    stage(store, "train", train), stage(store, "train", trial.train_key("FFFF-FFFF-FFFF"))
+    stage(store, "test", trial.tested_key(train)), stage(store, "test", "another")
+    assert main(["gc", store.storage, "--delete"]) == 0
+    assert store.finished("train").keys() == {train}
+    assert store.finished("test").keys() == {trial.tested_key(train)}
+
+
+def test_stages_that_a_trial_of_another_version_may_need_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(str(tmp_path))
+    about = write_study(store, "s", "quick", [ENDED], "command")
+    about["trials"][ENDED.trial_id]["a field of the future"] = 1
+    store.write("studies/s/study.json", json.dumps(about).encode())
+    stage(store, "search", "whose")
+    assert main(["gc", str(tmp_path), "--delete"]) == 0
+    assert f"s has a trial of another version that has no row, {ENDED.trial_id}" in capsys.readouterr().out
+    assert store.finished("search").keys() == {"whose"}
+
+
+def test_what_can_not_be_deleted_is_named_and_the_rest_is_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(str(tmp_path))
+    write_study(store, "s", "quick", [], "command")
+    for key in ("a", "b"):
+        stage(store, "search", key)
+    free = collect.free
+
+    def refused(store: Store, find: collect.Find) -> None:
+        if find.path.endswith("/a"):
+            raise OSError("not yours")
+        free(store, find)
+
+    monkeypatch.setattr(collect, "free", refused)
+    assert main(["gc", str(tmp_path), "--delete"]) == 1
+    assert "stages/search/a: not yours" in capsys.readouterr().out
+    assert store.finished("search").keys() == {"a"}
+
+
+def test_a_stage_that_is_freed_never_looks_finished(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    stage(store, "train", "k")
+    removed: list[str] = []
+    remove = store.remove
+
+    def noted(name: str) -> None:
+        removed.append(name)
+        remove(name)
+
+    store.remove = noted  # type: ignore[method-assign]
+    collect.free(store, collect.Find("", "stages/train/k", 12, is_folder=True))
+    assert removed == ["stages/train/k/result.json"]
+    assert store.files("stages") == []
 
 
 def test_files_that_nobody_has_finished_for_an_hour_are_freed_beside_a_running_study(tmp_path: Path) -> None:
@@ -149,5 +232,5 @@ def test_files_that_nobody_has_finished_for_an_hour_are_freed_beside_a_running_s
     hours_ago = time.time() - 2 * collect.LEFT_SECONDS
     os.utime(tmp_path / "stages/search/k/old.partial", (hours_ago, hours_ago))
     with Claims(store):
-        assert collect.main(["gc", str(tmp_path), "--delete"]) == 0
+        assert main(["gc", str(tmp_path), "--delete"]) == 0
     assert [path.name for path in tmp_path.rglob("*.partial")] == ["new.partial"]

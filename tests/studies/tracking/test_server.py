@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 from tracking_servers import contents, runs, synced
 
@@ -87,6 +88,13 @@ def test_a_failed_trial_that_is_run_again_keeps_its_run(tracked: tuple[Path, str
     store.write(f"studies/lambda_pareto/trials/{trial_id}.parquet", as_parquet(row_table(row)))
     assert synced(storage, uri) == whole
     assert runs(uri)[trial_id].info.run_id == first
+
+
+def test_the_model_of_a_run_is_loaded_from_the_server(tracked: tuple[Path, str]) -> None:
+    run = next(run for name, run in runs(tracked[1]).items() if name != "study")
+    mlflow.set_tracking_uri(tracked[1])
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    assert model.predict(np.zeros((1, 1, 16, 16), np.float32)).shape == (1, 1, 16, 16)
 
 
 def test_infinity_arrives_once(tracked: tuple[Path, str]) -> None:
