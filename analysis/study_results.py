@@ -27,7 +27,9 @@ class Results(StudyRows):
     def front(
         self, minimise: Sequence[str] = ("parameters",), maximise: Sequence[str] = ("psnr_db",), group: int = 0
     ) -> pd.DataFrame:
-        """The rows of a protocol that no other row of it beats in every column (`analysis.pareto_front`); none where nothing finished.
+        """The rows of a protocol that no other row of it beats in every column (`analysis.pareto_front`).
+
+        None where nothing finished.
 
         Raises:
             IndexError: there are fewer protocols (`groups`) than `group`, which counts from 0.
@@ -45,7 +47,7 @@ class Results(StudyRows):
         return {drawing.name: drawing.figure for drawing in drawings(self) if drawing.figure is not None}
 
     def save(self, folder: str | Path | None = None) -> list[str]:
-        """Writes the report (page, tables, figures) into `folder`, or beside the study's rows; the names written, below it.
+        """Writes the report into `folder`, or beside the study's rows; the names written, below it.
 
         Raises:
             StorageError: the folder can't be written.
@@ -55,10 +57,8 @@ class Results(StudyRows):
         return write_report(self, folder)
 
     def image_scores(self, group: int = 0) -> pd.DataFrame:
-        """PSNR in dB of every run of a protocol on every test image: (runs × images), indexed by `trial_id`; images count from 0."""
-        if not self.groups:
-            return pd.DataFrame()
-        return image_scores(self.groups[group][1])
+        """PSNR in dB of every run of a protocol on every test image: `image_scores` of its rows."""
+        return image_scores(self.groups[group][1]) if self.groups else pd.DataFrame()
 
 
 def image_scores(rows: pd.DataFrame) -> pd.DataFrame:

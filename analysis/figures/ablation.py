@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.font_manager import FontProperties
 
-from analysis.figures.style import COLOURS, GRAY, MARKERS, quantity
-from analysis.rows.comparable import comparable_rows
-from analysis.rows.configurations import MARKS, short_text
+from analysis.figures.style import COLOURS, GRAY, MARKERS, handle, quantity
+from analysis.rows.configurations import KEY
+from analysis.rows.units import counted, mark, short_text
+from analysis.statistics.against_random import compared
 
 MOST = 60
 """More rows than this are not drawn, and the caption says which are."""
@@ -25,7 +26,7 @@ _ROW, _WIDTH = 0.26, 7.2
 
 
 def draw_differences(table: pd.DataFrame, caption: str, level: float = 0.95) -> Figure:
-    """The differences of `analysis.comparisons` with their intervals, a row each; beside it the seeds and Holm's p-value.
+    """The differences of `analysis.comparisons` with their intervals, a row each; beside it seeds and Holm's p-value.
 
     `table` may join the comparisons of several axes, of one metric; `level` is that of its intervals.
 
@@ -40,11 +41,9 @@ def draw_differences(table: pd.DataFrame, caption: str, level: float = 0.95) -> 
     if len(shown) < len(table):
         caption = f"{caption}\nthe {MOST} largest of {len(table)} differences"
     figure, (axes,) = _rows(len(shown), 1, caption)
-    labels = [
-        f"{MARKS.get(axis, axis)}: {short_text(a)} − {short_text(b)}"
-        for axis, a, b in zip(shown["axis"], shown["value_a"], shown["value_b"], strict=True)
-    ]
-    _label_rows(axes, labels, [_said(*pair) for pair in zip(shown["seeds"], shown["p_permutation_holm"], strict=True)])
+    pairs = zip(shown["axis"], shown["value_a"], shown["value_b"], strict=True)
+    labels = [f"{mark(axis)}: {short_text(a)} − {short_text(b)}" for axis, a, b in pairs]
+    _label_rows(axes, labels, _seeds_and_p(shown))
     _draw_intervals(axes, scale * shown[["difference", "low", "high"]].astype(float))
     axes.set_xlabel(f"difference in {name}")
     figure.supxlabel(_method(shown, level), fontsize=6.5)
@@ -65,12 +64,8 @@ def draw_effects(table: pd.DataFrame, caption: str, metric: str = "psnr_db") -> 
     most = float(np.nanmax(shares)) if np.isfinite(shares).any() else 0.0
     axes.set(xlim=(0, max(100.0, most) * 1.25), xticks=range(0, 101, 20))
     axes.set_xlabel(f"share of the variance of {quantity(metric)[0]} explained, η² (%)")
-    reasons = (
-        table.dropna(subset=["reason"])
-        .groupby("reason", sort=False)["source"]
-        .agg(lambda sources: ", ".join(map(_source, sources)))
-    )
-    notes = [f"{sources}: {reason}" for reason, sources in reasons.items()]
+    reasons = table.dropna(subset=["reason"]).groupby("reason", sort=False)["source"]
+    notes = [f"{', '.join(map(_source, sources))}: {reason}" for reason, sources in reasons]
     if (table["squares"] == "type II").any():
         notes.append("type II squares: shares need not add up to 100 %")
     figure.supxlabel("\n".join(notes), fontsize=6.5)
@@ -78,28 +73,26 @@ def draw_effects(table: pd.DataFrame, caption: str, metric: str = "psnr_db") -> 
 
 
 def _source(name: str) -> str:
-    return " × ".join(MARKS.get(part, part) for part in name.split(" × "))
+    return " × ".join(map(mark, name.split(" × ")))
 
 
 def against_random_points(rows: pd.DataFrame, metric: str = "psnr_db") -> pd.DataFrame:
-    """What `analysis.search_against_random` compares: one row a trained network, `replicate_id, kind, seed, architecture, metric`.
+    """The networks that `analysis.search_against_random` compares: `replicate_id, kind, seed, architecture`, metric.
 
-    Raises:
-        KeyError, ValueError: as `search_against_random`.
+    Raises KeyError and ValueError as `search_against_random` does.
     """
-    used = comparable_rows(rows[rows["kind"].isin(["searched", "random"])], metric)
-    random = used[used["kind"] == "random"].drop_duplicates(["seed", "architecture"])
-    points = pd.concat([used[used["kind"] == "searched"], random])
-    return points[["replicate_id", "kind", "seed", "architecture", metric]].reset_index(drop=True)
+    points = pd.concat(compared(rows, metric))
+    return points[[KEY, "kind", "seed", "architecture", metric]].reset_index(drop=True)
 
 
 def draw_against_random(
     points: pd.DataFrame, gains: pd.DataFrame, caption: str, names: Mapping[str, str] | None = None, level: float = 0.95
 ) -> Figure:
-    """Left: every network of a search configuration and, below, every random one, with means; right: the gain with its interval.
+    """Left: every network of a search configuration and, below, every random one, with means. Right: the gains.
 
-    `points` are of `against_random_points`, `gains` of `analysis.search_against_random` on the same rows. `names` says what a
-    configuration (`replicate_id`) is called; its λ without that; `level` is that of the intervals. Seeds stand one below the other in their row.
+    `points` are of `against_random_points`, `gains` of `analysis.search_against_random` on the same rows. `names` says
+    what a configuration (`replicate_id`) is called, without it its λ; `level` is that of the gains' intervals. Seeds
+    stand one below the other.
     """
     metric = points.columns[-1]
     name, scale = quantity(metric)
@@ -110,45 +103,38 @@ def draw_against_random(
     gains = gains.sort_values(["lambda1", "lambda2"], ignore_index=True)
     figure, (left, right) = _rows(len(gains) + 1, 2, caption)
     seeds = sorted(points["seed"].unique())
-    looks = list(zip(COLOURS, MARKERS, strict=False)) if len(seeds) <= len(MARKERS) else [(COLOURS[0], "o")] * len(seeds)  # fmt: skip
-    groups = [points[(points["replicate_id"] == key) & (points["kind"] == "searched")] for key in gains["replicate_id"]]
-    groups.append(points[points["kind"] == "random"])
+    are_few = len(seeds) <= len(MARKERS)
+    looks = list(zip(COLOURS, MARKERS, strict=False)) if are_few else [(COLOURS[0], "o")] * len(seeds)
+    random = points[points["kind"] == "random"]
+    groups = [points[(points[KEY] == key) & (points["kind"] == "searched")] for key in gains[KEY]]
     heights = [*range(len(gains)), len(gains) + 0.4]
-    for number, group in enumerate(groups):
-        for place, (seed, look) in enumerate(zip(seeds, looks, strict=False)):
+    for group, middle, spread in zip([*groups, random], heights, [0.5] * len(groups) + [1.2], strict=True):
+        for place, (seed, (colour, marker)) in enumerate(zip(seeds, looks, strict=False)):
             values = scale * group.loc[group["seed"] == seed, metric]
-            spread = 1.2 if number == len(gains) else 0.5  # the random architectures are many
-            height = heights[number] + spread * ((place + 0.5) / len(seeds) - 0.5)
-            left.plot(values, [height] * len(values), look[1], color=look[0], markersize=4, linestyle="", alpha=0.8)
-    random_mean = groups[-1].groupby("seed")[metric].mean().astype(float).mean()  # as the table's: seeds weigh alike
-    means = [*gains["mean"].astype(float), random_mean]
+            height = [middle + spread * ((place + 0.5) / len(seeds) - 0.5)] * len(values)
+            left.plot(values, height, marker, color=colour, markersize=4, linestyle="", alpha=0.8)
+    means = [*gains["mean"].astype(float), random.groupby("seed")[metric].mean().astype(float).mean()]
     left.plot(scale * np.array(means), heights, "|", color="black", markersize=13, markeredgewidth=1.8)
     left.axvline(scale * means[-1], color=GRAY, linewidth=0.8, linestyle="--", zorder=0)
     _label_rows(left, [*_configurations(gains, names or {}), "random architectures"], at=heights)
     left.set_ylim(len(gains) + 1.1, -0.5)
-    _label_rows(right, None, [*(_said(s, p) for s, p in zip(gains["seeds"], gains["p_permutation_holm"], strict=True)), ""])  # fmt: skip
+    _label_rows(right, None, [*_seeds_and_p(gains), ""])
     _draw_intervals(right, scale * gains[["gain", "low", "high"]].astype(float))
     left.set_xlabel(name)
     right.set_xlabel(f"gain over random in {name}")
-    handles = [Line2D([], [], marker="|", color="black", linestyle="", markersize=10, label="mean")]
-    if len(seeds) <= len(MARKERS):
-        handles += [Line2D([], [], color=c, marker=m, linestyle="", markersize=4, label=f"seed {seed}") for seed, (c, m) in zip(seeds, looks, strict=False)]  # fmt: skip
-    else:
-        handles.append(Line2D([], [], color=looks[0][0], marker="o", linestyle="", markersize=4, label="one seed"))
-    figure.legend(
-        handles=handles, title=_method(gains, level), title_fontsize=6.5, loc="outside lower center", ncols=len(handles),
-        fontsize=7.5, frameon=False,
-    )  # fmt: skip
+    handles = [handle("|", "black", "mean", markersize=10)]
+    entries = zip(looks, [f"seed {seed}" for seed in seeds] if are_few else ["one seed"], strict=False)
+    handles += [handle(marker, colour, text, markersize=4) for (colour, marker), text in entries]
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7.5, frameon=False)
+    legend.set_title(_method(gains, level), FontProperties(size=6.5))
     return figure
 
 
 def _configurations(gains: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
-    found = [
-        names.get(key, f"λ1 = {short_text(lambda1)}, λ2 = {short_text(lambda2)}")
-        for key, lambda1, lambda2 in zip(gains["replicate_id"], gains["lambda1"], gains["lambda2"], strict=True)
-    ]
+    known = zip(gains[KEY], gains["lambda1"], gains["lambda2"], strict=True)
+    found = [names.get(key, f"λ1 = {short_text(a)}, λ2 = {short_text(b)}") for key, a, b in known]
     repeated = {text for text in found if found.count(text) > 1}
-    keys = gains["replicate_id"].astype(str).str[:6]
+    keys = gains[KEY].astype(str).str[:6]
     return [f"{text} ({key})" if text in repeated else text for text, key in zip(found, keys, strict=True)]
 
 
@@ -194,9 +180,9 @@ def _method(found: pd.DataFrame, level: float) -> str:
     return f"{line}Open circle: no interval.{permuted}"
 
 
-def _said(seeds: int, p: float) -> str:
-    counted = f"{seeds} seed{'' if seeds == 1 else 's'}"
-    return counted if pd.isna(p) else f"{counted}, {_p(p)}"
+def _seeds_and_p(found: pd.DataFrame) -> list[str]:
+    pairs = zip(found["seeds"], found["p_permutation_holm"], strict=True)
+    return [counted(seeds, "seed") + ("" if pd.isna(p) else f", {_p(p)}") for seeds, p in pairs]
 
 
 def _p(p: float) -> str:

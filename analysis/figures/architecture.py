@@ -1,7 +1,7 @@
-"""Architectures as pictures: branches are rows, full resolution on top; columns run left to right; edges are operations.
+"""Architectures as pictures: branches are rows, full resolution on top; columns run left to right; edges operate.
 
-`architecture_edges` has the numbers. `draw_architecture` draws them for print, as Figure 3 of the paper's supplement shows
-its architectures; `architecture_svg` is a small picture of the same for a page that holds hundreds of them.
+`architecture_edges` has the numbers. `draw_architecture` draws them for print, as Figure 3 of the paper's supplement
+shows its architectures; `architecture_svg` is a small picture of the same for a page that holds hundreds of them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import FUSION, GRAY, PARALLEL
+from analysis.figures.style import FUSION, GRAY, PARALLEL, Look, handle
 
 COLOURS = {"parallel": PARALLEL, "fusion": FUSION}
 """Of the modules that are searched; the others are gray."""
-LINES: dict[str, tuple[Any, float]] = {"convolution": ("-", 1.8), "identity": ("-", 0.7), "strided convolution": ("--", 1.2), "upsampling": (":", 1.5)}  # fmt: skip
+LINES: dict[str, tuple[Any, float]] = {
+    "convolution": ("-", 1.8),
+    "identity": ("-", 0.7),
+    "strided convolution": ("--", 1.2),
+    "upsampling": (":", 1.5),
+}
 """The style and the width, in points, of each operation: they differ without colour, too."""
 _LETTERS = {"P": "parallel", "F": "fusion"}
 _NAMES = {"stem": "stem", "final fusion": "fuse", "head": "head"}
@@ -54,17 +59,13 @@ def architecture_edges(text: str) -> pd.DataFrame:
     """The edges of an architecture's drawing: one row an edge, `column, source, target, operation, module, cell`.
 
     Columns count from 0 at the stem, branches (`source`, `target`) from 0 at full resolution: branch r works at 1/2^r.
-    `operation` is what learns or moves along the edge: `convolution` (one or several), `strided convolution`, `upsampling` (after a
-    1×1 convolution), or `identity`. `module` and `cell` are as in `architecture_columns`.
+    `operation` is what learns or moves along the edge: `convolution` (one or several), `strided convolution`,
+    `upsampling` (after a 1×1 convolution), or `identity`. `module` and `cell` are as in `architecture_columns`.
 
-    Raises:
-        ValueError: as `architecture_columns`.
+    Raises ValueError as `architecture_columns` does.
     """
-    rows = [
-        (column, source, target, operation, module, cell)
-        for column, (module, cell) in enumerate(architecture_columns(text))
-        for source, target, operation in _edges(module, cell)
-    ]
+    placed = enumerate(architecture_columns(text))
+    rows = [(column, *edge, module, cell) for column, (module, cell) in placed for edge in _edges(module, cell)]
     return pd.DataFrame(rows, columns=["column", "source", "target", "operation", "module", "cell"])
 
 
@@ -80,45 +81,39 @@ def _edges(module: str, cell: int) -> Iterator[tuple[int, int, str]]:
         yield from ((r, r, "convolution") for r in branches)
     else:
         for source, target in itertools.product(branches, branches if module == "fusion" else range(1)):
-            yield source, target, _resampling(source, target)
-
-
-def _resampling(source: int, target: int) -> str:
-    if source == target:
-        return "identity"
-    return "upsampling" if source > target else "strided convolution"
+            kind = "identity" if source == target else "upsampling" if source > target else "strided convolution"
+            yield source, target, kind
 
 
 def draw_architecture(text: str) -> Figure:
-    """An architecture for print: stem, transitions, cells, final fusion and head; colours are modules, line styles operations.
+    """An architecture for print, from stem to head; colours are modules, line styles operations.
 
     At most 7 inches of columns, however many there are (narrower than 0.1 inch they do not get).
 
-    Raises:
-        ValueError: as `architecture_columns`.
+    Raises ValueError as `architecture_columns` does.
     """
     columns, edges = architecture_columns(text), architecture_edges(text)
     branches = columns[-1][1] + 1
     pitch = max(min(_WIDEST, _PAGE / len(columns)), _NARROWEST)
-    size = max(pitch * len(columns) + 0.9, 4.4), (0.42 if pitch > 0.3 else 0.6) * branches + 1.5
-    figure = Figure(figsize=size, layout="constrained")
+    width, height = max(pitch * len(columns) + 0.9, 4.4), (0.42 if pitch > 0.3 else 0.6) * branches + 1.5
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    thin = min(1.0, 0.3 + 2 * pitch)
     for (module, operation), group in edges.groupby(["module", "operation"], sort=False):
-        line, width = LINES[operation]  # type: ignore[index]
-        lines = [[(c, -s), (c + 1, -t)] for c, s, t in zip(group["column"], group["source"], group["target"], strict=True)]  # fmt: skip
-        axes.add_collection(LineCollection(lines, colors=COLOURS.get(str(module), GRAY), linestyles=line, linewidths=thin * width))  # fmt: skip
+        style, thickness = LINES[str(operation)]
+        ends = zip(group["column"], group["source"], group["target"], strict=True)
+        lines = [[(c, -s), (c + 1, -t)] for c, s, t in ends]
+        look: Look = {"linestyles": style, "linewidths": min(1.0, 0.3 + 2 * pitch) * thickness}
+        axes.add_collection(LineCollection(lines, colors=COLOURS.get(str(module), GRAY), **look))
     _draw_features(axes, edges, pitch)
     _label_columns(axes, columns, pitch)
     axes.set_yticks([-r for r in range(branches)], [_resolution(r) for r in range(branches)])
     axes.set(ylabel="resolution", xlim=(-0.6, len(columns) + 0.6), ylim=(-branches + 0.6, 1.5))
-    axes.set_title(text, fontsize=min(10.0, 100 * size[0] / len(text)))
+    axes.set_title(text, fontsize=min(10.0, 100 * width / len(text)))
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
-    figure.legend(
-        handles=_handles(edges), fontsize=7, loc="outside lower center", ncols=4 if size[0] > 6 else 3, frameon=False
-    )
+    beside = 4 if width > 6 else 3
+    figure.legend(handles=_handles(edges), fontsize=7, loc="outside lower center", ncols=beside, frameon=False)
     return figure
 
 
@@ -126,22 +121,19 @@ def _draw_features(axes: Axes, edges: pd.DataFrame, pitch: float) -> None:
     """A square for each branch between two columns: the darker, the lower its resolution."""
     ends = edges.assign(column=edges["column"] + 1, source=edges["target"])
     nodes = pd.concat([edges, ends])[["column", "source"]].drop_duplicates()
+    look: Look = {"markeredgecolor": "black", "markeredgewidth": 0.6, "markersize": min(8.0, 30 * pitch), "zorder": 3}
     for branch in sorted(nodes["source"].unique()):
         group, shade = nodes[nodes["source"] == branch], str(max(0.95 - 0.2 * branch, 0.2))
-        axes.plot(
-            group["column"], -group["source"], "s", color=shade, markeredgecolor="black",
-            markeredgewidth=0.6, markersize=min(8.0, 30 * pitch), zorder=3,
-        )  # fmt: skip
+        axes.plot(group["column"], -group["source"], "s", color=shade, **look)
 
 
 def _label_columns(axes: Axes, columns: Sequence[tuple[str, int]], pitch: float) -> None:
     for column, (module, cell) in enumerate(columns):
         searched = module in COLOURS
         name = module[0].upper() if searched else _NAMES.get(module, f"T{cell}")
-        axes.text(
-            column + 0.5, 0.35, name, ha="center", va="bottom", fontsize=min(9.0 if searched else 7.5, 55 * pitch),
-            rotation=0 if searched or pitch > 0.35 else 90, color=COLOURS.get(module, "black"), fontweight="bold" if searched else None,
-        )  # fmt: skip
+        look: Look = {"color": COLOURS.get(module, "black"), "rotation": 0 if searched or pitch > 0.35 else 90}
+        look |= {"fontsize": min(9.0 if searched else 7.5, 55 * pitch), "fontweight": "bold" if searched else None}
+        axes.text(column + 0.5, 0.35, name, ha="center", va="bottom", **look)
     for cell in range(1, columns[-1][1] + 1):
         inside = [number for number, (module, of) in enumerate(columns) if of == cell and module in COLOURS]
         first, last = inside[0], inside[-1] + 1
@@ -151,12 +143,13 @@ def _label_columns(axes: Axes, columns: Sequence[tuple[str, int]], pitch: float)
 
 
 def _handles(edges: pd.DataFrame) -> list[Line2D]:
-    modules = [name for name in COLOURS if (edges["module"] == name).any()]
-    return [
-        *(Line2D([], [], color=COLOURS[name], linewidth=4, label=f"{name} module ({name[0].upper()})") for name in modules),
-        Line2D([], [], color=GRAY, linewidth=4, label="fixed (T: transition)"),
-        *(Line2D([], [], color="black", linestyle=line, linewidth=width, label=name) for name, (line, width) in LINES.items()),
-    ]  # fmt: skip
+    modules = {
+        f"{name} module ({name[0].upper()})": COLOURS[name] for name in COLOURS if (edges["module"] == name).any()
+    }
+    modules["fixed (T: transition)"] = GRAY
+    colours = [handle("", colour, name, linestyle="-", linewidth=4) for name, colour in modules.items()]
+    lines = [handle("", "black", name, linestyle=line, linewidth=width) for name, (line, width) in LINES.items()]
+    return [*colours, *lines]
 
 
 def _resolution(branch: int) -> str:
@@ -164,70 +157,38 @@ def _resolution(branch: int) -> str:
 
 
 def architecture_svg(text: str) -> str:
-    """The same as a small SVG element of 260 × 90 pixels (wider above 58 columns), 1.6 kB for 3 cells of 4 columns.
+    """An architecture as a small SVG element of 260 × 90 pixels (wider above 58 columns): 2 kB for 12 columns.
 
     It stands by itself in an HTML page: no identifiers, no style sheet, `text` as its title. A slope down is a strided
     convolution, a slope up an upsampling.
 
-    Raises:
-        ValueError: as `architecture_columns`.
+    Raises ValueError as `architecture_columns` does.
     """
     columns = architecture_columns(text)
     branches, end = columns[-1][1] + 1, len(columns)
     pitch = min(max((_WIDTH - _MARGIN - 6) // end, 4), 24)
     row = min((_HEIGHT - _TOP - 8) // (branches - 1), 24)
-    width = max(_WIDTH, _MARGIN + pitch * end + 6)
-    paths = dict.fromkeys(("#eee", GRAY, *COLOURS.values()), "")
-    for cell in range(branches):
-        members = [(place, module) for place, (module, of) in enumerate(columns) if of == cell]
-        inside = [place for place, module in members if module in COLOURS]
-        if inside:
-            paths["#eee"] += f"M{_MARGIN + inside[0] * pitch} 0h{len(inside) * pitch}v{_HEIGHT}h-{len(inside) * pitch}z"
-        for module, colour in COLOURS.items():
-            places = [place for place, name in members if name == module]
-            paths[colour] += _repeated(module, places, cell + 1, pitch, row) if places else ""
-        for place, module in members:
-            paths[GRAY] += "" if module in COLOURS else _fixed(place, module, cell, pitch, row)
+    across, down = [_MARGIN + place * pitch for place in range(end + 1)], [_TOP + r * row for r in range(branches)]
     appear = [0, *(place + 1 for place, (module, _) in enumerate(columns) if module == "transition")]
-    dots = "".join(
-        f"M{_MARGIN + first * pitch} {_TOP + r * row}H{_MARGIN + (end - 2 if r else end) * pitch + 1}"
-        for r, first in enumerate(appear)
-    )
-    letters = [place for place, (module, _) in enumerate(columns) if module in COLOURS]
-    across = " ".join(f"{_MARGIN + place * pitch + pitch // 2}" for place in letters)
-    strokes = "".join(
-        f'<path d="{path}" {"fill" if colour == "#eee" else "stroke"}="{colour}"/>'
-        for colour, path in paths.items()
-        if path
-    )
-    names = "".join(f'<text x="2" y="{_TOP + 3 + r * row}">{_resolution(r)}</text>' for r in range(branches))
+    paths = dict.fromkeys(("#eee", GRAY, *COLOURS.values()), "")
+    for first, letters in zip(appear[1:], text.split("-"), strict=True):
+        paths["#eee"] += f"M{across[first]} 0h{len(letters) * pitch}v{_HEIGHT}h-{len(letters) * pitch}z"
+    for x, (module, cell) in zip(across, columns, strict=False):
+        for source, target, _ in _edges(module, cell):
+            paths[COLOURS.get(module, GRAY)] += f"M{x} {down[source]}l{pitch} {(target - source) * row}"
+    ends = [end, *[end - 2] * (branches - 1)]
+    dots = "".join(f"M{across[a]} {y}H{across[b] + 1}" for a, b, y in zip(appear, ends, down, strict=True))
+    places = " ".join(f"{x + pitch // 2}" for x, (module, _) in zip(across, columns, strict=False) if module in COLOURS)
+    strokes = (f'<path d="{d}" {"fill" if c == "#eee" else "stroke"}="{c}"/>' for c, d in paths.items() if d)
+    names = "".join(f'<text x="2" y="{y + 3}">{_resolution(r)}</text>' for r, y in enumerate(down))
+    width = max(_WIDTH, across[end] + 6)
+    thick, thin = (3, 1) if pitch > 8 else (2, 0.6)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}" viewBox="0 0 {width} {_HEIGHT}" fill="none" stroke-width="{1 if pitch > 8 else 0.6}">'
-        f"<title>{escape(text)}</title>{strokes}"
-        f'<path d="{dots}" stroke="#000" stroke-width="{3 if pitch > 8 else 2}" stroke-linecap="square" stroke-dasharray="0 {pitch}"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {width} {_HEIGHT}" fill="none" stroke-width="{thin}"><title>{escape(text)}</title>'
+        f"{''.join(strokes)}"
+        f'<path d="{dots}" stroke="#000" stroke-width="{thick}" stroke-linecap="square" stroke-dasharray="0 {pitch}"/>'
         f'<g fill="#000" stroke="none" font-family="sans-serif" font-size="8">{names}'
-        f'<text x="{across}" y="9" font-size="{min(9.0, 1.5 * pitch):g}" text-anchor="middle">{text.replace("-", "")}</text></g></svg>'
-    )
-
-
-def _repeated(module: str, places: Sequence[int], branches: int, pitch: int, row: int) -> str:
-    """The strokes of all columns of one module in a cell: one path a branch, or a pair of branches, from column to column."""
-    shapes = [(r, f"h{pitch}") for r in range(branches if module == "parallel" else 1)]
-    if module == "fusion":  # down, back along the lower branch, up: draws that branch's identity, too
-        shapes += [
-            (upper, f"l{pitch} {(lower - upper) * row}h-{pitch}l{pitch}-{(lower - upper) * row}")
-            for upper, lower in itertools.combinations(range(branches), 2)
-        ]
-    gaps = [after - before - 1 for before, after in itertools.pairwise(places)]
-    path = ""
-    for branch, shape in shapes:
-        moves = "".join(f"m{gap * pitch} 0{shape}" if gap else shape for gap in gaps)
-        path += f"M{_MARGIN + places[0] * pitch} {_TOP + branch * row}{shape}{moves}"
-    return path
-
-
-def _fixed(place: int, module: str, cell: int, pitch: int, row: int) -> str:
-    return "".join(
-        f"M{_MARGIN + place * pitch} {_TOP + source * row}l{pitch} {(target - source) * row}"
-        for source, target, _ in _edges(module, cell)
+        f'<text x="{places}" y="9" font-size="{min(9.0, 1.5 * pitch):g}" text-anchor="middle">'
+        f"{text.replace('-', '')}</text></g></svg>"
     )

@@ -16,22 +16,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.fs as pafs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from analysis.figures.style import COLOURS
+from analysis.rows.comparable import HASH
 from analysis.rows.load import finished
-from analysis.storage.places import join, names, open_storage
+from analysis.storage.files import Files
 
 CROP = 64
 """Pixels: the side of the magnified window."""
 KINDS = {"random": "random architecture", "searched": "searched architecture"}
 _RULE = (
-    "Below each: PSNR of the whole image, before rounding to 8 bits. Trials: the median of their kind by mean test PSNR, the lower of two. "
-    "Denoiser without training: the best of those kept by mean test PSNR. Crop: where the clean image has most detail."
+    "Below each: PSNR of the whole image, before rounding to 8 bits. Trials: the median of their kind by mean test "
+    "PSNR, the lower of two. Denoiser without training: the best of those kept by mean test PSNR. "
+    "Crop: where the clean image has most detail."
 )
 
 
@@ -48,28 +49,29 @@ class Picture:
 
 
 def panel_pictures(storage: str | Path, rows: pd.DataFrame) -> list[Picture]:
-    """The first test image of `rows`: clean, degraded, by a denoiser without training, by a random and a searched architecture.
+    """The first test image of `rows`: clean, degraded, and restored by several methods.
 
-    `rows` are of `analysis.load` of this storage. Of each kind the trial in the middle by `psnr_db` stands (of an even number the
-    lower of the two in the middle); of the denoisers the one with the best mean over the test set, which favours them. What the
-    store has no picture of is left out (stores of earlier versions have none of denoisers); no rows, no pictures.
+    These are a denoiser without training, a random and a searched architecture. `rows` are of `analysis.load` of this
+    storage. Of each kind the trial in the middle by `psnr_db` stands (of an even number the lower of the two in the
+    middle); of the denoisers the one with the best mean over the test set, which favours them. What the store has no
+    picture of is left out (stores of earlier versions have none of denoisers); no rows, no pictures.
 
     Raises:
         StorageError: not a storage.
         ValueError: rows were not tested on the same pixels.
     """
-    filesystem, root = open_storage(storage)
+    files = Files(storage)
     tested = finished(rows)
     tested = tested[tested["psnr_db"].notna() & tested["test_key"].notna()] if len(tested) else tested
     if not len(tested):
         return []
-    pixels = tested["test_pixels_sha256"].unique()
+    pixels = tested[HASH].unique()
     if len(pixels) > 1:
         raise ValueError("rows were tested on different pixels and share no picture: choose rows of one protocol")
-    shown = [found for kind in KINDS if (found := _trial(filesystem, root, tested, kind)) is not None]
+    shown = [found for kind in KINDS if (found := _trial(files, tested, kind)) is not None]
     if not shown:
         return []
-    return [*shown[0][:2], *_denoised(filesystem, root, str(pixels[0])), *(restored for _, _, restored in shown)]
+    return [*shown[0][:2], *_denoised(files, str(pixels[0])), *(restored for _, _, restored in shown)]
 
 
 def median_trial(rows: pd.DataFrame) -> pd.Series:
@@ -78,16 +80,13 @@ def median_trial(rows: pd.DataFrame) -> pd.Series:
     return ordered.iloc[(len(ordered) - 1) // 2]
 
 
-def _trial(
-    filesystem: pafs.FileSystem, root: str, tested: pd.DataFrame, kind: str
-) -> tuple[Picture, Picture, Picture] | None:
+def _trial(files: Files, tested: pd.DataFrame, kind: str) -> tuple[Picture, Picture, Picture] | None:
     """Clean, degraded and restored of the median trial of a kind; None where there is none, or no picture of it."""
     of_kind = tested[tested["kind"] == kind]
     if not len(of_kind):
         return None
     row = median_trial(of_kind)
-    folder = join(root, "stages/test", row["test_key"])
-    example, result = _read(filesystem, join(folder, "example.png")), _read(filesystem, join(folder, "result.json"))
+    example, result = (files.read(f"stages/test/{row['test_key']}/{name}") for name in ("example.png", "result.json"))
     if example is None or result is None:
         return None
     about = json.loads(result)
@@ -95,35 +94,24 @@ def _trial(
     lambdas = f", λ1 = {row['lambda1']:g}, λ2 = {row['lambda2']:g}" if kind == "searched" else ""
     detail = f"median of {len(of_kind)}{lambdas}\n{row['architecture']}"
     noisy = "noisy input" if row["task"] == "denoise" else "degraded input"
-    return (
-        Picture("clean", clean, detail=about["images"][0]),
-        Picture(noisy, degraded, about["by_image"]["degraded_psnr_db"][0]),
-        Picture(KINDS[kind], restored, float(row["psnr_by_image"][0]), detail),
-    )
+    before = Picture(noisy, degraded, about["by_image"]["degraded_psnr_db"][0])
+    after = Picture(KINDS[kind], restored, float(row["psnr_by_image"][0]), detail)
+    return Picture("clean", clean, detail=about["images"][0]), before, after
 
 
-def _denoised(filesystem: pafs.FileSystem, root: str, pixels: str) -> Iterator[Picture]:
+def _denoised(files: Files, pixels: str) -> Iterator[Picture]:
     """The picture of the best denoiser without training that was scored on these pixels, where one was kept."""
-    folder = join(root, "stages/reference")
-    for key in names(filesystem, folder):
-        found = _read(filesystem, join(folder, key, "result.json"))
+    for key in files.names("stages/reference"):
+        found = files.read(f"stages/reference/{key}/result.json")
         result: dict[str, Any] = json.loads(found) if found else {}
         if result.get("pixels_sha256") != pixels or not result["pictures"]:
             continue
         rows = {row["method"]: row for row in result["rows"]}
         best = max(result["pictures"], key=lambda picture: rows[picture["method"]]["psnr_db"])
-        picture = _read(filesystem, join(folder, key, best["file"]))
+        picture = files.read(f"stages/reference/{key}/{best['file']}")
         if picture is not None:
             yield Picture(best["method"], _decoded(picture), best["psnr_db"], rows[best["method"]]["chosen"])
             return
-
-
-def _read(filesystem: pafs.FileSystem, path: str) -> bytes | None:
-    try:
-        with filesystem.open_input_stream(path) as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
 
 
 def _decoded(data: bytes) -> np.ndarray:
@@ -132,10 +120,10 @@ def _decoded(data: bytes) -> np.ndarray:
 
 
 def detail_window(clean: np.ndarray, size: int = CROP) -> tuple[int, int, int, int]:
-    """Top, left, height, width of the window of `size` pixels with most detail in an 8-bit image; the first of equals by rows.
+    """Top, left, height, width of the window of `size` pixels with most detail in an 8-bit image.
 
-    Detail is the sum of absolute differences between neighbours, across and down, over channels. An image smaller than
-    the window is the window.
+    Detail is the sum of absolute differences between neighbours, across and down, over channels. Of equal windows it is
+    the first by rows. An image smaller than the window is the window.
     """
     values = clean.astype(np.int64).reshape(*clean.shape[:2], -1)
     height, width = min(size, clean.shape[0]), min(size, clean.shape[1])
@@ -163,24 +151,15 @@ def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
     places = figure.subplots(2, across, squeeze=False).ravel()
     for axes in places:
         axes.axis("off")
-    _show(
-        places[0],
-        whole.pixels,
-        whole.detail,
-        f"{whole.pixels.shape[1]} × {whole.pixels.shape[0]} pixels\nframe: {width} × {height}",
-    )
+    size = f"{whole.pixels.shape[1]} × {whole.pixels.shape[0]} pixels"
+    _show(places[0], whole.pixels, whole.detail, f"{size}\nframe: {width} × {height}")
     for colour, line in (("white", 3.5), (COLOURS[3], 1.8)):
         frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, color=colour, linewidth=line)
         places[0].add_patch(frame)
     for axes, picture in zip(places[1:], pictures, strict=False):
-        shown = picture.pixels[top : top + height, left : left + width]
         figures = "the truth" if picture.psnr_db is None else f"{picture.psnr_db:.2f} dB"
-        _show(
-            axes,
-            shown,
-            picture.label,
-            f"{figures}\n{_wrapped(picture.detail, 36)}" if picture is not whole else figures,
-        )
+        below = figures if picture is whole else f"{figures}\n{_wrapped(picture.detail, 36)}"
+        _show(axes, picture.pixels[top : top + height, left : left + width], picture.label, below)
     figure.suptitle(caption, fontsize=9)
     figure.supxlabel(_wrapped(_RULE, 150), fontsize=6)
     return figure

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.figures.style import COLOURS, GRAY
+from analysis.figures.style import COLOURS, GRAY, Look, handle, label
 from analysis.predictions.space import cost_distribution, space_of, standing
 from analysis.predictions.testing_time import TimeModel, time_model
 
@@ -39,8 +36,8 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
     """Parameters against predicted testing time: all architectures as a pale cloud, those of `rows` on top of it.
 
     The area of a pale point grows with the number of architectures there, its colour is their number of fusion columns.
-    The bar of a point is the median error of left-out architectures, to either side; a dash is what was measured. `rows`
-    are of one device, as `model` is.
+    The bar of a point is the median error of left-out architectures, to either side; a dash is what was measured.
+    `rows` are of one device, as `model` is.
 
     Raises:
         ValueError: the model could not be fitted; the message is its reason.
@@ -51,18 +48,23 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     area = 8 + 170 * cloud["share"] / cloud["share"].max()
-    pale = axes.scatter(
-        1e-6 * cloud["parameters"], cloud["predicted_time_ms"], s=area, c=cloud["fusion_columns"], cmap="viridis", alpha=0.35,
-        linewidths=0, zorder=1,
-    )  # fmt: skip
+    shade: Look = {"c": cloud["fusion_columns"], "cmap": "viridis", "alpha": 0.35, "linewidths": 0, "zorder": 1}
+    pale = axes.scatter(1e-6 * cloud["parameters"], cloud["predicted_time_ms"], s=area, **shade)
     figure.colorbar(pale, cax=axes.inset_axes((1.05, 0.0, 0.03, 0.4)), label="fusion columns")
     kinds = [kind for kind in LOOKS if kind in set(found["kind"])]
     for kind in kinds:
-        _draw_found(axes, found[found["kind"] == kind], kind, model.error.median_ms)
-    axes.set(xlabel="parameters (millions)", ylabel="predicted testing time (ms per image)")
-    axes.grid(alpha=0.25)
-    figure.suptitle(f"{caption}\n{error_text(model)}", fontsize=8)
-    axes.legend(handles=_handles(kinds), fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        points, look = found[found["kind"] == kind], Look(color=LOOKS[kind][1], zorder=3)
+        edge: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 8, "elinewidth": 1}
+        x, bar = 1e-6 * points["parameters"], model.error.median_ms
+        axes.errorbar(x, points["predicted_time_ms"], yerr=bar, fmt=LOOKS[kind][0], **look, **edge)
+        axes.plot(x, points["test_time_ms"], "_", markersize=11, markeredgewidth=2, **look)
+    caption = f"{caption}\n{error_text(model)}"
+    label(axes, "parameters (millions)", "predicted testing time (ms per image)", caption, size=8)
+    handles = [handle(*LOOKS[kind]) for kind in kinds]
+    handles += [handle("_", "black", "measured", markersize=11, markeredgewidth=2)]
+    handles += [handle("|", "black", "± median error", markersize=11)]
+    handles += [handle("o", GRAY, "all architectures", alpha=0.35)]
+    axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 
 
@@ -72,8 +74,10 @@ def error_text(model: TimeModel) -> str:
         return f"no prediction: {model.reason}"
     e = model.error
     return (
-        f"prediction of {e.architectures} timed architectures, each left out once: off by {e.median_ms:.2g} ms ({e.median_percent:.2g} %) in the median,\n"
-        f"{e.max_ms:.2g} ms ({e.max_percent:.2g} %) at most; the mean time of the others is off by {e.mean_median_percent:.2g} % in the median"
+        f"prediction of {e.architectures} timed architectures, each left out once: "
+        f"off by {e.median_ms:.2g} ms ({e.median_percent:.2g} %) in the median,\n"
+        f"{e.max_ms:.2g} ms ({e.max_percent:.2g} %) at most; "
+        f"the mean time of the others is off by {e.mean_median_percent:.2g} % in the median"
     )
 
 
@@ -92,7 +96,7 @@ def strip_costs(rows: pd.DataFrame, cost: str) -> pd.DataFrame | None:
 
 
 def strip_table(costs: pd.DataFrame) -> pd.DataFrame:
-    """The bars of a strip: from cost `low` to `high` lie so many `percent` of all architectures; of `cost_distribution`."""
+    """The bars of a strip: `percent` of all architectures cost from `low` to `high`; of `cost_distribution`."""
     percent, edges = np.histogram(costs["cost"], bins=min(BINS, max(1, len(costs))), weights=100 * costs["share"])
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "percent": percent})
 
@@ -104,26 +108,3 @@ def draw_strip(axes: Axes, costs: pd.DataFrame, unit: float) -> None:
     axes.set(ylabel="% of all\narchitectures" + ("\n(predicted)" if costs["predicted"].any() else ""))
     axes.yaxis.label.set_fontsize(8)
     axes.grid(alpha=0.25)
-
-
-def _draw_found(axes: Axes, points: pd.DataFrame, kind: str, error_ms: float) -> None:
-    marker, colour, _ = LOOKS[kind]
-    x = 1e-6 * points["parameters"]
-    axes.errorbar(
-        x, points["predicted_time_ms"], yerr=error_ms, fmt=marker, color=colour, markersize=8, elinewidth=1,
-        markeredgecolor="white", markeredgewidth=0.6, zorder=3,
-    )  # fmt: skip
-    axes.plot(x, points["test_time_ms"], "_", color=colour, markersize=11, markeredgewidth=2, zorder=3)
-
-
-def _handles(kinds: Sequence[str]) -> list[Line2D]:
-    named = [
-        Line2D([], [], marker=LOOKS[kind][0], color=LOOKS[kind][1], linestyle="", label=LOOKS[kind][2])
-        for kind in kinds
-    ]
-    return [
-        *named,
-        Line2D([], [], marker="_", color="black", linestyle="", markersize=11, markeredgewidth=2, label="measured"),
-        Line2D([], [], marker="|", color="black", linestyle="", markersize=11, label="± median error"),
-        Line2D([], [], marker="o", color=GRAY, alpha=0.35, linestyle="", label="all architectures"),
-    ]

@@ -1,14 +1,17 @@
-"""How every figure looks, and how it becomes files: one palette, units on the axes, the same bytes for the same numbers."""
+"""How every figure looks, and how it becomes files: one palette, units on axes, the same bytes for the same numbers."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -17,6 +20,11 @@ PARALLEL, FUSION = COLOURS[:2]
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GRAY = "#777777"
 """What is fixed, drawn at random, or not ours."""
+Look = dict[str, Any]
+"""Arguments of matplotlib that say how something looks."""
+BESIDE: Look = {"fontsize": 8, "loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
+BELOW: Look = {"fontsize": 8, "loc": "outside lower center", "frameon": False}
+"""Where legends stand: to the right of their axes, or below their figure."""
 
 QUANTITIES = {
     "psnr_db": ("PSNR", "dB", 1.0),
@@ -34,9 +42,21 @@ QUANTITIES = {
 
 
 def quantity(column: str) -> tuple[str, float]:
-    """A column as an axis label with its unit, and what its values are multiplied by; other columns stand as they are."""
+    """A column as an axis label with its unit, and what its values are multiplied by; others stand as they are."""
     name, unit, scale = QUANTITIES.get(column, (column, "", 1.0))
     return (f"{name} ({unit})" if unit else name), scale
+
+
+def handle(marker: str, colour: str, label: str, **look: Any) -> Line2D:
+    """An entry of a legend: a marker, or with a `linestyle` a line."""
+    return Line2D([], [], marker=marker, color=colour, label=label, **{"linestyle": "", **look})
+
+
+def label(axes: Axes, xlabel: str, ylabel: str, caption: str, size: float = 9) -> None:
+    """Labels axes, with a grid, and their figure, in points of `size`."""
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.25)
+    axes.get_figure().suptitle(caption, fontsize=size)  # type: ignore[union-attr]
 
 
 def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:
@@ -60,7 +80,7 @@ def as_png(figure: Figure, dpi: int) -> bytes:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Lays a figure out once and for all files; `Figure.savefig` draws all of it once more for each, only to lay it out."""
+    """Lays a figure out once for all files; `Figure.savefig` draws all of it once more for each, only to lay it out."""
     engine = figure.get_layout_engine()
     figure.set_dpi(72)  # the SVG's own, at which texts are widest
     if engine is not None:

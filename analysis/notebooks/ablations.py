@@ -11,8 +11,8 @@
 # %% [markdown]
 # # What does each setting do, and how sure is it?
 #
-# Reads a finished study from the folder `runs`, or from the one that the environment variable `CLEARER_STORAGE` names. The axes are λ1 and λ2 here; those
-# of any other study work alike.
+# Reads a finished study from the folder `runs`, or from the one that the environment variable
+# `CLEARER_STORAGE` names. The axes are λ1 and λ2 here; those of any other study work alike.
 
 # %%
 import os
@@ -31,7 +31,8 @@ axes
 # %% [markdown]
 # ## One value against another
 #
-# Trials that differ in λ alone see the same crops in the same order: their difference is paired by seed, and its interval is over seeds.
+# Trials that differ in λ alone see the same crops in the same order: their difference is paired by
+# seed, and its interval is over seeds.
 
 # %%
 axis, others = axes[0], axes[1:]

@@ -11,8 +11,9 @@
 # %% [markdown]
 # # Which λ1 and λ2 give the best PSNR for the parameters?
 #
-# Reads a finished study, `python studies/lambda_pareto.py`, from the folder `runs` or from the one that the environment variable `CLEARER_STORAGE`
-# names; an address such as `s3://bucket/prefix` works, too. Needs neither torch nor Ray.
+# Reads a finished study, `python studies/lambda_pareto.py`, from the folder `runs` or from the one
+# that the environment variable `CLEARER_STORAGE` names; an address such as `s3://bucket/prefix`
+# works, too. Needs neither torch nor Ray.
 
 # %%
 import os
@@ -20,14 +21,15 @@ import os
 import numpy as np
 
 import analysis
-from analysis.figures.fronts import draw_pareto
+from analysis.figures.pareto import draw_pareto
 from analysis.predictions.space import space, standing
 
 results = analysis.Results(os.environ.get("CLEARER_STORAGE", "../../runs"), "lambda_pareto")
 results.about.get("question")
 
 # %% [markdown]
-# Rows of one protocol compare; a study may hold several. Failed trials have a row, too, with the reason.
+# Rows of one protocol compare; a study may hold several. Failed trials have a row, too, with the
+# reason.
 
 # %%
 for caption, rows in results.groups:
@@ -38,7 +40,8 @@ results.frame["status"].value_counts()
 # %% [markdown]
 # ## The front
 #
-# Every point is a configuration: the mean over its seeds, with a bar from the smallest to the largest PSNR.
+# Every point is a configuration: the mean over its seeds, with a bar from the smallest to the
+# largest PSNR.
 
 # %%
 draw_pareto(rows, "parameters", caption)
@@ -50,8 +53,8 @@ analysis.pareto_front(rows, **trade)[["kind", "lambda1", "lambda2", "seed", "arc
 # %% [markdown]
 # ## How sure is it?
 #
-# The probability that a configuration is on the front of all configurations' true means, given how seeds and test images vary. With one
-# seed there is none.
+# The probability that a configuration is on the front of all configurations' true means, given how
+# seeds and test images vary. With one seed there is none.
 
 # %%
 generator = np.random.default_rng(0)
@@ -60,7 +63,8 @@ names = rows.groupby("replicate_id")[["kind", "lambda1", "lambda2"]].first()
 chances.join(names, on="replicate_id").sort_values("probability", ascending=False)
 
 # %% [markdown]
-# The hypervolume against a stated reference point: the largest network of the space, and the degraded input's PSNR.
+# The hypervolume against a stated reference point: the largest network of the space, and the
+# degraded input's PSNR.
 
 # %%
 reference = {"parameters": float(rows["parameters"].max()) + 1, "psnr_db": float(rows["degraded_psnr_db"].mean())}
@@ -69,7 +73,8 @@ analysis.hypervolume_interval(rows, reference, generator, **trade)
 # %% [markdown]
 # ## The whole space
 #
-# Where do the networks lie that the search found, among all architectures? The mean percentile of a random draw is 50.
+# Where do the networks lie that the search found, among all architectures? The mean percentile of a
+# random draw is 50.
 
 # %%
 first = rows.iloc[0]

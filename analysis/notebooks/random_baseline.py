@@ -11,7 +11,8 @@
 # %% [markdown]
 # # Is the search better than luck, and does the supernet know?
 #
-# Reads finished studies from the folder `runs`, or from the one that the environment variable `CLEARER_STORAGE` names.
+# Reads finished studies from the folder `runs`, or from the one that the environment variable
+# `CLEARER_STORAGE` names.
 
 # %%
 import os
@@ -19,8 +20,7 @@ import os
 import numpy as np
 
 import analysis
-from analysis.statistics.fidelity import fidelity, fidelity_lines
-from analysis.statistics.spread import spread
+from analysis.statistics.answers import fidelity, fidelity_lines, spread
 
 storage = os.environ.get("CLEARER_STORAGE", "../../runs")
 results = analysis.Results(storage, "lambda_pareto")
@@ -31,7 +31,8 @@ print(caption)
 # %% [markdown]
 # ## Searched networks against random architectures
 #
-# Random architectures of the same space got the same training, with the same seeds. At equal cost, the seconds of the search train more of them instead.
+# Random architectures of the same space got the same training, with the same seeds. At equal cost,
+# the seconds of the search train more of them instead.
 
 # %%
 table = analysis.search_against_random(rows, generator)
@@ -52,7 +53,8 @@ analysis.seed_agreement(rows, generator)
 # %% [markdown]
 # ## Does the supernet rank architectures as training does?
 #
-# Of `python studies/supernet_fidelity.py`, where it was run: architectures scored with the weights of the search, beside the same ones trained.
+# Of `python studies/supernet_fidelity.py`, where it was run: architectures scored with the weights
+# of the search, beside the same ones trained.
 
 # %%
 oneshot = analysis.load_oneshot(storage)

@@ -1,29 +1,42 @@
-"""What α says: how far apart the modules' weights are, how far the regulariser alone would drive them, and who decided a column.
+"""What α says: how far apart the modules' weights are, and whether data or the regulariser took a column there.
 
-Adam's weight decay pulls the logits together, the entropy of α (base 10, as the published α require) pushes them apart. With the
-restoration loss silent they balance at `fixed_point`; a search of finite length gets as far as `silent_alpha`.
+Adam's weight decay pulls the logits together, the entropy of α (base 10, as the published α require) pushes them apart.
+With the restoration loss silent they balance at `fixed_point`; a search of finite length gets as far as `silent_alpha`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.predictions.silent_search import LN10, contrasts, furthest_alpha, silent_alpha
+from analysis.predictions.silent_search import LN10, Adam, contrasts, furthest_alpha, silent_alpha
 from analysis.rows.published import published_alpha
 
 MARGIN = 0.05
 """α nearer than this to ½, or to what the regulariser explains, is not told apart from it."""
-OPTIMISER = ("alpha_learning_rate", "alpha_weight_decay", "alpha_beta1", "alpha_beta2")
-Job = tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray]
-"""A searched row; then, for each column to simulate, a^f − a^p at the start, λ1, and λ2·(C^f − C^p)."""
+SETTINGS = ["columns", "search_iterations", "warmup_iterations", "alpha_initial_std"]
+SETTINGS += [f"alpha_{name}" for name in Adam._fields]
+"""What the regulariser alone makes of α follows from these columns of a searched row, beside λ1 and λ2."""
+GAPS = (
+    "kind trial_id replicate_id lambda1 lambda2 seed columns mean_gap threshold fixed_point_gap reachable_gap source"
+).split()
+TRAJECTORIES = "trial_id lambda1 lambda2 seed iteration cell column module alpha".split()
 DECIDED_BY = (
-    "trial_id", "replicate_id", "lambda1", "lambda2", "seed", "cell", "column", "module", "alpha", "furthest_alpha", "silent_alpha",
-    "decided_by", "because", "seeds", "share",
-)  # fmt: skip
+    "trial_id replicate_id lambda1 lambda2 seed cell column module alpha furthest_alpha silent_alpha "
+    "decided_by because seeds share"
+).split()
+
+
+class Job(NamedTuple):
+    """Columns of the search of a row to simulate: a^f − a^p at the start, λ1, and λ2·(C^f − C^p), (n,) each."""
+
+    row: dict[str, Any]
+    start: np.ndarray
+    lambda1: np.ndarray
+    pressed: np.ndarray
 
 
 def threshold(columns: int, weight_decay: float) -> float:
@@ -32,9 +45,9 @@ def threshold(columns: int, weight_decay: float) -> float:
 
 
 def fixed_point(lambda1: Any, columns: int, weight_decay: float) -> np.ndarray:
-    """The larger α where λ1·L_Arch and Adam's L2 weight decay balance, of the shape of `lambda1`: α(1−α) = N·w·ln 10/(4·λ1).
+    """The larger α where λ1·L_Arch and Adam's L2 weight decay balance, of the shape of `lambda1`.
 
-    ½ at and below `threshold`. L_Res and λ2 are silent.
+    α(1−α) = N·w·ln 10/(4·λ1); ½ at and below `threshold`. L_Res and λ2 are silent.
     """
     values = np.asarray(lambda1, float)
     ratio = np.divide(threshold(columns, weight_decay), values, out=np.ones_like(values), where=values > 0)
@@ -42,24 +55,27 @@ def fixed_point(lambda1: Any, columns: int, weight_decay: float) -> np.ndarray:
 
 
 def alpha_gaps(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row for each searched row, and for each published search, of what mean |α^p − α^f| is and would be without data.
+    """One row for each searched row, and each published search: what mean |α^p − α^f| is, and would be without data.
 
-    Columns: `kind` (`searched`, `published`), `trial_id, replicate_id, lambda1, lambda2, seed, columns`, `mean_gap`, `threshold`
-    (the λ1), `fixed_point_gap` (of λ1 and weight decay alone), `reachable_gap` (after the search's own steps from a typical
-    start, λ2 included: `reachable`; null where that is not known), `source`.
+    Columns: `kind` (`searched`, `published`), `trial_id, replicate_id, lambda1, lambda2, seed, columns`, `mean_gap`,
+    `threshold` (the λ1), `fixed_point_gap` (of λ1 and weight decay alone), `reachable_gap` (after the search's own
+    steps from a typical start, λ2 included: `reachable`; null where that is not known), `source`.
     """
-    found = [*_searched(rows), *_searched(published_alpha())]
-    reached = _silent([_typical(row, row["lambda1"]) for row in found])
-    table = [_gap(row, float(np.abs(1 - 2 * alone).mean())) for row, alone in zip(found, reached, strict=True)]
-    names = ["kind", "trial_id", "replicate_id", "lambda1", "lambda2", "seed", "columns"]
-    return pd.DataFrame(table, columns=[*names, "mean_gap", "threshold", "fixed_point_gap", "reachable_gap", "source"])
+    table, found = [], [*_searched(rows), *_searched(published_alpha())]
+    for row, alone in zip(found, _silent([_typical(row, row["lambda1"]) for row in found]), strict=True):
+        columns, decay = _total(row), float(row["alpha_weight_decay"])
+        gap = {"mean_gap": _mean_gap(np.asarray(row["alpha"], float)), "reachable_gap": _mean_gap(alone)}
+        gap |= {"threshold": threshold(columns, decay)}
+        gap |= {"fixed_point_gap": float(2 * fixed_point(row["lambda1"], columns, decay) - 1)}
+        table.append({**row, **gap, "source": row["source"] if row["kind"] == "published" else "measured"})
+    return pd.DataFrame(table, columns=GAPS)
 
 
 def reachable(row: dict[str, Any], lambda1: Any = None) -> np.ndarray:
-    """α^f, (…, 2, columns), that the regulariser alone reaches in the steps of a searched `row`, from either side's typical start.
+    """α^f, (…, 2, columns), that the regulariser alone reaches in the steps of a searched `row`, from either side.
 
-    For the row's own λ1, or for each of `lambda1`. The logits start apart by ∓ one standard deviation of the initial logits, which
-    about half of all columns exceed. NaN where λ2 presses and the modules' costs are not known.
+    For the row's own λ1, or for each of `lambda1`. The logits start apart by ∓ one standard deviation of the initial
+    logits, which about half of all columns exceed. NaN where λ2 presses and the modules' costs are not known.
     """
     values = np.asarray(row["lambda1"] if lambda1 is None else lambda1, float)
     return _silent([_typical(row, values)])[0].reshape(*values.shape, 2, -1)
@@ -68,8 +84,8 @@ def reachable(row: dict[str, Any], lambda1: Any = None) -> np.ndarray:
 def trajectories(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """α^f of every column at every reported iteration of the searches of `rows`, one row each.
 
-    Columns: `trial_id, lambda1, lambda2, seed, iteration, cell, column, module` (what the search chose) and `alpha`. `cell` and
-    `column` count from 1, as in `column_agreement`.
+    Columns: `trial_id, lambda1, lambda2, seed, iteration, cell, column, module` (what the search chose) and `alpha`.
+    `cell` and `column` count from 1, as in `column_agreement`.
     """
     table: list[tuple[Any, ...]] = []
     recorded = curves[(curves["stage"] == "search") & curves["alpha"].notna()] if len(curves) else curves
@@ -79,64 +95,55 @@ def trajectories(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         for iteration, alpha in zip(own.get("iteration", []), own.get("alpha", []), strict=True):
             about = (row["trial_id"], row["lambda1"], row["lambda2"], row["seed"], iteration)
             table += [(*about, *place, letter, one) for (place, letter), one in zip(places, alpha, strict=True)]
-    names = ["trial_id", "lambda1", "lambda2", "seed", "iteration", "cell", "column", "module", "alpha"]
-    frame = pd.DataFrame(table, columns=names)
+    frame = pd.DataFrame(table, columns=TRAJECTORIES)
     return frame.sort_values(["trial_id", "iteration", "cell", "column"], ignore_index=True)
 
 
 def decided_by(rows: pd.DataFrame, curves: pd.DataFrame | None = None, margin: float = MARGIN) -> pd.DataFrame:
-    """One row for each searched row and column: whether the data decided it, or the regulariser would have done so without data.
+    """One row for each searched row and column: did the data decide it, or would the regulariser have done so alone.
 
-    "The regulariser" is λ1·L_Arch + λ2·L_Comp with weight decay. `furthest_alpha` is the furthest from ½ that it holds a column on the side
-    where α is, whatever the steps and the start; `silent_alpha` where it alone takes this column from its own start in this search's
-    steps. The start is the α that `curves` report in the warm-up, when logits rest; it is null where none was. `decided_by` is
+    "The regulariser" is λ1·L_Arch + λ2·L_Comp with weight decay. `furthest_alpha` is the furthest from ½ that it holds
+    a column on the side where α is, whatever the steps and the start; `silent_alpha` where it alone takes this column
+    from its own start in this search's steps. The start is the α that `curves` report in the warm-up, when logits rest;
+    it is null where none was. `decided_by` is
 
     * `nobody`: α is nearer than `margin` to ½. The module is the larger by a hair.
-    * `data`: α is beyond `furthest_alpha` by more than `margin`, or the regulariser alone would have left the column at ½ or
-      put it on the other side.
+    * `data`: α is beyond `furthest_alpha` by more than `margin`, or the regulariser alone would have left the column at
+      ½ or put it on the other side.
     * `regulariser`: none of that: it suffices. The data may have wished the same; this cannot show it.
     * null: the regulariser could have done it, from a start that is not known, or under costs that are not.
 
-    Limits. `data` is all that L_Res does to logits, with the noise of its mini-batches, which Adam's normalised steps amplify: only
-    agreement of seeds tells a finding from a walk, so `seeds` counts those of the same replicate and `share` those that
-    chose this module (null for one seed). With noise in Adam's second moment the regulariser is slower than alone, so
-    `silent_alpha` errs towards the regulariser. An early push by the data that the regulariser then enlarged on
-    the start's own side counts as the regulariser's; where α is nearer to ½ than `silent_alpha`, something held it back.
+    Limits. `data` is all that L_Res does to logits, with the noise of its mini-batches, which Adam's normalised steps
+    amplify: only agreement of seeds tells a finding from a walk, so `seeds` counts those of the same replicate and
+    `share` those that chose this module (null for one seed). With noise in Adam's second moment the regulariser is
+    slower than alone, so `silent_alpha` errs towards the regulariser. An early push by the data that the regulariser
+    then enlarged on the start's own side counts as the regulariser's; where α is nearer to ½ than `silent_alpha`,
+    something held it back.
     """
     found = _searched(rows)
-    starts = [_start(row, curves) for row in found]
-    known = [place for place, start in enumerate(starts) if start is not None]
-    jobs = [
-        (found[n], starts[n], np.full(_total(found[n]), float(found[n]["lambda1"])), _pressed(found[n])) for n in known
-    ]
-    alone = dict(zip(known, _silent(jobs), strict=True))  # type: ignore[arg-type]
-    table = [
-        one
-        for place, row in enumerate(found)
-        for one in _columns(row, alone.get(place, np.full(_total(row), np.nan)), margin)
-    ]
-    frame = pd.DataFrame(table, columns=[name for name in DECIDED_BY if name not in ("seeds", "share")])
+    starts = {n: start for n, row in enumerate(found) if (start := _start(row, curves)) is not None}
+    own = ((found[n], start, float(found[n]["lambda1"])) for n, start in starts.items())
+    jobs = [Job(row, start, np.full(_total(row), lambda1), _pressed(row)) for row, start, lambda1 in own]
+    alone = dict(zip(starts, _silent(jobs), strict=True))
+    silent = (alone.get(n, np.full(_total(row), np.nan)) for n, row in enumerate(found))
+    table = [one for row, end in zip(found, silent, strict=True) for one in _columns(row, end, margin)]
+    frame = pd.DataFrame(table, columns=DECIDED_BY[:-2])
     groups = frame.groupby(["replicate_id", "cell", "column"], dropna=False)
     fusions = groups["module"].transform(lambda modules: (modules == "F").mean()).astype(float)
-    share = fusions.where(frame["module"] == "F", 1 - fusions)
-    seeds = groups["seed"].transform("nunique")
-    return frame.assign(seeds=seeds, share=share.where(seeds > 1))[list(DECIDED_BY)]
+    share, seeds = fusions.where(frame["module"] == "F", 1 - fusions), groups["seed"].transform("nunique")
+    return frame.assign(seeds=seeds, share=share.where(seeds > 1))
 
 
-def _columns(row: dict[str, Any], silent: np.ndarray, margin: float) -> Iterator[dict[str, Any]]:
+def _columns(row: dict[str, Any], silent: np.ndarray, margin: float) -> Iterator[tuple[Any, ...]]:
     alpha = np.asarray(row["alpha"], float)
-    side, pressed = np.where(alpha > 0.5, 1.0, -1.0), _pressed(row)
-    held = furthest_alpha(
-        side, lambda1=row["lambda1"], lambda2=1.0, contrast=pressed, columns=_total(row), weight_decay=row["alpha_weight_decay"]
-    )  # fmt: skip
-    about = {name: row.get(name) for name in DECIDED_BY[:5]}
-    for number, (cell, column) in enumerate(_places(row)):
-        found, furthest, alone = alpha[number], held[number], silent[number]
-        who, because = _verdict(side[number] * (found - 0.5), side[number] * (furthest - 0.5), side[number] * (alone - 0.5), margin)  # fmt: skip
-        yield {
-            **about, "cell": cell, "column": column, "module": "F" if found > 0.5 else "P", "alpha": found,
-            "furthest_alpha": furthest, "silent_alpha": alone, "decided_by": who, "because": because,
-        }  # fmt: skip
+    side, settings = np.where(alpha > 0.5, 1.0, -1.0), {"lambda1": row["lambda1"], "columns": _total(row)}
+    held = furthest_alpha(side, **settings, pressed=_pressed(row), weight_decay=row["alpha_weight_decay"])
+    about = tuple(row.get(name) for name in DECIDED_BY[:5])
+    for n, place in enumerate(_places(row)):
+        values = alpha[n], held[n], silent[n]
+        found, furthest, alone = (side[n] * (value - 0.5) for value in values)
+        verdict = _verdict(found, furthest, alone, margin)
+        yield (*about, *place, "F" if alpha[n] > 0.5 else "P", *values, *verdict)
 
 
 def _verdict(found: float, furthest: float, alone: float, margin: float) -> tuple[str | None, str]:
@@ -156,14 +163,8 @@ def _verdict(found: float, furthest: float, alone: float, margin: float) -> tupl
     return "regulariser", "the regulariser alone takes it to this side"
 
 
-def _gap(row: dict[str, Any], reachable_gap: float) -> dict[str, Any]:
-    columns, decay = _total(row), float(row["alpha_weight_decay"])
-    return {
-        **row, "mean_gap": float(np.abs(1 - 2 * np.asarray(row["alpha"], float)).mean()), "threshold": threshold(columns, decay),
-        "fixed_point_gap": float(2 * fixed_point(row["lambda1"], columns, decay) - 1),
-        "reachable_gap": reachable_gap,
-        "source": row["source"] if row["kind"] == "published" else "measured",
-    }  # fmt: skip
+def _mean_gap(alpha: np.ndarray) -> float:
+    return float(np.abs(1 - 2 * alpha).mean())
 
 
 def _typical(row: dict[str, Any], lambda1: Any) -> Job:
@@ -172,24 +173,23 @@ def _typical(row: dict[str, Any], lambda1: Any) -> Job:
     apart = float(row["alpha_initial_std"]) * np.array([-1.0, 1.0])
     shape = (*values.shape, 2, _total(row))
     arrays = apart[:, np.newaxis], values[..., np.newaxis, np.newaxis], _pressed(row)
-    start, strength, pressed = (np.broadcast_to(array, shape).ravel() for array in arrays)
-    return row, start, strength, pressed
+    return Job(row, *(np.broadcast_to(array, shape).ravel() for array in arrays))
 
 
 def _silent(jobs: Sequence[Job]) -> list[np.ndarray]:
     """`silent_alpha` of every job under its row's settings; jobs of as many steps are simulated at once."""
-    steps = [_steps(row) for row, *_ in jobs]
+    steps = [_steps(job.row) for job in jobs]
     found: dict[int, np.ndarray] = {}
     for number in sorted(set(steps)):
         places = [place for place, own in enumerate(steps) if own == number]
-        rows = [jobs[place][0] for place in places]
-        sizes = [len(jobs[place][1]) for place in places]
-        start, lambda1, pressed = (np.concatenate([jobs[place][at] for place in places]) for at in (1, 2, 3))
-        rate, decay, beta1, beta2 = (np.repeat([float(row[name]) for row in rows], sizes) for name in OPTIMISER)
-        alpha = silent_alpha(
-            np.column_stack([-start / 2, start / 2]), number, lambda1=lambda1, lambda2=1.0, contrast=pressed,
-            columns=np.repeat([_total(row) for row in rows], sizes), learning_rate=rate, weight_decay=decay, betas=(beta1, beta2),
-        )  # fmt: skip
+        those = [jobs[place] for place in places]
+        sizes = [len(job.start) for job in those]
+        start, lambda1, pressed = (np.concatenate(parts) for parts in zip(*(job[1:] for job in those), strict=True))
+        rates = np.array([[job.row[f"alpha_{name}"] for name in Adam._fields] for job in those], float)
+        columns = np.repeat([_total(job.row) for job in those], sizes)
+        settings = {"lambda1": lambda1, "pressed": pressed, "columns": columns}
+        starts = np.column_stack([-start / 2, start / 2])
+        alpha = silent_alpha(starts, number, **settings, optimiser=Adam(*np.repeat(rates, sizes, axis=0).T))
         found |= dict(zip(places, np.split(alpha, np.cumsum(sizes)[:-1]), strict=True))
     return [found[place] for place in range(len(jobs))]
 
@@ -221,7 +221,8 @@ def _searched(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of searches that recorded their α."""
     if not len(rows):
         return []
-    return rows[rows["kind"].isin(["searched", "published"]) & rows["alpha"].notna()].to_dict("records")  # type: ignore[return-value]
+    found = rows[rows["kind"].isin(["searched", "published"]) & rows["alpha"].notna()]
+    return found.to_dict("records")  # type: ignore[return-value]
 
 
 def _total(row: dict[str, Any]) -> int:

@@ -1,7 +1,7 @@
 """What the regulariser does to α alone: the logits' own optimiser, step by step, with the restoration loss silent.
 
-It needs no network: without L_Res the loss of a column's two logits a^p, a^f is a formula, whose gradient is, with n columns,
-d = a^f − a^p and α = α^f,
+It needs no network: without L_Res the loss of a column's two logits a^p, a^f is a formula, whose gradient is, with n
+columns, d = a^f − a^p and α = α^f,
 
     ∂(λ1·L_Arch + λ2·L_Comp)/∂a^f = α(1−α)·(−λ1·d/(n·ln 10) + λ2·(C^f − C^p)/(2n)),    and minus that for a^p.
 """
@@ -9,7 +9,7 @@ d = a^f − a^p and α = α^f,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,23 +21,29 @@ EPSILON = 1e-8
 """Adam's, as torch has it."""
 
 
+class Adam(NamedTuple):
+    """The optimiser of the logits; its weight decay is L2."""
+
+    learning_rate: Numbers
+    weight_decay: Numbers
+    beta1: Numbers
+    beta2: Numbers
+
+
 def silent_alpha(
-    start: np.ndarray, steps: int, *, lambda1: Numbers, lambda2: Numbers, contrast: Numbers, columns: Numbers,
-    learning_rate: Numbers, weight_decay: Numbers, betas: tuple[Numbers, Numbers],
-) -> np.ndarray:  # fmt: skip
+    start: np.ndarray, steps: int, *, lambda1: Numbers, pressed: Numbers, columns: Numbers, optimiser: Adam
+) -> np.ndarray:
     """α^f, (n,), after `steps` steps of Adam with L2 weight decay on λ1·L_Arch + λ2·L_Comp, from the logits `start`.
 
-    `start` is (n, 2): parallel, fusion. All else is (n,) or a scalar: `contrast` is C^f − C^p of Eq. 5, `columns` how many columns
-    the losses are means over. Rates are constant, as the search's are. The restoration loss is not only absent from
-    the direction but from Adam's second moment too, so no search with noise moves faster by these terms.
+    `start` is (n, 2): parallel, fusion. All else is (n,) or a scalar: `pressed` is λ2·(C^f − C^p) of Eq. 5, `columns`
+    how many columns the losses are means over. Rates are constant, as the search's are. The restoration loss is not
+    only absent from the direction but from Adam's second moment too, so no noisy search moves faster by these terms.
     """
     logits = np.array(start, dtype=float)
     first, second = np.zeros_like(logits), np.zeros_like(logits)
     signs = np.array([-1.0, 1.0])
-    beta1, beta2, decay, rate = (
-        np.asarray(value, float)[..., np.newaxis] for value in (*betas, weight_decay, learning_rate)
-    )
-    pull, push = lambda1 / (columns * LN10), lambda2 * contrast / (2 * columns)
+    rate, decay, beta1, beta2 = (np.asarray(value, float)[..., np.newaxis] for value in optimiser)
+    pull, push = lambda1 / (columns * LN10), pressed / (2 * columns)
     for step in range(1, steps + 1):
         difference = logits[:, 1] - logits[:, 0]
         slope = 0.25 / np.cosh(difference / 2) ** 2 * (push - pull * difference)
@@ -50,24 +56,24 @@ def silent_alpha(
 
 
 def furthest_alpha(
-    side: np.ndarray, *, lambda1: Numbers, lambda2: Numbers, contrast: Numbers, columns: Numbers, weight_decay: Numbers,
-) -> np.ndarray:  # fmt: skip
-    """The α^f, (n,), furthest from ½ at which λ1·L_Arch + λ2·L_Comp and weight decay can hold a column, on `side` (+1 fusion, −1 parallel).
+    side: np.ndarray, *, lambda1: Numbers, pressed: Numbers, columns: Numbers, weight_decay: Numbers
+) -> np.ndarray:
+    """The α^f, (n,), furthest from ½ at which λ1·L_Arch + λ2·L_Comp and weight decay can hold a column, on one `side`.
 
-    ½ where they hold it nowhere on that side, NaN where the contrast is. Without λ2 it is the closed form, found to 1e-3.
+    `side` is +1 for fusion, −1 for parallel; all else is as in `silent_alpha`. ½ where they hold it nowhere on that
+    side, NaN where `pressed` is. Without λ2 it is the closed form, found to 1e-3.
     """
     distance = np.linspace(0, 20, 20001)
-    side, lambda1, lambda2, contrast, columns, weight_decay = (
-        np.asarray(value, float)[..., np.newaxis] for value in (side, lambda1, lambda2, contrast, columns, weight_decay)
-    )
-    outward = lambda1 * distance / (columns * LN10) - side * lambda2 * contrast / (2 * columns)
+    given = (side, lambda1, pressed, columns, weight_decay)
+    side, lambda1, pressed, columns, weight_decay = (np.asarray(value, float)[..., np.newaxis] for value in given)
+    outward = lambda1 * distance / (columns * LN10) - side * pressed / (2 * columns)
     held = 0.25 / np.cosh(distance / 2) ** 2 * outward > weight_decay * distance / 2
     last = np.where(held.any(axis=-1), held.shape[-1] - 1 - np.argmax(held[..., ::-1], axis=-1), 0)
     return np.where(np.isnan(outward[..., -1]), np.nan, alpha_of(side[..., 0] * distance[last]))
 
 
 def contrasts(row: Mapping[str, Any]) -> np.ndarray:
-    """C^f − C^p of every column of a searched trial's row, (columns,), scaled so that C^p + C^f is 1 on average; NaN where unknown."""
+    """C^f − C^p of every column of a searched row, (columns,), with C^p + C^f = 1 on average; NaN if unknown."""
     columns = [int(part) for part in str(row["columns"]).split("-")]
     measured = [] if row.get("module_times_ms") is None else list(row["module_times_ms"])
     kind = row.get("complexity")
@@ -76,8 +82,8 @@ def contrasts(row: Mapping[str, Any]) -> np.ndarray:
     if kind == "time" and len(measured) == 2 * len(columns):
         by_cell = np.array(measured, float).reshape(-1, 2)
     elif kind in ("parameters", "flops"):
-        at = ("parameters", "flops").index(kind)
-        by_cell = np.array([[module[at] for module in module_counts(cell, int(row["channels"]))] for cell in range(1, len(columns) + 1)], float)  # fmt: skip
+        modules = (module_counts(cell, int(row["channels"])) for cell in range(1, len(columns) + 1))
+        by_cell = np.array(list(modules), float)[:, :, ("parameters", "flops").index(kind)]
     else:
         return np.full(sum(columns), np.nan)
     costs = np.repeat(by_cell, columns, axis=0)

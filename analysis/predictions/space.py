@@ -15,6 +15,10 @@ import pandas as pd
 
 LARGEST = 2**20
 """More rows than this are refused."""
+COSTS = ("parameters", "flops")
+"""What is counted, without a device."""
+SHAPE = ("columns", "channels", "image_channels")
+"""What a space is made of, in the order of the arguments."""
 
 
 class SpaceError(ValueError):
@@ -25,17 +29,16 @@ def space(columns: str = "4-4-4", channels: int = 32, image_channels: int = 1) -
     """One row an architecture, in the order of its letters with P before F.
 
     `columns` is N_i of every cell as a store's `columns` has it (`4-4-4`; `4` is one cell). Columns: `architecture`,
-    `fusions` (fusion modules by cell, `2-1-3`), `fusion_columns` (their sum), `parameters`, and `flops` per pixel of the
-    input image, as the columns of a trial's row and as `python -m clearer describe` prints them.
+    `fusions` (fusion modules by cell, `2-1-3`), `fusion_columns` (their sum), `parameters`, and `flops` per pixel of
+    the input image, as the columns of a trial's row and as `python -m clearer describe` prints them.
 
     Raises:
         SpaceError: not a space, or one of more than `LARGEST` architectures; `space_counts` describes those.
     """
     cells = _cells(columns)
     if 2 ** sum(cells) > LARGEST:
-        raise SpaceError(
-            f"columns={columns}: 2^{sum(cells)} architectures are too many to list; space_counts holds their counts"
-        )
+        too_many = f"2^{sum(cells)} architectures are too many to list"
+        raise SpaceError(f"columns={columns}: {too_many}; space_counts holds their counts")
     counted = space_counts(columns, channels, image_channels).drop(columns="share")
     numbers = np.arange(2 ** sum(cells))[:, np.newaxis]
     fusion = (numbers >> np.arange(sum(cells))[::-1]) & 1
@@ -63,24 +66,22 @@ def space_counts(columns: str = "4-4-4", channels: int = 32, image_channels: int
         raise SpaceError(f"columns={columns}: more than {LARGEST} different counts are too many to list")
     fusions = np.stack(np.meshgrid(*(np.arange(n + 1) for n in cells), indexing="ij"), axis=-1).reshape(-1, len(cells))
     shares = [np.array([math.comb(n, k) / 2**n for k in range(n + 1)]) for n in cells]
-    fixed = fixed_counts(len(cells), channels, image_channels)
     modules = [module_counts(cell, channels) for cell in range(1, len(cells) + 1)]
-    total = [
-        start + sum((n - k) * parallel[kind] + k * fusion[kind] for n, k, (parallel, fusion) in zip(cells, fusions.T, modules, strict=True))
-        for kind, start in enumerate(fixed)
-    ]  # fmt: skip
-    return pd.DataFrame({
-        "fusions": ["-".join(map(str, row)) for row in fusions.tolist()], "fusion_columns": fusions.sum(axis=1),
-        "parameters": total[0], "flops": total[1],
-        "share": math.prod(share[k] for share, k in zip(shares, fusions.T, strict=True)),
-    })  # fmt: skip
+    table = {"fusions": ["-".join(map(str, row)) for row in fusions.tolist()], "fusion_columns": fusions.sum(axis=1)}
+    for kind, (name, fixed) in enumerate(zip(COSTS, fixed_counts(len(cells), channels, image_channels), strict=True)):
+        pairs = [(parallel[kind], fusion[kind]) for parallel, fusion in modules]
+        table[name] = fixed + sum(
+            (n - k) * parallel + k * fusion for n, k, (parallel, fusion) in zip(cells, fusions.T, pairs, strict=True)
+        )
+    share = math.prod(share[k] for share, k in zip(shares, fusions.T, strict=True))
+    return pd.DataFrame({**table, "share": share})
 
 
 def module_counts(cell: int, channels: int) -> tuple[tuple[int, float], tuple[int, float]]:
-    """(parameters, FLOPs per pixel) of the parallel and of the fusion module of cell `cell` (from 1), which has branches 0 … cell.
+    """(parameters, FLOPs per pixel) of the parallel and of the fusion module of cell `cell` (from 1).
 
-    Parallel: two 3×3 convolutions on each branch. Fusion, for branches a < b: up from b a 1×1 convolution at 1/2^b; down
-    from a the b−a convolutions 3×3 of stride 2, of which the last changes the channels from C·2^a to C·2^b.
+    It has branches 0 … cell. Parallel: two 3×3 convolutions on each branch. Fusion, for branches a < b: up from b a 1×1
+    convolution at 1/2^b; down from a the b−a convolutions 3×3 of stride 2, the last from C·2^a to C·2^b channels.
     """
     c, square = channels, channels**2
     parallel = 6 * square * (4 ** (cell + 1) - 1) + 4 * c * (2 ** (cell + 1) - 1), 36.0 * square * (cell + 1)
@@ -89,7 +90,7 @@ def module_counts(cell: int, channels: int) -> tuple[tuple[int, float], tuple[in
         10 * square * 2 ** (a + b) + 2 * c * (2**a + 2**b) + (b - a - 1) * (9 * square * 4**a + 2 * c * 2**a)
         for a, b in pairs
     )
-    flops = sum(20 * square / 2 ** (b - a) + 18 * square * _quarters(b - a - 1) for a, b in pairs)
+    flops = sum(20 * square / 2 ** (b - a) + 6 * square * (1 - 0.25 ** (b - a - 1)) for a, b in pairs)
     return parallel, (parameters, flops)
 
 
@@ -100,18 +101,18 @@ def fixed_counts(cells: int, channels: int, image_channels: int) -> tuple[int, f
     first, later = 108 * square, sum(18 * square * 4 ** (i - 1) for i in range(2, cells + 1))
     final, head = sum(square * 2**b for b in range(1, cells + 1)), image * c
     norms = c * (32 + 6 + sum(2 ** (i + 1) for i in range(2, cells + 1)) + 2 * cells)
-    flops = 2 * (stem + head) + 108 * square + 9 * square * (cells - 1) + sum(2 * square / 2**b for b in range(1, cells + 1))  # fmt: skip
+    flops = 2 * (stem + head) + (108 + 9 * (cells - 1) + sum(2 / 2**b for b in range(1, cells + 1))) * square
     return stem + first + later + final + head + norms, flops
 
 
 def standing(rows: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     """Where the architectures of `rows` stand among all: one row a kind and architecture, the smallest first.
 
-    `whole` is of `space` or `space_counts`, for a time with a column `predicted_time_ms` (`TimeModel.predict`). Columns: `kind`,
-    `architecture`, `trials`, `fusion_columns`, `test_time_ms` (median of what was measured), and `parameters`, `flops`,
-    `predicted_time_ms`, each with its `…_percentile`: the share in % of all architectures that have less, and half of
-    those that have the same (the mid-rank). The mean over a whole space is 50, hence the expectation of a uniform draw. A
-    percentile is null where nothing is predicted.
+    `whole` is of `space` or `space_counts`, for a time with a column `predicted_time_ms` (`TimeModel.predict`).
+    Columns: `kind`, `architecture`, `trials`, `fusion_columns`, `test_time_ms` (median of what was measured), and
+    `parameters`, `flops`, `predicted_time_ms`, each with its `…_percentile`: the share in % of all architectures that
+    have less, and half of those that have the same (the mid-rank). The mean over a whole space is 50, hence the
+    expectation of a uniform draw. A percentile is null where nothing is predicted.
 
     Raises:
         SpaceError: an architecture of another space, or with another number of channels.
@@ -125,11 +126,10 @@ def standing(rows: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     keys = fusions_of(found["architecture"])
     for text, key, own in zip(found["architecture"], keys, found["own"], strict=True):
         if key not in known.index or known.loc[key, "parameters"] != own:
-            raise SpaceError(
-                f"{text} of {own} parameters is not of this space: other columns, channels or image_channels"
-            )
+            other = "other columns, channels or image_channels"
+            raise SpaceError(f"{text} of {own} parameters is not of this space: {other}")
     table = found.drop(columns="own").assign(fusion_columns=known.loc[keys, "fusion_columns"].to_numpy())
-    for cost in ("parameters", "flops", "predicted_time_ms"):
+    for cost in (*COSTS, "predicted_time_ms"):
         costs = whole[cost] if cost in whole else pd.Series(np.nan, index=whole.index)
         table[cost] = known.loc[keys, cost].to_numpy() if cost in whole else np.nan
         table[f"{cost}_percentile"] = mid_rank(table[cost].to_numpy(float), costs.to_numpy(float), weights.to_numpy())
@@ -145,7 +145,7 @@ def mid_rank(values: np.ndarray, costs: np.ndarray, weights: np.ndarray) -> np.n
 
 def space_of(rows: pd.DataFrame) -> pd.DataFrame | None:
     """The `space_counts` of the space that rows are of; None where they are of several."""
-    kinds = rows[["columns", "channels", "image_channels"]].drop_duplicates()
+    kinds = rows[list(SHAPE)].drop_duplicates()
     return space_counts(*kinds.iloc[0]) if len(kinds) == 1 else None
 
 
@@ -169,8 +169,3 @@ def _cells(columns: str) -> tuple[int, ...]:
     if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
         raise SpaceError(f"columns={columns}: must be a number of columns for every cell, greater than 0, as in 4-4-4")
     return tuple(map(int, parts))
-
-
-def _quarters(number: int) -> float:
-    """1/4 + 1/16 + …, so many terms; exact."""
-    return (4**number - 1) // 3 / 4**number

@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.predictions.space import fusions_of
-
-ALIKE = ("device", "test_time_size", "columns", "channels", "image_channels", "self_ensemble")
-"""Times of rows that differ in one of these are not of one model."""
+from analysis.rows.comparable import TIMED, differing
+from analysis.rows.fields import scoring_fields, shape_fields
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How far predictions of times that the fit had not seen were off: each architecture left out once, and those predicted.
+    """How far predictions were off for architectures that the fit had not seen: each left out once, and predicted.
 
     `mean_median_percent` is the median error of predicting the mean of the other times instead: a model that is no
-    better than that has found noise.
+    better has found noise.
     """
 
     architectures: int
@@ -33,10 +32,10 @@ class LeftOut:
 class TimeModel:
     """The testing time of any architecture of one space, on one device and at one image size.
 
-    time = `all_parallel_ms` + Σ over cells of `contrasts_ms` × the cell's fusion modules. Within one space the sum of modules
-    a cell is fixed, so of the time of P and of F only the difference, F − P, can be known. Modules are taken to add up:
-    what a fusion costs does not depend on what stands beside it. `error` says how far that is true of architectures
-    that were not fitted. Where `reason` is not None, nothing could be fitted: the figures are null, and so is every prediction.
+    time = `all_parallel_ms` + Σ over cells of `contrasts_ms` × the cell's fusion modules. Within one space the sum of
+    modules a cell is fixed, so of the time of P and of F only the difference, F − P, can be known. Modules are taken to
+    add up: what a fusion costs does not depend on what stands beside it. `error` says how true that is of architectures
+    that were not fitted. Where there is a `reason`, nothing was fitted, and all figures and predictions are null.
     """
 
     device: str
@@ -58,51 +57,44 @@ class TimeModel:
 
 
 def time_model(rows: pd.DataFrame) -> TimeModel:
-    """The model fitted by least squares to the timed rows of one device, size and space, such as `by_device` groups them.
+    """The model fitted by least squares to the timed rows of one device (of `by_device`), size and space.
 
     An architecture counts once, with the median over its rows. At least S + 2 architectures are needed, of which every
     cell's number of fusions varies independently: S + 1 figures are fitted, and one is left over to be predicted.
 
     Raises:
-        ValueError: rows that differ in one of `ALIKE`.
+        ValueError: rows that differ in their device, image size, space or way of scoring.
     """
     timed = rows.dropna(subset=["test_time_ms", "architecture"])
-    for name in ALIKE:
-        if name in timed and timed[name].nunique() > 1:
-            values = ", ".join(map(str, sorted(timed[name].dropna().unique())))
-            raise ValueError(f"{name}: times of {values} are not of one model; hand in the rows of one of them")
+    for name in differing(timed, [*TIMED[:2], *shape_fields(), *scoring_fields()])[:1]:
+        values = ", ".join(map(str, sorted(timed[name].dropna().unique())))
+        raise ValueError(f"{name}: times of {values} are not of one model; hand in the rows of one of them")
     times = timed.groupby("architecture")["test_time_ms"].median()
-    device, size = (str(timed[name].iloc[0]) if len(timed) and name in timed else "" for name in ALIKE[:2])
+    device, size = (str(timed[name].iloc[0]) if len(timed) and name in timed else "" for name in TIMED[:2])
     fitted, left_out, reason = _fitted(times.index.tolist(), times.to_numpy(float))
-    known = reason is None
-    return TimeModel(
-        device, size, len(times), float(fitted[0]) if known else None,
-        tuple(map(float, fitted[1:])) if known else None, left_out if known else None, reason,
-    )  # fmt: skip
+    if reason is not None:
+        return TimeModel(device, size, len(times), None, None, None, reason)
+    return TimeModel(device, size, len(times), float(fitted[0]), tuple(map(float, fitted[1:])), left_out, None)
 
 
 def _fitted(architectures: list[str], times: np.ndarray) -> tuple[np.ndarray, LeftOut | None, str | None]:
     """The coefficients, what leaving one out found, and why they are not known, if they are not."""
+    nothing = np.empty(0)
     if not architectures:
-        return np.empty(0), None, "no architecture is timed"
+        return nothing, None, "no architecture is timed"
     design = np.column_stack([np.ones(len(times)), _counts(fusions_of(architectures))])
-    needed = design.shape[1] + 1
-    if len(times) < needed:
-        return np.empty(0), None, f"{len(times)} architectures are timed, {needed} are needed"
+    count, needed = len(times), design.shape[1] + 1
+    if count < needed:
+        return nothing, None, f"{count} architectures are timed, {needed} are needed"
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        return np.empty(0), None, f"the {len(times)} timed architectures do not tell the cells' fusion modules apart"
+        return nothing, None, f"the {count} timed architectures do not tell the cells' fusion modules apart"
     fitted = np.linalg.lstsq(design, times, rcond=None)[0]
     least = fitted[0] + np.minimum(fitted[1:], 0) @ np.array([len(cell) for cell in architectures[0].split("-")])
     if least <= 0:
-        return np.empty(0), None, "the times do not add up: some architecture would take no time at all"
+        return nothing, None, "the times do not add up: some architecture would take no time at all"
     left_out = _left_out(design, times)
-    if left_out is None:
-        return (
-            fitted,
-            None,
-            f"without any one of the {len(times)} timed architectures the cells could not be told apart",
-        )
-    return fitted, left_out, None
+    told = f"without any one of the {count} timed architectures the cells could not be told apart"
+    return fitted, left_out, told if left_out is None else None
 
 
 def _left_out(design: np.ndarray, times: np.ndarray) -> LeftOut | None:
@@ -118,10 +110,8 @@ def _left_out(design: np.ndarray, times: np.ndarray) -> LeftOut | None:
         return None
     off, off_mean = np.abs(np.subtract(predicted, measured)), np.abs(np.subtract(plain, measured))
     percent, percent_mean = 100 * off / measured, 100 * off_mean / measured
-    return LeftOut(
-        len(measured), float(np.median(off)), float(off.max()), float(np.median(percent)), float(percent.max()),
-        float(np.median(percent_mean)),
-    )  # fmt: skip
+    figures = np.median(off), off.max(), np.median(percent), percent.max(), np.median(percent_mean)
+    return LeftOut(len(measured), *map(float, figures))
 
 
 def _counts(fusions: list[str]) -> np.ndarray:

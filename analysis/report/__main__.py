@@ -1,4 +1,4 @@
-"""Writes the report of a study again, from the store alone: `python -m analysis.report STORAGE STUDY [--out FOLDER]`."""
+"""Writes the report of a study again, from the store alone."""
 
 from __future__ import annotations
 
@@ -12,16 +12,10 @@ from analysis.storage.places import StorageError, redacted
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the report of a study and says where; the exit status: 2 where there is no such study."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.report.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("storage", help="the folder or URI that holds the results")
     parser.add_argument("study", help="the name of a study in it")
-    parser.add_argument(
-        "--out", metavar="FOLDER", help="where the report is written (default: beside the study's rows)"
-    )
+    parser.add_argument("--out", metavar="FOLDER", help="where the report is written; without it, beside the rows")
     options = parser.parse_args(arguments)
     results = StudyRows(options.storage, options.study)
     try:

@@ -12,15 +12,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.ablation import against_random_points, draw_against_random, draw_differences, draw_effects
-from analysis.figures.fronts import draw_pareto
+from analysis.figures.alpha import draw_final_alpha, draw_gaps, draw_trajectories
 from analysis.figures.panels import draw_panels, panel_pictures
-from analysis.figures.polarisation import draw_final_alpha, draw_gaps, draw_trajectories
+from analysis.figures.pareto import draw_pareto
 from analysis.figures.space import draw_space, strip_costs
-from analysis.figures.sure_fronts import draw_attainment, draw_probability_front
+from analysis.figures.uncertain_fronts import draw_attainment, draw_probability_front
 from analysis.predictions.space import space_of
 from analysis.predictions.testing_time import time_model
-from analysis.rows.configurations import alike, block, named, varied_axes
-from analysis.rows.groups import by_device, timed_caption
+from analysis.rows.comparable import by_device, comparable_groups, timed_caption
+from analysis.rows.configurations import KEY, block, configuration_name, varied_axes
 from analysis.rows.study import StudyRows
 from analysis.statistics.against_random import search_against_random
 from analysis.statistics.attainment import attainment
@@ -28,13 +28,14 @@ from analysis.statistics.effects import effects
 from analysis.statistics.paired import comparisons
 from analysis.statistics.uncertainty import front_probability
 
+TRADE: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 MOST_PANELS = 36
 """More pairs of λ1 and λ2 than this have no picture of trajectories."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of the report, the name of its files, and what it shows; `reason` says why it is not there where `figure` is None.
+    """A figure of the report, the name of its files, and what it shows; without a `figure`, `reason` says why.
 
     In the place of some the page has an interactive one (`on_page` is false).
     """
@@ -52,18 +53,14 @@ def drawings(results: StudyRows) -> Iterator[Drawing]:
         suffix = results.suffix(number)
         yield from _pareto(results, group, text, suffix)
         for title, name, draw in _asked(results, group, text):
-            yield _attempted(f"figure_{name}{suffix}", title, draw)
-
-
-def _attempted(name: str, title: str, draw: Callable[[], Figure]) -> Drawing:
-    try:
-        return Drawing(name, title, draw())
-    except (ValueError, KeyError) as error:
-        return Drawing(name, title, None, str(error))
+            try:
+                yield Drawing(f"figure_{name}{suffix}", title, draw())
+            except (ValueError, KeyError) as error:
+                yield Drawing(f"figure_{name}{suffix}", title, None, str(error))
 
 
 def _pareto(results: StudyRows, group: pd.DataFrame, text: str, suffix: str) -> Iterator[Drawing]:
-    """PSNR against parameters and against the time on each device, with the costs of the whole space below where it is one."""
+    """PSNR against parameters and the time on each device, with the costs of the whole space below where it is one."""
     title, whole = "PSNR against parameters", space_of(group)
     costs = strip_costs(group, "parameters")
     yield Drawing(f"pareto_parameters{suffix}", title, draw_pareto(group, "parameters", text, costs), on_page=False)
@@ -81,39 +78,26 @@ def _pareto(results: StudyRows, group: pd.DataFrame, text: str, suffix: str) -> 
 def _asked(results: StudyRows, group: pd.DataFrame, text: str) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
     """Title, name and drawing of the figures that the rows of one protocol give."""
     searched, axes = group[group["kind"] == "searched"], varied_axes(group, results.axes)
-    trade: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
-    yield "The first test image, restored", "panel", lambda: _panel(results, group, text)
+    yield "The first test image, restored", "panel", partial(_panel, results, group, text)
     if not len(searched):
         return
-    if (group["kind"] == "random").any():
-        for place, (where, rows) in enumerate(alike(group.dropna(subset=["psnr_db"]))):
-            if {"searched", "random"} <= set(rows["kind"]):
-                about, end = text + (f"\n{where}" if where else ""), f"_{place + 1}" if where else ""
-                yield (
-                    "Searched networks against random architectures",
-                    f"against_random{end}",
-                    partial(_luck, rows, results, about),
-                )
+    for place, (where, rows) in enumerate(comparable_groups(group.dropna(subset=["psnr_db"])), start=1):
+        if {"searched", "random"} <= set(rows["kind"]):
+            about, name = (f"{text}\n{where}", f"against_random_{place}") if where else (text, "against_random")
+            yield "Searched networks against random architectures", name, partial(_luck, rows, results, about)
     if group["seed"].nunique() > 1:
-        yield (
-            "How probable it is that a configuration is on the front", "probability",
-            lambda: draw_probability_front(front_probability(group, np.random.default_rng(0), **trade), text),
-        )  # fmt: skip
-        yield (
-            "The fronts that shares of the seeds attained",
-            "attainment",
-            lambda: draw_attainment(attainment(searched, **trade), text, searched),
-        )
+        title, generator = "How probable it is that a configuration is on the front", np.random.default_rng(0)
+        chances = partial(front_probability, group, generator, **TRADE)
+        yield title, "probability", lambda: draw_probability_front(chances(), text)
+        title = "The fronts that shares of the seeds attained"
+        yield title, "attainment", lambda: draw_attainment(attainment(searched, **TRADE), text, searched)
     if axes:
-        yield "Differences between values of each axis", "differences", lambda: _differences(searched, axes, text)
-        yield (
-            "What explains the variance of PSNR",
-            "effects",
-            lambda: draw_effects(effects(searched, axes, block=block(searched)), text),
-        )
-    yield "How far α has decided, against λ1", "alpha_gap", lambda: draw_gaps(searched, text)
-    yield "α at the end of the searches", "alpha_end", lambda: draw_final_alpha(searched, text)
-    yield "α during the searches", "alpha_paths", lambda: _paths(results, searched, text)
+        yield "Differences between values of each axis", "differences", partial(_differences, searched, axes, text)
+        shares = partial(effects, searched, axes, block=block(searched))
+        yield "What explains the variance of PSNR", "effects", lambda: draw_effects(shares(), text)
+    yield "How far α has decided, against λ1", "alpha_gap", partial(draw_gaps, searched, text)
+    yield "α at the end of the searches", "alpha_end", partial(draw_final_alpha, searched, text)
+    yield "α during the searches", "alpha_paths", partial(_paths, results, searched, text)
 
 
 def _panel(results: StudyRows, group: pd.DataFrame, text: str) -> Figure:
@@ -125,8 +109,8 @@ def _panel(results: StudyRows, group: pd.DataFrame, text: str) -> Figure:
 
 def _luck(rows: pd.DataFrame, results: StudyRows, text: str) -> Figure:
     gains = search_against_random(rows, np.random.default_rng(0))
-    firsts = rows.groupby("replicate_id").first().reset_index()
-    names = {row["replicate_id"]: named(row, results.axes, short=True) for row in firsts.to_dict("records")}
+    firsts = rows.drop_duplicates(KEY).to_dict("records")
+    names = {row[KEY]: configuration_name(row, results.axes, short=True) for row in firsts}
     return draw_against_random(against_random_points(rows), gains, text, names)
 
 
@@ -140,7 +124,6 @@ def _differences(searched: pd.DataFrame, axes: list[str], text: str) -> Figure:
 def _paths(results: StudyRows, searched: pd.DataFrame, text: str) -> Figure:
     panels = searched["lambda1"].nunique() * searched["lambda2"].nunique()
     if panels > MOST_PANELS:
-        raise ValueError(
-            f"{panels} pairs of λ1 and λ2 are too many for one figure; draw_trajectories draws some of them"
-        )
+        told = "are too many for one figure; draw_trajectories draws some of them"
+        raise ValueError(f"{panels} pairs of λ1 and λ2 {told}")
     return draw_trajectories(searched, results.curves, text)

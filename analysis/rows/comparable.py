@@ -1,45 +1,96 @@
-"""Which rows a comparison may use: every trial once, with a figure, all tested on the same pixels and trained alike."""
+"""Which rows belong together: those of one protocol share a figure, and of these a comparison uses those that it may.
+
+* **Protocol groups**: finished rows that were scored on the same pixels in the same way. Figures, tables and sentences
+  are of one group; times, of one device of a group.
+* **Comparable** rows are, beyond that, of one space and one training. A comparison is over the columns that it names,
+  and refuses rows that differ in anything else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pandas as pd
 
-PIXELS = ["task", "test_set", "sigma", "protocol", "test_pixels_sha256"]
+from analysis.rows.fields import pixel_fields, scoring_fields, search_fields, training_fields
+from analysis.rows.load import finished
+from analysis.rows.units import counted, mark, short_text
 
-TESTED = (*PIXELS, "test_border")
-"""What the tested pixels follow from; never free in a comparison."""
-
-TRAINED = (
-    "cells", "columns", "channels", "image_channels", "dataset", "pairing", "grayscale", "weights_split", "batch_size",
-    "patch_size", "clip_norm", "initial_std", "train_iterations", "train_epoch_iterations", "train_learning_rate",
-    "train_learning_rate_end", "precision", "self_ensemble",
-)  # fmt: skip
-"""What a network's space, training and scoring follow from, beside its architecture and its seed."""
-
-_TIMED = ("device", "test_time_size", "test_time_images")
+HASH = "test_pixels_sha256"
+"""The column that says what the scored pixels were, beside the fields that they follow from."""
+TIMED = ("device", "test_time_size", "test_time_images")
+"""What a testing time follows from, beside the network."""
 
 
-_READ = (
-    "trial_id",
-    "replicate_id",
-    "kind",
-    "lambda1",
-    "lambda2",
-    "seed",
-    "architecture",
-    "psnr_by_image",
-    "search_seconds",
-    "train_seconds",
-)
+def protocol_columns() -> list[str]:
+    """What rows of one protocol agree in: each combination of values has figures and tables of its own."""
+    return [*pixel_fields(), *scoring_fields(), "test_images"]
 
 
-def narrowed(rows: pd.DataFrame, *more: str) -> pd.DataFrame:
-    """The columns of `rows` that comparisons read, and those named: taking many small parts of a hundred columns is slow."""
-    read = {*_READ, *TESTED, *TRAINED, *_TIMED, *more}
-    return rows[[name for name in rows if name in read]]
+def protocol_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The finished rows in groups of one protocol each, with a caption that names it.
+
+    Rows without a score, of trainings that were stopped, stand last in the group that their scores would be in.
+    """
+    rows = finished(frame)
+    if not len(rows):
+        return
+    known = [*pixel_fields(), *scoring_fields()]
+    images = rows.groupby([*known, "test_limit"], dropna=False)["test_images"].transform("first")
+    for _, group in rows.groupby([*known, rows["test_images"].fillna(images)], dropna=False):
+        unscored = group["psnr_db"].isna()
+        if not unscored.all():
+            ordered = group.loc[unscored.sort_values(kind="stable").index]
+            yield caption(ordered), ordered
+
+
+def caption(group: pd.DataFrame) -> str:
+    """The protocol, the number of seeds and the hardware of rows of one protocol."""
+    first, trained = group.iloc[0], ", ".join(sorted(group["train_device"].dropna().unique()))
+    noise = f"σ = {_distinct(group['sigma'], 'g')}, protocol {first['protocol']}"
+    noise = noise if first["task"] == "denoise" else "rain as given"
+    colours = "RGB" if first["image_channels"] == 3 else f"gray ({first['grayscale']})"
+    tested = f"{_distinct(group['test_set'])} test, {_distinct(group['test_images'])} images, {colours}, {noise}"
+    scored = f"{first['test_border']}, self-ensemble ×{first['self_ensemble']}"
+    return f"{tested}, {scored}\n{counted(group['seed'].nunique(), 'seed')}; {trained}"
+
+
+def _distinct(values: pd.Series, form: str = "") -> str:
+    return ", ".join(format(value, form) for value in values.dropna().unique())
+
+
+def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows with their times on each device: those of the rows, and those taken `later` (`load_timings`)."""
+    if len(later):
+        again = group.drop(columns=[name for name in later.columns if name != "trial_id"]).merge(later, on="trial_id")
+        times = pd.concat([group.dropna(subset=["device"]), again], ignore_index=True)
+        group = times.drop_duplicates(["trial_id", "device"])
+    for device, rows in group.groupby("device", sort=True):
+        yield str(device), rows
+
+
+def timed_caption(rows: pd.DataFrame, device: str) -> str:
+    """The caption of rows that were timed on one device."""
+    return f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+
+
+def references_beside(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of `analysis.load_references` that were scored on the pixels of `group`, each method once."""
+    if references is None or not len(references):
+        return pd.DataFrame()
+    first, scored = group.iloc[0], pd.Series(True, index=references.index)
+    for name in (*pixel_fields(), "test_images"):
+        scored &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
+    return references[scored].drop_duplicates("method")
+
+
+def comparable_groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows of one space and one training each, with what tells them from the others: nothing where all compare."""
+    differ = differing(rows, training_fields())
+    for values, group in rows.groupby(differ, dropna=False) if differ else [((), rows)]:
+        told = (f"{mark(name)} = {short_text(value)}" for name, value in zip(differ, values, strict=True))
+        yield ", ".join(told), group
 
 
 def comparable_rows(rows: pd.DataFrame, metric: str, free: Collection[str] = ()) -> pd.DataFrame:
@@ -52,22 +103,38 @@ def comparable_rows(rows: pd.DataFrame, metric: str, free: Collection[str] = ())
 
     Raises:
         KeyError: `rows` lacks `metric`.
-        ValueError: rows differ in their tested pixels, in how they were trained, or, where `metric` is a testing
-            time, in the device.
+        ValueError: rows differ in their tested pixels, in their training, or, for a testing time, in the device.
     """
     figures = rows[metric].to_numpy(dtype=float, na_value=np.nan)
     used = rows.assign(**{metric: figures})[np.isfinite(figures)]
     if "trial_id" in used and used["trial_id"].notna().all():
         used = used.drop_duplicates("trial_id")
-    timed = _TIMED if metric.startswith("test_time") else ()
-    for name in (*TESTED, *(name for name in (*TRAINED, *timed) if name not in free)):
-        if name in used and used[name].nunique(dropna=False) > 1:
-            values = ", ".join(map(str, used[name].drop_duplicates().tolist()[:4]))
-            raise ValueError(f"rows differ in {name} ({values}) and do not compare: choose rows of one {name}")
+    timed = TIMED if metric.startswith("test_time") else ()
+    held = [*pixel_fields(), HASH, *(name for name in (*training_fields(), *timed) if name not in free)]
+    for name in differing(used, held)[:1]:
+        values = ", ".join(map(str, used[name].drop_duplicates().tolist()[:4]))
+        raise ValueError(f"rows differ in {name} ({values}) and do not compare: choose rows of one {name}")
     return used
 
 
-def by_seed(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.DataFrame:
+def differing(rows: pd.DataFrame, columns: Collection[str]) -> list[str]:
+    """Those of `columns` that `rows` has and differs in."""
+    present = [name for name in columns if name in rows]
+    values = ((name, rows[name].map(str) if rows[name].dtype == object else rows[name]) for name in present)
+    return [name for name, column in values if column.nunique(dropna=False) > 1]
+
+
+def narrowed(rows: pd.DataFrame, *read: str) -> pd.DataFrame:
+    """The columns that are `read`, and those that decide what compares where rows differ in them.
+
+    Comparisons take and check many small parts of the rows, which is slow with a hundred columns.
+    """
+    decisive = differing(rows, [*pixel_fields(), HASH, *training_fields(), *TIMED])
+    read = (*read, *decisive, "trial_id", "kind", "lambda1", "lambda2", "seed", "architecture", "psnr_by_image")
+    return rows[[name for name in rows if name in read]]
+
+
+def one_row_each(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.DataFrame:
     """`rows` with `keys` as index, one row each; `value` names the rows in the message.
 
     Raises:
@@ -75,11 +142,12 @@ def by_seed(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.DataFrame:
     """
     twice = rows[rows.duplicated(keys, keep=False)]
     if len(twice):
-        group = twice[(twice[keys].fillna("") == twice[keys].fillna("").iloc[0]).all(axis=1)]
-        names = ("kind", "lambda1", "lambda2", *TRAINED, "architecture")
-        differing = [name for name in names if name in group and group[name].nunique(dropna=False) > 1]
-        where = f" that differ in {', '.join(differing)}" if differing else ""
+        shared = twice[keys].fillna("")
+        group = twice[(shared == shared.iloc[0]).all(axis=1)]
+        names = ("kind", "lambda1", "lambda2", *training_fields(), *search_fields(), "architecture")
+        told = f" that differ in {', '.join(found)}" if (found := differing(group, names)) else ""
         raise ValueError(
-            f"seed {group['seed'].iloc[0]} has {len(group)} rows with {value}{where}: choose rows of one configuration, or name the other axes in `within`"
+            f"seed {group['seed'].iloc[0]} has {len(group)} rows with {value}{told}: choose rows of one configuration, "
+            "or name the other axes in `within`"
         )
     return rows.set_index(keys)

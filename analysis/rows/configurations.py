@@ -1,41 +1,54 @@
-"""Configurations and their axes: what they are called, which of them compare, and their means over seeds."""
+"""Configurations, whose rows differ in their seed alone: means over seeds, names, and in what they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.rows.comparable import TRAINED
+from analysis.rows.units import mark, short_text
 
-MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S", "sigma": "σ"}
-"""How fields are written in texts."""
+KEY = "replicate_id"
+"""The column in which the rows of one configuration agree."""
 
 
-def named(row: pd.Series | Mapping[Any, Any], axes: Sequence[str], short: bool = False) -> str:
+def configuration_means(rows: pd.DataFrame, figures: Sequence[str], by: str = KEY) -> pd.DataFrame:
+    """One row a configuration, in the order of its first row: that row's columns, and means over seeds of `figures`.
+
+    `seeds` counts the seeds; `<figure>_min` and `<figure>_max` are the smallest and the largest. Nulls are no figures.
+    The index is `by`, whose equal values make replicates; rows without one are left out.
+    """
+    found = over_seeds(seed_means(rows, figures, by))
+    table = rows.dropna(subset=[by]).drop_duplicates(by).set_index(by)
+    table = table.assign(**{name: found[name, "mean"] for name in figures}, seeds=found[figures[0], "size"])
+    for name, end in ((name, end) for name in figures for end in ("min", "max")):
+        table[f"{name}_{end}"] = found[name, end]
+    return table
+
+
+def seed_means(rows: pd.DataFrame, figures: Sequence[str], by: str = KEY) -> pd.DataFrame:
+    """Means of `figures` over the rows of each configuration and seed, as float64, indexed by both.
+
+    A seed has several rows where they are of several architectures; without a column `seed` every row is one.
+    """
+    seeds = rows["seed"].to_numpy() if "seed" in rows else np.arange(len(rows))
+    values = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in figures}
+    return pd.DataFrame({by: rows[by].to_numpy(), "seed": seeds, **values}).groupby([by, "seed"]).mean()
+
+
+def over_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
+    """`seed_means` over seeds: columns of pairs, a figure and `mean`, `std`, `min`, `max`, `count` or `size`."""
+    return seeds.groupby(level=0).agg(["mean", "std", "min", "max", "count", "size"])
+
+
+def configuration_name(row: pd.Series | Mapping[Any, Any], axes: Sequence[str], short: bool = False) -> str:
     """A configuration in words: the axes of a search, the architecture of any other."""
     if row["kind"] != "searched":
-        kind = "random" if row["kind"] == "random" else "the fixed network"
-        return f"{kind} {row['architecture']}"
-    known = [name for name in axes if row.get(name) is not None and row[name] == row[name]]
-    return ("" if short else "the search at ") + ", ".join(
-        f"{MARKS.get(name, name)} = {short_text(row[name])}" for name in known or ["lambda1"]
-    )
-
-
-def alike(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows of one space and one training each, with what tells them from the others; a row that trained otherwise compares with its own."""
-    differ = [name for name in TRAINED if name in rows and rows[name].nunique(dropna=False) > 1]
-    if not differ:
-        yield "", rows
-        return
-    for values, group in rows.groupby(differ, dropna=False):
-        told = ", ".join(
-            f"{MARKS.get(name, name)} = {short_text(value)}" for name, value in zip(differ, values, strict=True)
-        )
-        yield told, group
+        return f"{'random' if row['kind'] == 'random' else 'the fixed network'} {row['architecture']}"
+    known = [name for name in axes if row.get(name) is not None and row[name] == row[name]] or ["lambda1"]
+    return ("" if short else "the search at ") + ", ".join(f"{mark(name)} = {short_text(row[name])}" for name in known)
 
 
 def varied_axes(rows: pd.DataFrame, axes: Sequence[str]) -> list[str]:
@@ -47,27 +60,3 @@ def varied_axes(rows: pd.DataFrame, axes: Sequence[str]) -> list[str]:
 def block(searched: pd.DataFrame) -> str | None:
     """By what searches are paired: their seed, where there are several."""
     return "seed" if searched["seed"].nunique() > 1 else None
-
-
-def configurations(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a configuration: its fields, means over seeds of figures, and the smallest and largest PSNR."""
-    groups = rows.groupby("replicate_id", sort=False)
-    return groups.first().assign(
-        parameters=groups["parameters"].mean(),
-        psnr_db=groups["psnr_db"].mean(),
-        low_db=groups["psnr_db"].min(),
-        high_db=groups["psnr_db"].max(),
-        seeds=groups.size(),
-    )
-
-
-def short_text(value: Any) -> str:
-    """A field's value as short as it can be written; `none` where it has none."""
-    if value is None or value is pd.NA or value != value:
-        return "none"
-    return f"{value:g}" if isinstance(value, float | int | np.number) and not isinstance(value, bool) else str(value)
-
-
-def percent(share: float) -> str:
-    """A share of 0 … 1 in whole percent."""
-    return f"{100 * share:.0f} %"

@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 COLUMNS = (
-    "method", "kind", "task", "dataset", "sigma", "psnr_db", "ssim", "psnr_patch_db", "ssim_patch", "parameters",
-    "test_time_s", "lambda1", "lambda2", "source", "doubts",
-)  # fmt: skip
+    "method kind task dataset sigma psnr_db ssim psnr_patch_db ssim_patch parameters test_time_s lambda1 lambda2 "
+    "source doubts"
+).split()
 
 NOISE = (
     "The paper says white Gaussian noise; the released code clips it to 0-255 and truncates it to 8 bits, "
@@ -28,7 +28,8 @@ PATCH = (
 )
 RAIN = (
     "Whether RGB or luma was scored is not said. Scenes repeat in this set: the clean image of one test pair is also a "
-    "training image, and 700 training pairs show 369 clean images, so a random validation split shares scenes with training."
+    "training image, and 700 training pairs show 369 clean images, so a random validation split shares scenes with "
+    "training."
 )
 TIME = "How testing time was measured, and on what, is not said."
 BSD68 = "BSD68 is 68 of the 100 BSD500 validation images, from which the architecture was searched."
@@ -84,7 +85,10 @@ ABLATION = (
     (0.1, 0.1, 28.16, 0.8041, 5.62, 4.36),
     (None, None, 28.29, 0.8091, 4.44, 7.63),
 )
-"""Table 5, BSD500 test, σ = 30: λ1, λ2 (none: a random architecture), PSNR in dB, SSIM, testing time in s, millions of parameters."""
+"""Table 5, BSD500 test, σ = 30.
+
+λ1, λ2 (none: a random architecture), PSNR in dB, SSIM, testing time in s, millions of parameters.
+"""
 
 ALPHA_PARALLEL = {
     0.0: (0.4603, 0.4474, 0.4958, 0.4873, 0.5079, 0.5020, 0.5084, 0.4934, 0.5086, 0.4969, 0.5098, 0.5113),
@@ -95,10 +99,12 @@ ALPHA_PARALLEL = {
 
 PARTICULAR = {
     ("WNNM", "bsds500", 70): "SSIM 0.3460 lies far below its neighbours (0.6240 to 0.6960): probably a misprint.",
-    ("NLRN", "bsds500", 30): "SSIM 0.8423 exceeds that of rows with up to 1 dB more PSNR, unlike at other noise levels.",
+    ("NLRN", "bsds500", 30): "SSIM 0.8423 exceeds that of rows with up to 1 dB more PSNR, unlike at other noise "
+    "levels.",
     ("HiNAS", "rain800", None): "Its SSIM equals CLEARER's to four digits, its PSNR is 0.9 dB lower.",
-    ("CLEARER, λ1 = 0, λ2 = 0", "bsds500", 30): "The α in the supplement's Table 1 give 7.42 M parameters, not 7.25 M: of another run.",
-}  # fmt: skip
+    ("CLEARER, λ1 = 0, λ2 = 0", "bsds500", 30): "The α in the supplement's Table 1 give 7.42 M parameters, not 7.25 M: "
+    "of another run.",
+}
 """What is doubtful about single rows, by method, dataset and σ."""
 
 
@@ -109,7 +115,7 @@ def published() -> pd.DataFrame:
     `psnr_patch_db` and `ssim_patch`, and its `psnr_db` and `ssim` are null. `parameters` is a count, which the paper
     rounds to 10,000.
     """
-    frame = pd.DataFrame([*_bsd500(), *_other_sets(), *_rain800(), *_ablation()], columns=list(COLUMNS))
+    frame = pd.DataFrame(_rows(), columns=COLUMNS)
     return frame.astype({"sigma": float, "parameters": "Int64", "lambda1": float, "lambda2": float})
 
 
@@ -135,44 +141,31 @@ def patch_gain(score: str = "psnr_db") -> dict[int, float]:
 
 
 def published_alpha() -> pd.DataFrame:
-    """One row a published search with the α that it ended at, with columns as in a trial's row: `alpha` is α^f by column.
+    """One row a published search with the α that it ended at, in a trial's columns: `alpha` is α^f by column.
 
-    The settings of the search are those of section 4.1, and of the released code where the section says nothing; λ2 is not
-    said, and the section's default.
+    The settings of the search are those of section 4.1, else of the released code; λ2 is not said, and the section's
+    default.
     """
-    settings = {
-        "kind": "published", "lambda2": 0.0, "columns": "4-4-4", "search_iterations": 10_000, "warmup_iterations": 1_000,
-        "alpha_learning_rate": 3e-4, "alpha_weight_decay": 1e-3, "alpha_beta1": 0.5, "alpha_beta2": 0.999, "alpha_initial_std": 1e-3,
-        "source": "CLEARER, NeurIPS 2020, supplement, Table 1",
-    }  # fmt: skip
-    return pd.DataFrame([
-        {**settings, "lambda1": lambda1, "alpha": [round(1 - parallel, 4) for parallel in column]}
-        for lambda1, column in ALPHA_PARALLEL.items()
-    ])  # fmt: skip
+    search = {"kind": "published", "lambda2": 0.0, "columns": "4-4-4", "search_iterations": 10_000}
+    search |= {"warmup_iterations": 1_000, "alpha_learning_rate": 3e-4, "alpha_weight_decay": 1e-3}
+    search |= {"alpha_beta1": 0.5, "alpha_beta2": 0.999, "alpha_initial_std": 1e-3}
+    search |= {"source": "CLEARER, NeurIPS 2020, supplement, Table 1"}
+    found = {lambda1: [round(1 - parallel, 4) for parallel in row] for lambda1, row in ALPHA_PARALLEL.items()}
+    return pd.DataFrame([{**search, "lambda1": lambda1, "alpha": alpha} for lambda1, alpha in found.items()])
 
 
-def _bsd500() -> Iterator[dict[str, Any]]:
-    for method, figures in BSD500.items():
-        for i, sigma in enumerate(SIGMAS):
-            yield _row(method, "bsds500", sigma, figures[1 + 2 * i : 3 + 2 * i], f"Table {figures[0]:g}")
-
-
-def _other_sets() -> Iterator[dict[str, Any]]:
-    for method, figures in OTHER_SETS.items():
-        yield _row(method, "set12", 50, figures[:2], "Table 3", SET12)
-        yield _row(method, "bsd68", 50, figures[2:], "Table 3", BSD68)
-
-
-def _rain800() -> Iterator[dict[str, Any]]:
-    for method, figures in RAIN800.items():
-        yield _row(method, "rain800", None, figures, "Table 4", RAIN)
-
-
-def _ablation() -> Iterator[dict[str, Any]]:
+def _rows() -> Iterator[dict[str, Any]]:
+    for method, (table, *figures) in BSD500.items():
+        for sigma, pair in zip(SIGMAS, zip(figures[::2], figures[1::2], strict=True), strict=True):
+            yield _row(method, "bsds500", sigma, pair, f"Table {table:g}")
+    for method, scores in OTHER_SETS.items():
+        yield _row(method, "set12", 50, scores[:2], "Table 3", SET12)
+        yield _row(method, "bsd68", 50, scores[2:], "Table 3", BSD68)
+    for method, both in RAIN800.items():
+        yield _row(method, "rain800", None, both, "Table 4", RAIN)
     for lambda1, lambda2, psnr_db, ssim, seconds, millions in ABLATION:
-        random = lambda1 is None
-        method = "CLEARER, random architecture" if random else f"CLEARER, λ1 = {lambda1:g}, λ2 = {lambda2:g}"
-        row = _row(method, "bsds500", 30, (psnr_db, ssim), "Table 5", TIME)
+        searched = f"CLEARER, λ1 = {lambda1:g}, λ2 = {lambda2:g}" if lambda1 is not None else ""
+        row = _row(searched or "CLEARER, random architecture", "bsds500", 30, (psnr_db, ssim), "Table 5", TIME)
         counts = {"parameters": round(millions * 1e6), "test_time_s": seconds}
         yield {**row, **counts, "lambda1": lambda1, "lambda2": lambda2}
 
@@ -181,10 +174,10 @@ def _row(
     method: str, dataset: str, sigma: int | None, figures: Sequence[float | None], source: str, *doubts: str
 ) -> dict[str, Any]:
     """A row without counts; `figures` are PSNR in dB and SSIM."""
-    patch, own = method == "CLEARER-P", method.startswith("CLEARER")
-    said = [NOISE if sigma else "", *doubts, "" if own else COMPARED, PATCH if patch else ""]
-    return {
-        "method": method, "kind": "published", "task": "denoise" if sigma else "derain", "dataset": dataset, "sigma": sigma,
-        **dict(zip(("psnr_patch_db", "ssim_patch") if patch else ("psnr_db", "ssim"), figures, strict=True)),
-        "source": f"CLEARER, NeurIPS 2020, {source}", "doubts": " ".join(filter(None, [*said, PARTICULAR.get((method, dataset, sigma), "")])),
-    }  # fmt: skip
+    is_patch, is_own = method == "CLEARER-P", method.startswith("CLEARER")
+    said = [NOISE if sigma else "", *doubts, "" if is_own else COMPARED, PATCH if is_patch else ""]
+    said.append(PARTICULAR.get((method, dataset, sigma), ""))
+    task = "denoise" if sigma else "derain"
+    row: dict[str, Any] = {"method": method, "kind": "published", "task": task, "dataset": dataset, "sigma": sigma}
+    row |= zip(("psnr_patch_db", "ssim_patch") if is_patch else ("psnr_db", "ssim"), figures, strict=True)
+    return {**row, "source": f"CLEARER, NeurIPS 2020, {source}", "doubts": " ".join(filter(None, said))}

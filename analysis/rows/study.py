@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.rows.groups import comparable
+from analysis.rows.comparable import protocol_groups
 from analysis.rows.load import load, load_curves, load_oneshot, load_references, load_timings, read_about
 
 _NO_AXES = ("kind", "architecture", "seed", "module_times_ms", "lambda1_multiple")
@@ -58,13 +58,13 @@ class StudyRows:
 
     @cached_property
     def about(self) -> Mapping[str, Any]:
-        """`study.json`: `question`, `trials` (every configuration that was planned), and `runs` (command, commit, versions, hardware)."""
+        """`study.json`: `question`, `trials` (what was planned), and `runs` (command, commit, versions, hardware)."""
         return read_about(self.storage, self.study)
 
     @cached_property
     def groups(self) -> list[tuple[str, pd.DataFrame]]:
         """The finished rows in groups of one protocol each, with a caption; rows of different groups do not compare."""
-        return list(comparable(self.frame))
+        return list(protocol_groups(self.frame))
 
     @cached_property
     def planned(self) -> dict[str, Mapping[str, Any]]:

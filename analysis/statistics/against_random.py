@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.rows.comparable import by_seed, comparable_rows, narrowed
-from analysis.statistics.paired import t_interval
+from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
+from analysis.rows.configurations import KEY
+from analysis.statistics.paired import STUDENT, t_interval
 from analysis.statistics.permutation import holm, sign_flip_test
 
 SEARCH_AGAINST_RANDOM = (
-    "replicate_id", "lambda1", "lambda2", "seeds", "random_architectures", "mean", "random_mean", "gain", "low", "high",
-    "interval", "p_permutation", "p_permutation_holm", "relative_gain_percent", "probability", "probability_low", "probability_high",
-    "probability_interval", "search_seconds", "random_train_seconds", "equal_cost_trainings", "best_of", "best_mean", "equal_cost_gain",
-    "equal_cost_low", "equal_cost_high", "equal_cost_probability", "reason",
-)  # fmt: skip
+    "replicate_id lambda1 lambda2 seeds random_architectures mean random_mean gain low high interval p_permutation "
+    "p_permutation_holm relative_gain_percent probability probability_low probability_high probability_interval "
+    "search_seconds random_train_seconds equal_cost_trainings best_of best_mean equal_cost_gain equal_cost_low "
+    "equal_cost_high equal_cost_probability reason"
+).split()
 _COUNTS = ("seeds", "random_architectures", "equal_cost_trainings", "best_of")
-_TEXT = ("replicate_id", "interval", "probability_interval", "reason")
+_TEXT = (KEY, "interval", "probability_interval", "reason")
 
 
 def search_against_random(
@@ -33,7 +34,7 @@ def search_against_random(
     generator: np.random.Generator,
     metric: str = "psnr_db",
     *,
-    configuration: Sequence[str] = ("replicate_id",),
+    configuration: Sequence[str] = (KEY,),
     draws: int = 10_000,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -42,16 +43,18 @@ def search_against_random(
     All means are over the seeds that have both; a seed's random figure is the mean over its architectures.
 
     * `gain` = `mean` - `random_mean` in the metric's units, with Student's interval over seeds and a sign-flip test
-      (Holm over the table's configurations); both are for the architectures at hand: where all seeds trained the same ones,
-      which were drawn is not in them, and is in the interval of `probability`; `relative_gain_percent` = 100 `gain` / `random_mean` (Yang et al. 2020; of
-      PSNR, which is a logarithm, the dB say more).
-    * `probability` that a searched network beats a random architecture of its seed, ties counted half; its interval is a
-      percentile bootstrap over seeds and over architectures (one draw for all seeds where they trained the same ones). Where every comparison went one way
-      the bootstrap has no width, and the exact binomial bound over seeds stands instead.
-    * Equal cost: `equal_cost_trainings` = 1 + ⌊search seconds / seconds of a random training⌋ random architectures could have
-      been trained instead. `best_mean` is the expected best of that many, drawn without replacement from a seed's (exact, over
-      all subsets), `equal_cost_probability` the probability to beat it. The best is chosen by its test figure, which favours
-      the random side. With fewer architectures at hand `best_of` says how many were drawn, and `reason` that it falls short.
+      (Holm over the table's configurations). Both are for the architectures at hand: where all seeds trained the same
+      ones, which were drawn is not in them, and is in the interval of `probability`. `relative_gain_percent` = 100
+      `gain` / `random_mean` (Yang et al. 2020; of PSNR, which is a logarithm, the dB say more).
+    * `probability` that a searched network beats a random architecture of its seed, ties counted half. Its interval is
+      a percentile bootstrap over seeds and over architectures (one draw for all seeds where they trained the same
+      ones). Where every comparison went one way it has no width, and the exact binomial bound over seeds stands
+      instead.
+    * Equal cost: `equal_cost_trainings` = 1 + ⌊search seconds / seconds of a random training⌋ random architectures
+      could be trained instead. `best_mean` is the expected best of that many, drawn without replacement from a seed's
+      (exact, over all subsets), `equal_cost_probability` the probability to beat it. The best is chosen by its test
+      figure, which favours the random side. With fewer at hand `best_of` says how many were drawn, and `reason` that it
+      falls short.
 
     Args:
         rows: of `analysis.load`, of one space and one training; a figure that is better is larger.
@@ -61,19 +64,21 @@ def search_against_random(
         KeyError: a column that `rows` lacks.
         ValueError: rows differ in tested pixels, protocol, space or training; two rows of one configuration and seed.
     """
-    read = narrowed(rows, metric, *configuration)
-    used = comparable_rows(read[read["kind"].isin(["searched", "random"])], metric)
-    random = used[used["kind"] == "random"].drop_duplicates(["seed", "architecture"])
-    searched = used[used["kind"] == "searched"]
-    groups = searched.groupby(list(configuration), dropna=False, sort=False)
+    searched, random = compared(narrowed(rows, metric, KEY, "search_seconds", "train_seconds", *configuration), metric)
     rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
+    groups = searched.groupby(list(configuration), dropna=False, sort=False)
     table = [_compared(group, random, rivals, metric, generator, draws, level) for _, group in groups]
-    frame = pd.DataFrame(table).reindex(columns=list(SEARCH_AGAINST_RANDOM))
-    numbers = [name for name in SEARCH_AGAINST_RANDOM if name not in _TEXT]
-    frame[numbers] = frame[numbers].astype(float)
-    frame = frame.astype(dict.fromkeys(_COUNTS, "Int64"))
+    frame = pd.DataFrame(table).reindex(columns=SEARCH_AGAINST_RANDOM)
+    frame = frame.astype({name: float for name in SEARCH_AGAINST_RANDOM if name not in _TEXT})
     frame["p_permutation_holm"] = holm(frame["p_permutation"].to_numpy())
-    return frame
+    return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def compared(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The searched and the random rows that compare, the random ones once for each seed and architecture."""
+    used = comparable_rows(rows[rows["kind"].isin(["searched", "random"])], metric)
+    random = used[used["kind"] == "random"].drop_duplicates(["seed", "architecture"])
+    return used[used["kind"] == "searched"], random
 
 
 def expected_best(values: Sequence[float] | np.ndarray, count: int) -> float:
@@ -100,11 +105,11 @@ def _compared(
     draws: int,
     level: float,
 ) -> dict[str, Any]:
-    own = by_seed(group, "one search configuration", ["seed"])[metric].sort_index()
+    own = one_row_each(group, "one search configuration", ["seed"])[metric].sort_index()
     seeds = [seed for seed in own.index if seed in rivals]
-    first = group.iloc[0]
-    row: dict[str, Any] = {name: first.get(name) for name in ("replicate_id", "lambda1", "lambda2")}
-    row |= {"seeds": len(seeds), "random_architectures": random[random["seed"].isin(seeds)]["architecture"].nunique()}
+    random = random[random["seed"].isin(seeds)]
+    row: dict[str, Any] = {name: group.iloc[0].get(name) for name in (KEY, "lambda1", "lambda2")}
+    row |= {"seeds": len(seeds), "random_architectures": random["architecture"].nunique()}
     if not seeds:
         return {**row, "reason": "no seed has both a searched network and a random architecture"}
     x, others = own.loc[seeds].to_numpy(float), [rivals[seed].to_numpy(float) for seed in seeds]
@@ -112,26 +117,18 @@ def _compared(
     means = np.array([values.mean() for values in others])
     low, high, reason = t_interval(x - means, level)
     mean, random_mean = float(x.mean()), float(means.mean())
-    row |= {
-        "mean": mean, "random_mean": random_mean, "gain": mean - random_mean, "low": low, "high": high,
-        "interval": None if low is None else "Student's t over seeds, paired",
-        "p_permutation": sign_flip_test(x - means, generator).p,
-        "relative_gain_percent": 100 * (mean - random_mean) / random_mean if random_mean else None,
-        **_probability(x, others, crossed, generator, draws, level),
-    }  # fmt: skip
-    equal, short = _equal_cost(x, others, group[group["seed"].isin(seeds)], random[random["seed"].isin(seeds)], level)
+    row |= {"mean": mean, "random_mean": random_mean, "gain": mean - random_mean, "low": low, "high": high}
+    row |= {"interval": None if low is None else STUDENT, "p_permutation": sign_flip_test(x - means, generator).p}
+    row |= {"relative_gain_percent": 100 * (mean - random_mean) / random_mean if random_mean else None}
+    row |= _probability(x, others, crossed, generator, draws, level)
+    equal, short = _equal_cost(x, others, group[group["seed"].isin(seeds)], random, level)
     return {**row, **equal, "reason": "; ".join(filter(None, (reason, short))) or None}
-
-
-def _wins(x: float, others: np.ndarray) -> np.ndarray:
-    """1, ½ or 0 for each of `others`, shape (K,): beaten, equal, not beaten."""
-    return (np.sign(x - others) + 1) / 2
 
 
 def _probability(
     x: np.ndarray, others: list[np.ndarray], crossed: bool, generator: np.random.Generator, draws: int, level: float
 ) -> dict[str, Any]:
-    wins = [_wins(figure, values) for figure, values in zip(x, others, strict=True)]
+    wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0
     point = float(np.mean([each.mean() for each in wins]))
     found: dict[str, Any] = {"probability": point}
     if len(x) < 2:
@@ -172,15 +169,17 @@ def _equal_cost(
     count = min(affordable, *map(len, others))
     best = np.array([expected_best(values, count) for values in others])
     low, high, _ = t_interval(x - best, level)
-    short = None
-    if count < affordable:
-        short = f"the search costs {affordable - 1} further random trainings, and seeds with {count} architectures are there: the best of {count} falls short of equal cost"
     beaten = [_beats_best(figure, values, count) for figure, values in zip(x, others, strict=True)]
-    return {
-        "search_seconds": search, "random_train_seconds": training, "equal_cost_trainings": affordable, "best_of": count,
-        "best_mean": float(best.mean()), "equal_cost_gain": float((x - best).mean()), "equal_cost_low": low, "equal_cost_high": high,
-        "equal_cost_probability": float(np.mean(beaten)),
-    }, short  # fmt: skip
+    found: dict[str, Any] = {"search_seconds": search, "random_train_seconds": training}
+    found |= {"equal_cost_trainings": affordable}
+    found |= {"best_of": count, "best_mean": float(best.mean()), "equal_cost_gain": float((x - best).mean())}
+    found |= {"equal_cost_low": low, "equal_cost_high": high, "equal_cost_probability": float(np.mean(beaten))}
+    if count == affordable:
+        return found, None
+    return found, (
+        f"the search costs {affordable - 1} further random trainings, and seeds with {count} architectures are there: "
+        f"the best of {count} falls short of equal cost"
+    )
 
 
 def _beats_best(x: float, values: np.ndarray, count: int) -> float:
@@ -191,6 +190,5 @@ def _beats_best(x: float, values: np.ndarray, count: int) -> float:
 
 def _seconds(rows: pd.DataFrame, name: str) -> float | None:
     """The mean of a stage's seconds, None where none is known."""
-    values = rows[name].to_numpy(dtype=float, na_value=np.nan) if name in rows else np.array([])
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else None
+    mean = rows[name].astype(float).mean() if name in rows else np.nan
+    return float(mean) if np.isfinite(mean) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,20 +12,25 @@ import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows
 
-EFFECTS = ("source", "freedom", "sum_squares", "eta_squared", "partial_eta_squared", "f", "p", "squares", "reason")
+EFFECTS = "source freedom sum_squares eta_squared partial_eta_squared f p squares reason".split()
 
 
 def effects(
-    rows: pd.DataFrame, axes: Sequence[str], metric: str = "psnr_db", *, block: str | None = "seed", interactions: bool = True
-) -> pd.DataFrame:  # fmt: skip
-    """Analysis of variance: one row an axis, a pair of axes (`lambda1 × lambda2`), the block, what is left, and the total.
+    rows: pd.DataFrame,
+    axes: Sequence[str],
+    metric: str = "psnr_db",
+    *,
+    block: str | None = "seed",
+    interactions: bool = True,
+) -> pd.DataFrame:
+    """Analysis of variance: a row an axis, a pair of axes (`lambda1 × lambda2`), the block, what is left, the total.
 
     Axes are categories. `sum_squares` is in squared units of `metric`, `eta_squared` its share of the total,
-    `partial_eta_squared` its share of itself and what is left; `f` and `p` test it against what is left. In a balanced grid
-    (every combination equally often) the shares add up to 1. In any other one, `squares` says `type II`: each source counts
-    what it explains beyond all sources that do not contain it (Langsrud 2003), so shares need not add up to 1 and do
-    not depend on the order of the axes; combinations that are missing cost degrees of freedom, and interactions
-    are of those that are there.
+    `partial_eta_squared` its share of itself and what is left; `f` and `p` test it against what is left. In a balanced
+    grid (every combination equally often) the shares add up to 1. In any other one, `squares` says `type II`: each
+    source counts what it explains beyond all sources that do not contain it (Langsrud 2003), so shares need not add up
+    to 1 and do not depend on the order of the axes; combinations that are missing cost degrees of freedom, and
+    interactions are of those that are there.
 
     Args:
         axes: columns; rows where one is null are left out.
@@ -36,71 +42,64 @@ def effects(
     """
     if not axes:
         raise ValueError("name at least one axis")
-    used = comparable_rows(rows, metric, set(axes)).dropna(subset=[*axes, *([block] if block else [])])
+    factors = [*axes, *([block] if block else [])]
+    used = comparable_rows(rows, metric, set(axes)).dropna(subset=factors)
     figures = used[metric].to_numpy(float)
-    terms: list[tuple[str, ...]] = [(axis,) for axis in (*axes, *([block] if block else []))]
-    if interactions:
-        terms += list(itertools.combinations(axes, 2))
-    factors = {name: _indicators(used[name]) for (name, *_) in terms}
-    designs = {term: _crossed([factors[name] for name in term]) for term in terms}
     centred = figures - figures.mean() if len(figures) else figures
     total = float(centred @ centred)
+    terms: list[tuple[str, ...]] = [(name,) for name in factors]
+    terms += list(itertools.combinations(axes, 2)) if interactions else []
+    indicators = {name: pd.get_dummies(used[name], dtype=float).to_numpy() for name in factors}
+    designs = {term: _crossed([indicators[name] for name in term]) for term in terms}
     left, rank = _fit(list(designs.values()), centred)
-    freedom = len(figures) - rank
     left = 0.0 if left <= 1e-12 * total else left  # rounding of a fit that passes through every row
-    kind = "balanced" if _balanced(used, [*axes, *([block] if block else [])]) else "type II"
-    table = [
-        {"source": " × ".join(term), "squares": kind, **_tested(term, designs, centred, left, freedom)} for term in terms
-    ]  # fmt: skip
-    table.append({"source": "left over", "freedom": freedom, "sum_squares": left})
-    table.append({"source": "total", "freedom": max(len(figures) - 1, 0), "sum_squares": total})
-    frame = pd.DataFrame(table).reindex(columns=list(EFFECTS))
+    freedom = len(figures) - rank
+    kind = {"squares": "balanced" if _balanced(used, factors) else "type II"}
+    sources = {" × ".join(term): kind | _tested(term, designs, centred, left, freedom) for term in terms}
+    sources["left over"] = {"freedom": freedom, "sum_squares": left}
+    sources["total"] = {"freedom": max(len(figures) - 1, 0), "sum_squares": total}
+    frame = pd.DataFrame([{"source": name, **row} for name, row in sources.items()]).reindex(columns=EFFECTS)
     squares = frame["sum_squares"].astype(float)
     if total > 0:
         frame["eta_squared"] = squares / total
-        explained = frame["source"].isin([" × ".join(term) for term in terms]) & (squares + left > 0)
+        explained = (frame.index < len(terms)) & (squares + left > 0)
         frame["partial_eta_squared"] = (squares / (squares + left)).where(explained)
     else:
         frame.loc[frame["source"] == "total", "reason"] = f"{len(figures)} rows, all alike"
     numbers = ["sum_squares", "eta_squared", "partial_eta_squared", "f", "p"]
-    frame[numbers] = frame[numbers].astype(float)
-    return frame
+    return frame.astype(dict.fromkeys(numbers, float))
 
 
 def main_effects(rows: pd.DataFrame, axes: Sequence[str], metric: str = "psnr_db") -> pd.DataFrame:
     """One row a value of each axis: `axis, value, rows, mean, effect, reason`, in the metric's units.
 
-    `mean` weighs all combinations of the other axes alike, however many rows each has; `effect` is it minus the mean over the
-    axis's values. Both are null for an axis where a value lacks a combination that another has.
+    `mean` weighs all combinations of the other axes alike, however many rows each has; `effect` is it minus the mean
+    over the axis's values. Both are null for an axis where a value lacks a combination that another has.
 
-    Raises:
-        KeyError, ValueError: as `effects`.
+    Raises KeyError and ValueError as `effects` does.
     """
     used = comparable_rows(rows, metric, set(axes)).dropna(subset=list(axes))
-    table = []
+    table: list[tuple[object, ...]] = []
     for axis in axes:
         others = [name for name in axes if name != axis]
         cells = used.groupby([axis, *others])[metric].mean()
         grid = cells.unstack(others) if others else cells.to_frame()
         whole = bool(grid.notna().all(axis=None))
-        means = grid.mean(axis=1)
+        means = grid.mean(axis=1) if whole else grid.mean(axis=1) * np.nan
         for value, mean in means.items():
-            table.append({
-                "axis": axis, "value": value, "rows": int((used[axis] == value).sum()),
-                "mean": mean if whole else np.nan, "effect": mean - means.mean() if whole else np.nan,
-                "reason": None if whole else "combinations are missing",
-            })  # fmt: skip
+            count, reason = int((used[axis] == value).sum()), None if whole else "combinations are missing"
+            table.append((axis, value, count, mean, mean - means.mean(), reason))
     return pd.DataFrame(table, columns=["axis", "value", "rows", "mean", "effect", "reason"])
 
 
 def _tested(
     term: tuple[str, ...], designs: dict[tuple[str, ...], np.ndarray], centred: np.ndarray, left: float, freedom: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
     others = [design for other, design in designs.items() if not set(term) <= set(other)]
     without, rank_without = _fit(others, centred)
     with_it, rank_with = _fit([*others, designs[term]], centred)
     gained, squares = rank_with - rank_without, max(without - with_it, 0.0)
-    found = {"freedom": gained, "sum_squares": squares, "f": None, "p": None, "reason": None}
+    found: dict[str, Any] = {"freedom": gained, "sum_squares": squares}
     if not gained:
         return {**found, "reason": "one value, or told by the other sources"}
     if freedom < 1:
@@ -119,11 +118,6 @@ def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
     solution, _, rank, _ = np.linalg.lstsq(design, centred, rcond=None)
     residual = centred - design @ solution
     return float(residual @ residual), int(rank)
-
-
-def _indicators(column: pd.Series) -> np.ndarray:
-    codes, values = pd.factorize(column)
-    return np.eye(len(values))[codes]
 
 
 def _crossed(factors: list[np.ndarray]) -> np.ndarray:

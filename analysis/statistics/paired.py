@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
-from analysis.rows.comparable import by_seed, comparable_rows, narrowed
-from analysis.statistics.permutation import holm, label_permutation_test, rank_sum_p, sign_flip_test, signed_rank_p
+from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
+from analysis.rows.units import counted
+from analysis.statistics.permutation import holm, sign_flip_test, signed_rank_p
 
 COMPARISONS = (
-    "axis", "value_a", "value_b", "metric", "difference", "low", "high", "interval", "seeds", "permutation", "p_permutation",
-    "p_permutation_holm", "rank_test", "p_rank", "p_rank_holm", "reason",
-)  # fmt: skip
+    "axis value_a value_b metric difference low high interval seeds permutation p_permutation p_permutation_holm "
+    "rank_test p_rank p_rank_holm reason"
+).split()
+STUDENT = "Student's t over seeds, paired"
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Difference:
     """The mean of `metric` at `value_a` minus that at `value_b`, in the metric's units.
 
     `low` and `high` bound it at `level`, `interval` says by which method; they are None where `reason` says why.
-    `by_seed` holds one paired difference a seed (none where seeds are not paired), `images` counts the images that
-    a pair was averaged over (the fewest; one without a finite figure is left out), None where the metric is not by image.
+    `by_seed` holds one paired difference a seed, `images` counts the images that a pair was averaged over (the fewest;
+    one without a finite figure is left out), None where the metric is not by image.
     """
 
     axis: str
@@ -67,42 +69,18 @@ def paired_difference(
 
     Raises:
         KeyError: a column that `rows` lacks.
-        ValueError: rows of the two values differ in tested pixels, protocol or training; several rows of one seed and
-            value; a value that no row has.
+        ValueError: rows of the two values differ in tested pixels, protocol or training; a seed has several rows of a
+        value; no row has a value.
     """
     chosen = rows[_where(rows, axis, value_a) | _where(rows, axis, value_b)]
     used = comparable_rows(chosen, metric, {axis, *within})
-    differences, images = _seed_differences(used, axis, value_a, value_b, metric, list(within))
+    sides = [(value, used[used[axis] == value]) for value in (value_a, value_b)]
+    a, b = (one_row_each(side, f"{axis}={value}", [*within, "seed"]) for value, side in sides)
+    differences, images = _seed_differences(a, b, metric)
     low, high, reason = t_interval(differences, level)
     mean = float(differences.mean()) if len(differences) else None
-    kind = None if low is None else "Student's t over seeds, paired"
-    pairs = tuple(map(float, differences))
-    return Difference(
-        axis, value_a, value_b, metric, mean, low, high, level, kind, len(pairs), pairs, images, reason
-    )  # fmt: skip
-
-
-def unpaired_difference(
-    rows: pd.DataFrame, axis: str, value_a: Any, value_b: Any, metric: str = "psnr_db", *, within: Sequence[str] = (), level: float = 0.95
-) -> Difference:  # fmt: skip
-    """As `paired_difference`, for values whose seeds have nothing to do with each other; Welch's interval.
-
-    The unit is a seed's mean over `within`. `seeds` counts the smaller side.
-
-    Raises:
-        KeyError, ValueError: as `paired_difference`.
-    """
-    a, b = _samples(rows, axis, value_a, value_b, metric, within)
-    mean = float(a.mean() - b.mean()) if len(a) and len(b) else None
-    low = high = kind = None
-    seeds = min(len(a), len(b))
-    reason = None if seeds > 1 else f"{len(a)} and {len(b)} seeds: an interval needs 2 of each"
-    if seeds > 1 and not np.ptp(a) and not np.ptp(b):
-        reason = "no spread within either value"
-    elif seeds > 1:
-        found = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
-        low, high, kind = float(found.low), float(found.high), "Welch's t over seeds, unpaired"
-    return Difference(axis, value_a, value_b, metric, mean, low, high, level, kind, seeds, reason=reason)
+    kind, pairs = None if low is None else STUDENT, tuple(map(float, differences))
+    return Difference(axis, value_a, value_b, metric, mean, low, high, level, kind, len(pairs), pairs, images, reason)
 
 
 def comparisons(
@@ -113,52 +91,42 @@ def comparisons(
     *,
     pairs: Iterable[tuple[Any, Any]] | None = None,
     within: Sequence[str] = (),
-    paired: bool = True,
     draws: int = 9999,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """One row for each two values of `axis`: difference, interval, permutation and rank test, Holm-adjusted p-values.
 
-    Paired by seed: sign flips and Wilcoxon's signed ranks; else exchanged labels and Mann-Whitney's U. `permutation`
-    says exact or sampled, of how many. Holm's correction is over the comparisons of this table that have a p-value.
+    Paired by seed: sign flips and Wilcoxon's signed ranks. `permutation` says exact or sampled, of how many. Holm's
+    correction is over the comparisons of this table that have a p-value.
 
     Args:
         pairs: the comparisons to make, (value_a, value_b); all pairs of values without it. Fewer planned comparisons
             leave more power: the correction counts those made.
 
-    Raises:
-        KeyError, ValueError: as `paired_difference`.
+    Raises KeyError and ValueError as `paired_difference` does.
     """
     rows = narrowed(rows, axis, metric, *within)
+    table: list[dict[str, Any]] = []
     values = sorted(rows[axis].dropna().unique().tolist())
-    made = list(itertools.combinations(values, 2) if pairs is None else pairs)
-    table = []
-    for a, b in made:
-        if paired:
-            found = paired_difference(rows, axis, a, b, metric, within=within, level=level)
-            test, rank = sign_flip_test(found.by_seed, generator, draws), signed_rank_p(found.by_seed)
-        else:
-            found = unpaired_difference(rows, axis, a, b, metric, within=within, level=level)
-            samples = _samples(rows, axis, a, b, metric, within)
-            test, rank = label_permutation_test(*samples, generator, draws), rank_sum_p(*samples)
-        table.append({
-            **{name: getattr(found, name) for name in ("axis", "value_a", "value_b", "metric", "difference", "low", "high", "interval", "seeds")},
-            "permutation": test.method and f"{test.method}, {test.arrangements}", "p_permutation": test.p,
-            "rank_test": None if rank is None else "Wilcoxon signed-rank" if paired else "Mann-Whitney U", "p_rank": rank,
-            "reason": found.reason or test.reason,
-        })  # fmt: skip
+    for a, b in itertools.combinations(values, 2) if pairs is None else pairs:
+        found = paired_difference(rows, axis, a, b, metric, within=within, level=level)
+        test, rank = sign_flip_test(found.by_seed, generator, draws), signed_rank_p(found.by_seed)
+        row = {name: getattr(found, name) for name in COMPARISONS if hasattr(found, name)}
+        row |= {"permutation": test.method, "p_permutation": test.p, "p_rank": rank}
+        row |= {"rank_test": None if rank is None else "Wilcoxon signed-rank"}
+        table.append({**row, "reason": found.reason or test.reason})
     frame = pd.DataFrame(table, columns=[name for name in COMPARISONS if not name.endswith("_holm")])
     numbers = ["difference", "low", "high", "p_permutation", "p_rank"]
     frame[numbers] = frame[numbers].astype(float)
     for name in ("p_permutation", "p_rank"):
         frame[f"{name}_holm"] = holm(frame[name].to_numpy())
-    return frame[list(COMPARISONS)]
+    return frame[COMPARISONS]
 
 
 def t_interval(values: np.ndarray, level: float) -> tuple[float | None, float | None, str | None]:
     """Student's interval of the mean of `values`, shape (seeds,): low, high, and why there is none."""
     if len(values) < 2:
-        return None, None, f"{len(values)} paired seed{'' if len(values) == 1 else 's'}: an interval needs 2"
+        return None, None, f"{counted(len(values), 'paired seed')}: an interval needs 2"
     half = float(scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return float(values.mean()) - half, float(values.mean()) + half, None
 
@@ -171,22 +139,18 @@ def _where(rows: pd.DataFrame, axis: str, value: Any) -> pd.Series:
     return found
 
 
-def _seed_differences(
-    used: pd.DataFrame, axis: str, value_a: Any, value_b: Any, metric: str, within: list[str]
-) -> tuple[np.ndarray, int | None]:
+def _seed_differences(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, int | None]:
     """One difference a seed, in the order of seeds, and the number of images (None: not paired by image)."""
-    keys = [*within, "seed"]
-    sides = [by_seed(used[used[axis] == value], f"{axis}={value}", keys) for value in (value_a, value_b)]
-    common = sides[0].index.intersection(sides[1].index).sort_values()
-    a, b = (side.loc[common] for side in sides)
-    if len(common) and metric == "psnr_db" and "psnr_by_image" in used and used["psnr_by_image"].notna().all():
+    common = a.index.intersection(b.index).sort_values()
+    known = [side.get("psnr_by_image", pd.Series([None])).notna().all() for side in (a, b)]
+    a, b = a.loc[common], b.loc[common]
+    differences, images = a[metric].to_numpy(float) - b[metric].to_numpy(float), None
+    if len(common) and metric == "psnr_db" and all(known):
         figures = [_image_differences(*pair) for pair in zip(a["psnr_by_image"], b["psnr_by_image"], strict=True)]
         differences = np.array([each.mean() if len(each) else np.nan for each in figures])
         images = min(map(len, figures))
-    else:
-        differences, images = a[metric].to_numpy(float) - b[metric].to_numpy(float), None
-    seeds = common.get_level_values("seed")
-    return pd.Series(differences, index=seeds, dtype=float).groupby(level=0).mean().dropna().to_numpy(), images
+    by_seed = pd.Series(differences, index=common.get_level_values("seed"), dtype=float).groupby(level=0)
+    return by_seed.mean().dropna().to_numpy(), images
 
 
 def _image_differences(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
@@ -195,13 +159,3 @@ def _image_differences(first: Sequence[float], second: Sequence[float]) -> np.nd
     both = np.array([first, second], dtype=float)
     finite = np.isfinite(both).all(axis=0)
     return both[0, finite] - both[1, finite]
-
-
-def _samples(
-    rows: pd.DataFrame, axis: str, value_a: Any, value_b: Any, metric: str, within: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    chosen = rows[_where(rows, axis, value_a) | _where(rows, axis, value_b)]
-    used = comparable_rows(chosen, metric, {axis, *within})
-    sides = [by_seed(used[used[axis] == value], f"{axis}={value}", [*within, "seed"]) for value in (value_a, value_b)]
-    a, b = (side.groupby(level="seed")[metric].mean().to_numpy(float) for side in sides)
-    return a, b

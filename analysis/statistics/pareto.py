@@ -1,8 +1,8 @@
 """Pareto fronts: the trials that no other trial beats in every respect, what lies behind them, and how much they gain.
 
 Every function takes a frame and the columns to minimise and to maximise, in any mix and number. A row dominates another
-if it is nowhere worse and somewhere better; equal rows do not dominate each other. A row without a finite figure in one of
-the columns is not compared: it is on no front, and its rank and its contribution are null.
+if it is nowhere worse and somewhere better; equal rows do not dominate each other. A row without a finite figure in one
+of the columns is not compared: it is on no front, and its rank and its contribution are null.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pareto_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Se
 
 
 def on_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> np.ndarray:
-    """As `pareto_front`, a boolean for each row."""
+    """Whether each row is on the front of `pareto_front`: (rows,)."""
     values, usable = objectives(frame, minimise, maximise)
     result = np.zeros(len(frame), dtype=bool)
     result[usable] = moocore.is_nondominated(values[usable], keep_weakly=True)
@@ -35,15 +35,14 @@ def on_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequen
 
 
 def pareto_ranks(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> pd.Series:
-    """The number of the front that each row is on, 1 for the non-dominated ones (nullable integers, on the index of `frame`).
+    """The number of the front that each row is on, 1 for the non-dominated ones, on the index of `frame`.
 
-    Front k + 1 is the front of the rows that are left without fronts 1 … k; equal rows share a rank. Null for a row
-    without a finite figure in one of the columns.
+    Nullable integers: front k + 1 is the front of the rows that are left without fronts 1 … k; equal rows share a rank.
+    Null for a row without a finite figure in one of the columns.
 
     Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", III.A.
 
-    Raises:
-        KeyError, ValueError: as `pareto_front`.
+    Raises KeyError and ValueError as `pareto_front` does.
     """
     values, usable = objectives(frame, minimise, maximise)
     ranks = pd.Series(pd.NA, index=frame.index, dtype="Int64", name="pareto_rank")
@@ -53,18 +52,15 @@ def pareto_ranks(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Se
 
 
 def hypervolume(
-    frame: pd.DataFrame,
-    reference: Mapping[str, float],
-    minimise: Sequence[str] = (),
-    maximise: Sequence[str] = (),
+    frame: pd.DataFrame, reference: Mapping[str, float], minimise: Sequence[str] = (), maximise: Sequence[str] = ()
 ) -> float:
     """The volume between the front and `reference`, in the product of the columns' units; 0 for an empty frame.
 
     `reference` holds a value for each of the columns. Only rows that are better than it in every column count. Volumes
     compare only where reference, columns and units are the same.
 
-    Source: Zitzler and Thiele 1998, "Multiobjective optimization using evolutionary algorithms"; computed as in Fonseca,
-    Paquete and López-Ibáñez 2006 by moocore.
+    Source: Zitzler and Thiele 1998, "Multiobjective optimization using evolutionary algorithms"; computed as in
+    Fonseca, Paquete and López-Ibáñez 2006 by moocore.
 
     Raises:
         KeyError: a column that `frame` lacks.
@@ -75,40 +71,42 @@ def hypervolume(
 
 
 def hypervolume_contributions(
-    frame: pd.DataFrame,
-    reference: Mapping[str, float],
-    minimise: Sequence[str] = (),
-    maximise: Sequence[str] = (),
+    frame: pd.DataFrame, reference: Mapping[str, float], minimise: Sequence[str] = (), maximise: Sequence[str] = ()
 ) -> pd.Series:
     """What the hypervolume would lose without each row, in the units of `hypervolume` (on the index of `frame`).
 
-    Zero for a dominated row, for one not better than `reference` in every column, and for each of several equal rows: the
-    others stay. What only the removed row dominates takes over its part. NaN for a row without a finite figure.
+    Zero for a dominated row, for one not better than `reference` in every column, and for each of several equal rows:
+    the others stay. What only the removed row dominates takes over its part. NaN for a row without a finite figure.
 
     Source: Emmerich, Beume and Naujoks 2005, "An EMO algorithm using the hypervolume measure as selection criterion".
 
-    Raises:
-        KeyError, ValueError: as `hypervolume`.
+    Raises KeyError and ValueError as `hypervolume` does.
     """
     values, usable = objectives(frame, minimise, maximise)
     point = reference_point(reference, minimise, maximise)
-    result = pd.Series(np.nan, index=frame.index, name="hypervolume_contribution")
-    result[usable] = _contributions(values[usable], point)
-    return result
+    if values.shape[1] == 1:  # moocore asks for two columns; one that is 0 against 1 changes no volume
+        values, point = np.column_stack([values, np.zeros(len(values))]), np.append(point, 1.0)
+    found = np.full(len(frame), np.nan)
+    found[usable] = 0.0
+    if usable.any():
+        near = np.flatnonzero(usable)[
+            moocore.pareto_rank(values[usable]) < 2
+        ]  # nothing of the third front is ever free
+        found[near] = moocore.hv_contributions(values[near], ref=point, ignore_dominated=False)
+    return pd.Series(found, frame.index, name="hypervolume_contribution")
 
 
 def knee(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> pd.DataFrame:
     """The row of the front that gives most of everything at once: one row, or none where the front is empty.
 
-    Each column is scaled to 0 … 1 over the front, and the knee has the smallest sum: it lies furthest from the line (the
-    plane) through the scaled extremes, towards the ideal point. Of several, the first in the frame. A front that
-    nowhere bulges towards the ideal point has an extreme for its knee. Depends on units through their curvature alone: hand in
-    logarithms where ratios matter.
+    Each column is scaled to 0 … 1 over the front, and the knee has the smallest sum: it lies furthest from the line
+    (the plane) through the scaled extremes, towards the ideal point. Of several, the first in the frame. A front that
+    nowhere bulges towards the ideal point has an extreme for its knee. Units matter through their curvature alone: hand
+    in logarithms where ratios matter.
 
     Source: Das 1999, "On characterizing the knee of the Pareto curve based on normal-boundary intersection".
 
-    Raises:
-        KeyError, ValueError: as `pareto_front`.
+    Raises KeyError and ValueError as `pareto_front` does.
     """
     front = pareto_front(frame, minimise, maximise)
     if not len(front):
@@ -125,11 +123,8 @@ def objectives(
     """The columns as values (rows, columns), of which less is better, and which rows are finite in all (rows,).
 
     A frame without rows and columns, as of a study without rows, has no usable row.
-
-    Raises:
-        KeyError, ValueError: as `pareto_front`.
     """
-    columns = named(minimise, maximise)
+    columns = chosen(minimise, maximise)
     if not len(frame) and not len(frame.columns):
         return np.empty((0, len(columns))), np.empty(0, dtype=bool)
     missing = [name for name in columns if name not in frame.columns]
@@ -145,12 +140,8 @@ def objectives(
     return values, np.asarray(np.isfinite(values).all(axis=1))
 
 
-def named(minimise: Sequence[str], maximise: Sequence[str]) -> list[str]:
-    """The columns to minimise, then those to maximise.
-
-    Raises:
-        ValueError: no column is named, one is named twice, or a text stands where a list of names belongs.
-    """
+def chosen(minimise: Sequence[str], maximise: Sequence[str]) -> list[str]:
+    """The columns to minimise, then those to maximise: at least one, each once, and no text in the place of a list."""
     for name, given in (("minimise", minimise), ("maximise", maximise)):
         if isinstance(given, str):
             raise ValueError(f"{name} takes a list of columns, not a text: [{given!r}]")
@@ -164,11 +155,7 @@ def named(minimise: Sequence[str], maximise: Sequence[str]) -> list[str]:
 
 
 def keyed(frame: pd.DataFrame, usable: np.ndarray, by: str) -> np.ndarray:
-    """Which of the `usable` rows have a value in the column `by`: (rows,).
-
-    Raises:
-        KeyError: `frame` has rows and no such column.
-    """
+    """Which of the `usable` rows have a value in the column `by`, which there is where there are rows: (rows,)."""
     if not len(usable):
         return usable
     if by not in frame.columns:
@@ -177,12 +164,8 @@ def keyed(frame: pd.DataFrame, usable: np.ndarray, by: str) -> np.ndarray:
 
 
 def reference_point(reference: Mapping[str, float], minimise: Sequence[str], maximise: Sequence[str]) -> np.ndarray:
-    """`reference` in the order and with the signs of `objectives`: (columns,).
-
-    Raises:
-        ValueError: it does not hold exactly the columns, each with a finite value.
-    """
-    columns = named(minimise, maximise)
+    """`reference` in the order and with the signs of `objectives`: (columns,)."""
+    columns = chosen(minimise, maximise)
     if set(reference) != set(columns):
         raise ValueError(f"the reference point holds {', '.join(reference) or 'nothing'}, not {', '.join(columns)}")
     point = np.array([reference[name] for name in columns], dtype=float)
@@ -195,14 +178,3 @@ def reference_point(reference: Mapping[str, float], minimise: Sequence[str], max
 def volume(values: np.ndarray, point: np.ndarray) -> float:
     """The hypervolume of minimised, finite `values` (rows, columns) against `point` (columns,)."""
     return float(moocore.hypervolume(values, ref=point)) if len(values) else 0.0
-
-
-def _contributions(values: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """The hypervolume contribution of each of the minimised, finite `values`; takes over what a removed row alone dominates."""
-    if values.shape[1] == 1:  # moocore asks for two columns; one that is 0 against 1 changes no volume
-        values, point = np.column_stack([values, np.zeros(len(values))]), np.append(point, 1.0)
-    result = np.zeros(len(values))
-    if len(values):
-        near = moocore.pareto_rank(values) < 2  # a row of the third front is dominated without any one row, too
-        result[near] = moocore.hv_contributions(values[near], ref=point, ignore_dominated=False)
-    return result

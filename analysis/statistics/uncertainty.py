@@ -1,22 +1,24 @@
 """How sure a front is: what other seeds, and other test images, might have given.
 
-A configuration is a group of replicates, rows that differ in their seed alone (`replicate_id`), and its figures are means over
-its seeds. Seeds are taken as a sample of all seeds, images as a sample of all images.
+A configuration is a group of replicates, rows that differ in their seed alone (`replicate_id`), and its figures are
+means over its seeds. Seeds are taken as a sample of all seeds, images as a sample of all images.
 
 **Draws for few seeds.** The ordinary bootstrap draws from a few dozen distinct means, whose variance is (n - 1) / n of
-what it should be: measured, its 95 % percentile interval of a normal mean covers 74 % (n = 3), 83 % (n = 5) and 89 % (n = 10). Here a
-draw adds its seeds' deviations to a configuration's mean, with random weights:
+what it should be: measured, its 95 % percentile interval of a normal mean covers 74 % (n = 3), 83 % (n = 5) and 89 %
+(n = 10). Here a draw adds its seeds' deviations to a configuration's mean, with random weights:
 
     mean + Σ_i w_i (x_i - mean),    w_i = z_i / sqrt(n (n - 1)),    z_i ~ N(0, 1)
 
-so that it has the standard error of the mean, and the columns the covariance that they have over seeds. Divided by the root of
-a chi-square over its degrees of freedom, the deviation has Student's distribution: a bootstrap-t under normal deviations. Images
-are drawn in the same way, with one weight an image for all configurations, since all are tested on the same images.
-Seeds of different configurations are drawn independently: luck that a seed's number brings to all of them is not counted.
+so that it has the standard error of the mean, and the columns the covariance that they have over seeds. Divided by the
+root of a chi-square over its degrees of freedom, the deviation has Student's distribution: a bootstrap-t under normal
+deviations. Images are drawn in the same way, with one weight an image for all configurations, since all are tested on
+the same images. Seeds of different configurations are drawn independently: luck that a seed's number brings to all is
+not counted.
 
-Sources: Hesterberg 2015, "What teachers should know about the bootstrap" (percentiles for small n); Efron and Tibshirani 1993, "An
-introduction to the bootstrap", ch. 12 and 13 (bootstrap-t, reflection); Welch 1947, "The generalization of Student's problem"
-(degrees of freedom); Owen 2007, "The pigeonhole bootstrap" (two crossed factors: at worst too wide).
+Sources: Hesterberg 2015, "What teachers should know about the bootstrap" (percentiles for small n); Efron and
+Tibshirani 1993, "An introduction to the bootstrap", ch. 12 and 13 (bootstrap-t, reflection); Welch 1947, "The
+generalization of Student's problem" (degrees of freedom); Owen 2007, "The pigeonhole bootstrap" (two crossed factors:
+at worst too wide).
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ import moocore
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.pareto import keyed, named, objectives, on_front, reference_point, volume
+from analysis.rows.configurations import KEY, configuration_means
+from analysis.statistics.pareto import chosen, keyed, objectives, on_front, reference_point, volume
 
 PSNR, BY_IMAGE = "psnr_db", "psnr_by_image"
 """The column that is a mean over images, and the column of lists that it is the mean of."""
@@ -39,31 +42,28 @@ def front_probability(
     generator: np.random.Generator,
     minimise: Sequence[str] = (),
     maximise: Sequence[str] = (),
-    by: str = "replicate_id",
+    by: str = KEY,
     images: bool = True,
     draws: int = 2000,
 ) -> pd.DataFrame:
-    """How probable it is that a configuration is on the front of all configurations' true means: one row a configuration.
+    """One row a configuration: how probable it is that it is on the front of all configurations' true means.
 
-    Columns: `by, seeds`, the means of the columns, `on_front` (of these means), `probability` (0 … 1: the share
-    of draws in which the configuration is non-dominated). `by` may be `architecture`, or any column whose equal values make
-    replicates; rows without a finite figure in one of the columns, or without a `by`, are left out. `images` draws
+    Columns: `by, seeds`, the means of the columns, `on_front` (of these means), `probability` (0 … 1: the share of
+    draws in which the configuration is non-dominated). `by` may be `architecture`, or any column whose equal values
+    make replicates; rows without a finite figure in one of the columns, or without a `by`, are left out. `images` draws
     test images, too, where the frame has figures by image.
 
-    A configuration of one seed has a null probability: nothing says how it would vary. Against the others it stands
-    where it was measured.
+    A configuration of one seed has a null probability: nothing says how it varies. The others meet it where it was
+    measured.
 
     Raises:
         KeyError: a column that `frame` lacks.
         ValueError: as `pareto_front`; `draws` below 1; rows differ in their number of images.
     """
-    _checked(draws)
-    sample = _sampled(frame, minimise, maximise, by, images)
+    sample = _sampled(frame, minimise, maximise, by, images, draws)
     table, freedom = sample.table, np.maximum(sample.seeds - 1, 1)
-    drawn = (
-        sample.means
-        + sample.seed_deviations(generator, draws) * _student(generator, freedom, (draws, len(freedom)))[:, :, None]
-    )
+    by_seed = sample.seed_deviations(generator, draws) * _student(generator, freedom, (draws, len(freedom)))[:, :, None]
+    drawn = sample.means + by_seed
     if count := len(sample.by_image):
         drawn += sample.image_deviations(generator, draws) * _student(generator, count - 1, (draws, 1, 1))
     hits = np.zeros(len(table))
@@ -79,25 +79,26 @@ def hypervolume_interval(
     generator: np.random.Generator,
     minimise: Sequence[str] = (),
     maximise: Sequence[str] = (),
-    by: str = "replicate_id",
+    by: str = KEY,
     images: bool = True,
     level: float = 0.95,
     draws: int = 2000,
 ) -> dict[str, float]:
-    """The hypervolume of the configurations' means with a percentile interval: `hypervolume, low, high`, units as `hypervolume`.
+    """The hypervolume of the configurations' means with a percentile interval: `hypervolume, low, high`.
 
     `frame`, `by` and `images` are as in `front_probability`, `reference` as in `hypervolume`. `low` and `high` are
     NaN where there is no configuration, or one of a single seed.
 
-    The draws' quantiles are reflected at the estimate, 2 estimate - quantile: where configurations are closer than their
-    luck, the best mean is too good, the estimate is too large, and the draws are so once more. Student's degrees of
-    freedom are Welch's over the parts that each configuration's seeds, and the images, have in the variance.
+    The draws' quantiles are reflected at the estimate, 2 estimate - quantile: where configurations are closer than
+    their luck, the best mean is too good, the estimate is too large, and the draws are so once more. Student's degrees
+    of freedom are Welch's over the parts that each configuration's seeds, and the images, have in the variance.
 
-    Coverage at 95 %, measured on 1,000 simulated studies of 5 configurations with normal luck (`tests/drills`): 97 % and 96 % of well separated
-    ones (3 and 5 seeds), 97 % and 97 % of ones closer than their luck, 95 % with 12 and with 68 images drawn, too; 93 % where image luck
-    carries a configuration to and fro across the reference: state one that is clearly beyond all means.
-    Unreflected and with the same degrees of freedom 76 % and 83 % of close ones were covered, by the plain percentile bootstrap 64 %
-    and 77 % (400 studies). Skewed luck, outliers, and fewer than ten very unlike images are not covered by this measurement.
+    Coverage at 95 %, measured on 1,000 simulated studies of 5 configurations with normal luck (`tests/drills`): 97 %
+    and 96 % of well separated ones (3 and 5 seeds), 97 % and 97 % of ones closer than their luck, 95 % with 12 and with
+    68 images drawn, too; 93 % where image luck carries a configuration to and fro across the reference: state one that
+    is clearly beyond all means. Unreflected and with the same degrees of freedom 76 % and 83 % of close ones were
+    covered, by the plain percentile bootstrap 64 % and 77 % (400 studies). Skewed luck, outliers, and fewer than ten
+    very unlike images are not covered by this measurement.
 
     Raises:
         KeyError: a column that `frame` lacks.
@@ -106,8 +107,7 @@ def hypervolume_interval(
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: it lies between 0 and 1")
     point = reference_point(reference, minimise, maximise)
-    _checked(draws)
-    sample = _sampled(frame, minimise, maximise, by, images)
+    sample = _sampled(frame, minimise, maximise, by, images, draws)
     found, low, high = volume(sample.means, point), float("nan"), float("nan")
     if len(sample.seeds) and (sample.seeds > 1).all():
         deviations = sample.seed_deviations(generator, draws) + sample.image_deviations(generator, draws)
@@ -116,11 +116,6 @@ def hypervolume_interval(
         below, above = np.quantile(again, [(1 - level) / 2, (1 + level) / 2])
         low, high = max(0.0, float(2 * found - above)), float(2 * found - below)  # reflected: see the docstring
     return {"hypervolume": found, "low": low, "high": high}
-
-
-def _checked(draws: int) -> None:
-    if draws < 1:
-        raise ValueError(f"draws is {draws}: at least 1 is needed")
 
 
 @dataclass
@@ -136,7 +131,7 @@ class _Sample:
     residuals: np.ndarray
     """Of every row, the rows of a configuration together: (rows, columns)."""
     by_image: np.ndarray
-    """Of the mean over seeds on every image, in the place of PSNR: (images, configurations, columns); no images, where none are drawn."""
+    """Of the mean over seeds on every image, in the place of PSNR: (images, configurations, columns)."""
 
     def seed_deviations(self, generator: np.random.Generator, draws: int) -> np.ndarray:
         """Normal draws with the covariance of the means over seeds: (draws, configurations, columns)."""
@@ -145,7 +140,7 @@ class _Sample:
         return np.stack([_sums(normal * column, self.seeds, axis=1) / scale for column in self.residuals.T], axis=-1)
 
     def image_deviations(self, generator: np.random.Generator, draws: int) -> np.ndarray:
-        """As `seed_deviations`, of the means over images."""
+        """Normal draws with the covariance of the means over images: (draws, configurations, columns)."""
         count = len(self.by_image)
         if not count:
             return np.zeros((draws, *self.means.shape))
@@ -153,26 +148,31 @@ class _Sample:
         return np.tensordot(normal, self.by_image, axes=1) / np.sqrt(count * (count - 1))
 
 
-def _sampled(frame: pd.DataFrame, minimise: Sequence[str], maximise: Sequence[str], by: str, images: bool) -> _Sample:
-    columns, signs = named(minimise, maximise), np.repeat([1.0, -1.0], [len(minimise), len(maximise)])
+def _sampled(
+    frame: pd.DataFrame, minimise: Sequence[str], maximise: Sequence[str], by: str, images: bool, draws: int
+) -> _Sample:
+    if draws < 1:
+        raise ValueError(f"draws is {draws}: at least 1 is needed")
+    columns, signs = chosen(minimise, maximise), np.repeat([1.0, -1.0], [len(minimise), len(maximise)])
     values, usable = objectives(frame, minimise, maximise)
     kept = keyed(frame, usable, by)
     if not kept.any():
         nothing = np.empty((0, len(columns)))
         empty = pd.DataFrame({name: np.empty(0) for name in [by, "seeds", *columns]})
         return _Sample(empty, nothing, np.empty(0, int), nothing, nothing[None][:0])
-    owners, keys = pd.factorize(frame.loc[kept, by])
-    order, seeds = np.argsort(owners, kind="stable"), np.bincount(owners)
-    values = values[kept][order]
-    means = _sums(values, seeds) / seeds[:, None]
+    rows = frame[kept]
+    found = configuration_means(rows[[by, *columns]], columns, by)[["seeds", *columns]]
+    table = found.astype(dict.fromkeys(columns, float)).reset_index()
+    order, seeds = np.argsort(pd.factorize(rows[by])[0], kind="stable"), table["seeds"].to_numpy()
+    means = table[columns].to_numpy() * signs
+    residuals = values[kept][order] - np.repeat(means, seeds, axis=0)
     by_image = np.zeros((0, *means.shape))
     if images and PSNR in columns and BY_IMAGE in frame.columns:
         place = columns.index(PSNR)
-        figures = _sums(_by_image(frame[kept])[order], seeds) / seeds[:, None]
+        figures = _sums(_by_image(rows)[order], seeds) / seeds[:, None]
         by_image = np.zeros((figures.shape[1], *means.shape))
         by_image[:, :, place] = signs[place] * (figures - figures.mean(axis=1, keepdims=True)).T
-    table = pd.DataFrame({by: keys, "seeds": seeds, **dict(zip(columns, (means * signs).T, strict=True))})
-    return _Sample(table, means, seeds, values - np.repeat(means, seeds, axis=0), by_image)
+    return _Sample(table, means, seeds, residuals, by_image)
 
 
 def _sums(values: np.ndarray, seeds: np.ndarray, axis: int = 0) -> np.ndarray:
@@ -188,8 +188,8 @@ def _student(generator: np.random.Generator, freedom: np.ndarray | float, size: 
 def _freedom(sample: _Sample, point: np.ndarray) -> float:
     """Degrees of freedom of the hypervolume's standard error, from a jackknife over seeds and over images.
 
-    Welch and Satterthwaite: (Σ v)² / Σ (v² / f), over the variances v that the seeds of each configuration, and the images,
-    bring to the hypervolume, with f one less than their number. The smallest f where nothing varies.
+    Welch and Satterthwaite: (Σ v)² / Σ (v² / f), over the variances v that the seeds of each configuration, and the
+    images, bring to the hypervolume, with f one less than their number. The smallest f where nothing varies.
     """
     owners = np.repeat(np.arange(len(sample.seeds)), sample.seeds)
     without = np.empty(len(owners))
@@ -213,9 +213,8 @@ def _by_image(rows: pd.DataFrame) -> np.ndarray:
     """The PSNR of each row on each image: (rows, images)."""
     counts = sorted({np.size(one) if isinstance(one, list | tuple | np.ndarray) else 0 for one in rows[BY_IMAGE]})
     if len(counts) > 1 or not counts[0]:
-        raise ValueError(
-            f"{BY_IMAGE} has {' or '.join(map(str, counts))} images a row: take rows of one protocol, or set images=False"
-        )
+        found = " or ".join(map(str, counts))
+        raise ValueError(f"{BY_IMAGE} has {found} images a row: take rows of one protocol, or set images=False")
     if counts == [1]:
         raise ValueError(f"{BY_IMAGE} has one image a row, which says nothing of others: set images=False")
     return np.array([np.asarray(one, dtype=float) for one in rows[BY_IMAGE]])

@@ -4,14 +4,15 @@
     studies/<study>/trials.parquet                a copy of what they held, with each file's size and time of writing
 
 The copy only saves reading. A row of it counts where its file is listed with that size and that time; whatever else is
-listed is read from its own file. So a row that was forgotten, written again or added since, and a copy that is damaged or
-missing, change how long reading takes and nothing else, and several drivers may replace the copy at any time.
+listed is read from its own file. So a row that was forgotten, written again or added since, and a copy that is damaged
+or missing, change how long reading takes and nothing else, and several drivers may replace the copy at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,11 +50,9 @@ def read_files(
     if only is not None:
         wanted = {f"{name}.parquet" for name in only}
         files = {name: stamp for name, stamp in files.items() if name in wanted}
-    copy = _copy(filesystem, study, kind, columns)
-    current = [] if copy is None else _current(copy, files)
-    kept = None if copy is None else copy.filter(pc.is_in(copy[FILE], pa.array(current, pa.string())))
+    kept = _current(_copy(filesystem, study, kind, columns), files)
     if sample is not None:
-        held = set(current)
+        held = _names(kept)
         unread = set([name for name in files if name not in held][sample:])
         files = {name: stamp for name, stamp in files.items() if name not in unread}
     table = _together(filesystem, study, kind, files, kept, columns)
@@ -66,11 +65,42 @@ def compacted(filesystem: pafs.FileSystem, study: str, kind: str, most_bytes: in
     if most_bytes is not None and sum(size for size, _ in files.values()) > most_bytes:
         return None
     copy = _copy(filesystem, study, kind, None)
-    current = [] if copy is None else _current(copy, files)
-    if len(current) == len(files) and (copy is None or len(current) == len(pc.unique(copy[FILE]))):
+    kept = _current(copy, files)
+    if len(_names(kept)) == len(files) and (copy is None or kept is None or len(kept) == len(copy)):
         return None
-    kept = None if copy is None else copy.filter(pc.is_in(copy[FILE], pa.array(current, pa.string())))
     return _together(filesystem, study, kind, files, kept, None)
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """All rows as one table, with what any of the tables says of a column, or as `format` of itself.
+
+    Rows of a table that lacks a column have there what its metadata say `before` (JSON): a later version added it.
+    """
+    tables = list(tables)
+    schemas: list[pa.Schema] = []  # different ones: thousands of files are of one or two versions
+    for table in tables:
+        if not any(table.schema.equals(schema, check_metadata=True) for schema in schemas):
+            schemas.append(table.schema)
+    said: dict[str, pa.Field] = {}
+    for column in (column for schema in schemas for column in schema if column.metadata):
+        earlier = said[column.name].metadata if column.name in said else {}
+        said[column.name] = column.with_metadata(earlier | column.metadata)
+    added = [column for column in said.values() if b"before" in column.metadata]
+    whole = pa.concat_tables([_filled(table, added) for table in tables], promote_options="permissive")
+    known = {name: column.metadata for name, column in said.items()}
+    columns = [column.with_metadata(known.get(column.name)) for column in whole.schema]
+    newest = max(int((schema.metadata or {}).get(b"format", 1)) for schema in schemas)
+    about = {**(whole.schema.metadata or {}), b"format": str(newest)}
+    return pa.Table.from_arrays(whole.columns, schema=pa.schema(columns, about))
+
+
+def _filled(table: pa.Table, added: list[pa.Field]) -> pa.Table:
+    """A table with the columns that it lacks."""
+    for column in added:
+        if column.name not in table.column_names:
+            value = pa.scalar(json.loads(column.metadata[b"before"]), column.type)
+            table = table.append_column(column, pa.repeat(value, len(table)))
+    return table
 
 
 def _listed(filesystem: pafs.FileSystem, study: str, kind: str) -> Files:
@@ -88,11 +118,18 @@ def _copy(filesystem: pafs.FileSystem, study: str, kind: str, columns: Collectio
     return table if table is not None and set(_STAMP) <= set(table.column_names) else None
 
 
-def _current(copy: pa.Table, files: Files) -> list[str]:
-    """The files whose rows in the copy are those that they hold now."""
+def _current(copy: pa.Table | None, files: Files) -> pa.Table | None:
+    """The rows of the copy that are what their files hold now."""
+    if copy is None:
+        return None
     stamps = copy.select(_STAMP).group_by(_STAMP).aggregate([]).to_pylist()
     known = {stamp[FILE]: (stamp[BYTES], stamp[WRITTEN]) for stamp in stamps}
-    return [name for name, stamp in files.items() if stamp[1] is not None and known.get(name) == stamp]
+    current = [name for name, stamp in files.items() if stamp[1] is not None and known.get(name) == stamp]
+    return copy.filter(pc.is_in(copy[FILE], pa.array(current, pa.string())))
+
+
+def _names(table: pa.Table | None) -> set[str]:
+    return set() if table is None else set(pc.unique(table[FILE]).to_pylist())
 
 
 def _together(
@@ -104,7 +141,7 @@ def _together(
     columns: Collection[str] | None,
 ) -> pa.Table | None:
     """What was kept of the copy and the files that it lacks, in order, each row with the stamp of its file."""
-    held = set() if kept is None else set(pc.unique(kept[FILE]).to_pylist())
+    held = _names(kept)
     missing = [name for name in files if name not in held]
 
     def stamped(name: str) -> pa.Table | None:
@@ -119,20 +156,19 @@ def _together(
     is_local = isinstance(filesystem, pafs.LocalFileSystem)  # decoding takes the time there, not waiting
     with contextlib.nullcontext() if is_local else ThreadPoolExecutor(_READERS) as pool:
         read = map(stamped, missing) if pool is None else pool.map(stamped, missing)
-        tables = list(_joined(table for table in read if table is not None))
+        tables = list(_batches(table for table in read if table is not None))
     if kept is not None and (len(kept) or not tables):
         tables.insert(0, kept)
     if not tables:
         return None
-    table = pa.concat_tables(tables, promote_options="permissive")
+    table = joined(tables)
     return table.take(pc.sort_indices(table[FILE])) if len(tables) > 1 else table
 
 
-def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of many: thousands of one row each would take over 100 kB a row."""
-    remaining = iter(tables)
-    while batch := list(itertools.islice(remaining, _BATCH)):
-        yield pa.concat_tables(batch, promote_options="permissive").combine_chunks()
+def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The rows in tables of many: thousands of one row each would take over 100 kB a row."""
+    while batch := list(itertools.islice(tables, _BATCH)):
+        yield joined(batch).combine_chunks()
 
 
 def _read(

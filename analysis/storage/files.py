@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from analysis.storage.places import StorageError, join, names, open_storage, redacted, write_whole
+from analysis.storage.places import StorageError, join, open_storage, redacted
 
 UNFINISHED = ".partial"
 """How the names of files end that a writer has not finished."""
 
 
 class Files:
-    """The files below a folder or a URI, by their names relative to it."""
+    """The files below a folder or a URI, by their names relative to it.
+
+    Raises:
+        StorageError: not a URI that pyarrow knows.
+    """
 
     def __init__(self, storage: str | Path):
         self.storage = str(storage)
@@ -35,8 +40,24 @@ class Files:
             return None
 
     def write(self, name: str, data: bytes, is_durable: bool = True) -> None:
-        """Puts `data` under `name`; a reader sees all of it or what was there before, if `is_durable` also after a power cut."""
-        write_whole(self.filesystem, self.path(name), data, is_durable)
+        """Puts `data` under `name`: a reader sees all or what was there, if `is_durable` also after a power cut."""
+        path = self.path(name)
+        if not self.is_local:
+            with self.filesystem.open_output_stream(path) as stream:  # appears when it is closed
+                stream.write(data)
+            return
+        self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        partial = f"{path}.{uuid.uuid4().hex}{UNFINISHED}"
+        try:
+            with self.filesystem.open_output_stream(partial) as stream:
+                stream.write(data)
+            if is_durable:
+                _flush(partial)
+            self.filesystem.move(partial, path)
+        except BaseException:
+            if self.filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
+                self.filesystem.delete_file(partial)
+            raise
 
     def remove(self, name: str) -> None:
         """Removes a file; another may have done so before."""
@@ -44,8 +65,10 @@ class Files:
             self.filesystem.delete_file(self.path(name))
 
     def names(self, folder: str, suffix: str = "") -> list[str]:
-        """The finished files in a folder that end in `suffix`."""
-        return [name for name in names(self.filesystem, self.path(folder), suffix) if not name.endswith(UNFINISHED)]
+        """The finished files in a folder that end in `suffix`, sorted; none where there is no such folder."""
+        found = self.filesystem.get_file_info(pafs.FileSelector(self.path(folder), allow_not_found=True))
+        names = (info.base_name for info in found)
+        return sorted(name for name in names if name.endswith(suffix) and not name.endswith(UNFINISHED))
 
     def files(self, folder: str) -> list[str]:
         """The names of all finished files below a folder, relative to it."""
@@ -70,3 +93,12 @@ class Files:
         except Exception as error:
             detail = redacted(str(error)).splitlines()[0]
             raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
+
+
+def _flush(path: str) -> None:
+    """Brings a file to the disk itself: the name may get there before what was written."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

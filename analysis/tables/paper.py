@@ -14,17 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis.rows.groups import same_pixels
+from analysis.rows.comparable import by_device, references_beside
+from analysis.rows.configurations import seed_means
 from analysis.rows.published import published_beside, sentences
-from analysis.tables.ablation import table5
-from analysis.tables.paper_rows import KINDS, by_seed, framed, grids, mean_interval, numbered, table_caption
+from analysis.tables.paper_rows import BOUNDS, KINDS, framed, grids, numbered, table_caption, with_intervals
 from analysis.tables.typesetting import Column, Table
 
 WHOLE = {"psnr_db": "PSNR (dB)", "ssim": "SSIM"}
 LUMA = {"psnr_y_db": "PSNR of luma (dB)", "ssim_y": "SSIM of luma"}
 PATCHES = {"psnr_patch_db": "PSNR, mean over 64×64 patches (dB)", "ssim_patch": "SSIM, mean over 64×64 patches"}
+PAIR = ("lambda1", "lambda2")
 OTHER_SETS = ("set12", "bsd68")
 BELOW = "published, not comparable digit by digit"
 
@@ -70,6 +72,18 @@ def table4(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> list[T
     return _methods("table4", "Deraining, as Table 4", chosen, references, None, WHOLE | LUMA)
 
 
+def table5(rows: pd.DataFrame, timings: pd.DataFrame | None = None) -> list[Table]:
+    """The ablation: a row for each pair of λ1 and λ2, for random architectures and given ones, on any test set.
+
+    Columns of the frame: `method, kind, lambda1, lambda2, seeds`; `psnr_db, ssim, parameters` (a count) and `gain_db`
+    with their intervals; `published_psnr_db, published_ssim, published_parameters, published_test_time_s`; and for
+    each device and size of image `test_time_ms` with its interval and `device`, numbered where there are several.
+    `gain_db` is PSNR less that of λ1 = λ2 = 0 and the same seed, a mean over the `gain_seeds` that have both.
+    """
+    made = [_ablation(apart, grid, timings) for apart, grid in grids(rows)] if len(rows) else []
+    return numbered("table5", made)
+
+
 def _denoised(rows: pd.DataFrame, others: bool) -> pd.DataFrame:
     return rows[(rows["task"] == "denoise") & (rows["test_set"].isin(OTHER_SETS) == others)] if len(rows) else rows
 
@@ -98,7 +112,7 @@ def _paper_s(grid: pd.DataFrame) -> pd.DataFrame:
 
 def _by_method(
     grid: pd.DataFrame, references: pd.DataFrame | None, over: str | None, scores: dict[str, str]
-) -> tuple[pd.DataFrame, tuple[Column, ...]]:
+) -> tuple[pd.DataFrame, list[Column]]:
     """A row for each method; columns for each value of `over`, which their names end in."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     columns, names = [Column("method", "method")], ["method", "kind", "section"]
@@ -106,16 +120,15 @@ def _by_method(
         end, where = _place(over, value)
         for kind, method, figures, doubts in _panel(panel, references, list(scores), end):
             row = found.setdefault((kind, method), {"method": method, "kind": kind})
-            row |= figures
-            row["section"] = BELOW if kind == "published" else None
+            row |= {**figures, "section": BELOW if kind == "published" else None}
             row["doubts"] = " ".join(sentences([row.get("doubts") or "", doubts])) or None
         names.append(f"seeds{end}")
         for score, heading in scores.items():
-            names += [f"{score}{end}", f"{score}{end}_low", f"{score}{end}_high"]
+            names += [f"{score}{end}", *(f"{score}{end}_{side}" for side in BOUNDS)]
             seeds = f"seeds{end}" if score == next(iter(scores)) else None
             columns.append(Column(f"{score}{end}", heading + where, 4 if "ssim" in score else 2, seeds=seeds))
     order = sorted(found, key=lambda key: KINDS.index(key[0]))
-    return framed([found[key] for key in order], [*names, "doubts"]), tuple(columns)
+    return framed([found[key] for key in order], [*names, "doubts"]), columns
 
 
 def _place(over: str | None, value: Any) -> tuple[str, str]:
@@ -129,15 +142,86 @@ def _panel(
     panel: pd.DataFrame, references: pd.DataFrame | None, scores: list[str], end: str
 ) -> Iterator[tuple[str, str, dict[str, Any], str]]:
     """Kind, method, figures and doubts of everything that was scored on one test set with one σ."""
-    for row in same_pixels(panel, references).to_dict("records"):
+    for row in references_beside(panel, references).to_dict("records"):
         yield "reference", row["method"], {f"{score}{end}": row.get(score) for score in scores}, ""
-    for _, rows in panel.sort_values(["lambda2", "lambda1"], kind="stable").groupby("configuration", sort=False):
-        figures: dict[str, Any] = {f"seeds{end}": len(by_seed(rows, scores[0]))}
-        for score in scores:
-            figures |= mean_interval(by_seed(rows, score), f"{score}{end}") if score in rows else {}
-        kind, method = rows["kind"].iloc[0], rows["method"].iloc[0]
-        yield kind, f"searched, {method}" if kind == "searched" else method, figures, ""
+    figures = seed_means(panel, [score for score in scores if score in panel], "configuration").add_suffix(end)
+    means: dict[Any, Any] = with_intervals(figures).rename(columns={"seeds": f"seeds{end}"}).to_dict("index")
+    ordered = panel.sort_values(["lambda2", "lambda1"], kind="stable").drop_duplicates("configuration")
+    for key, kind, method in zip(ordered["configuration"], ordered["kind"], ordered["method"], strict=True):
+        yield kind, f"searched, {method}" if kind == "searched" else method, means[key], ""
     for row in published_beside(panel).to_dict("records"):
-        figures = {f"{score}{end}": row.get(score) for score in scores}
-        if not row["source"].endswith("Table 5") and not all(pd.isna(figure) for figure in figures.values()):
-            yield "published", row["method"], figures, row["doubts"]
+        told = {f"{score}{end}": row.get(score) for score in scores}
+        if not row["source"].endswith("Table 5") and not all(pd.isna(figure) for figure in told.values()):
+            yield "published", row["method"], told, row["doubts"]
+
+
+def _ablation(apart: str, grid: pd.DataFrame, timings: pd.DataFrame | None) -> tuple[str, pd.DataFrame, list[Column]]:
+    beside = published_beside(grid)
+    beside = beside[beside["source"].str.endswith("Table 5")]
+    timed = _timed(grid, timings)
+    first = grid.drop_duplicates("configuration").set_index("configuration")
+    figures = seed_means(grid, ["psnr_db", "ssim", "parameters"], "configuration")
+    for end, _, rows in timed:
+        figures[f"test_time_ms{end}"] = seed_means(rows, ["test_time_ms"], "configuration")["test_time_ms"]
+    figures["gain_db"] = _gains(figures["psnr_db"], first["baseline"])
+    table = first[["method", "kind", "lambda1", "lambda2"]].join(with_intervals(figures))
+    is_paired = first["baseline"].isin(first.index) & (first["baseline"] != first.index)
+    table["gain_seeds"] = figures["gain_db"].groupby(level=0).count().where(is_paired)
+    table = table.assign(**{f"device{end}": device for end, device, _ in timed})
+    has_gains = table["gain_db"].notna()
+    fewer = (table["gain_seeds"] != table["seeds"])[has_gains].any()
+    shown = [
+        Column("psnr_db", "PSNR (dB)", 2),
+        Column("published_psnr_db", "published PSNR (dB)", 2),
+        Column("gain_db", "gain over λ1 = λ2 = 0 (dB)", 2, signed=True, seeds="gain_seeds" if fewer else None),
+        Column("ssim", "SSIM", 4),
+        Column("published_ssim", "published SSIM", 4),
+        Column("parameters", "parameters (M)", 3, 1e-6),
+        Column("published_parameters", "published parameters (M)", 2, 1e-6),
+        *(Column(f"test_time_ms{end}", f"time on {device} (ms)", 1) for end, device, _ in timed),
+        Column("published_test_time_s", "published time (s)", 2),
+    ]
+    names = ["method", "kind", "lambda1", "lambda2", "seeds"]
+    for column in shown:
+        own = not column.name.startswith("published")
+        names += [column.name, *(f"{column.name}_{side}" for side in BOUNDS if own)]
+    names += ["gain_seeds", *(f"device{end}" for end, *_ in timed), "doubts"]
+    gains = "A gain is the mean of differences between networks of one seed." if has_gains.any() else ""
+    text = table_caption("Ablation, as Table 5", grid, beside, apart, gains)
+    whole = framed(_with_published(table.to_dict("records"), beside), names)
+    return text, whole, [Column("method", "configuration"), Column("seeds", "seeds"), *shown]
+
+
+def _timed(grid: pd.DataFrame, timings: pd.DataFrame | None) -> list[tuple[str, str, pd.DataFrame]]:
+    """How a column's name ends, the device and size of image in words, and the rows of each testing time."""
+    found = []
+    for device, rows in by_device(grid, pd.DataFrame() if timings is None else timings):
+        for (size, images), one in rows.dropna(subset=["test_time_ms"]).groupby(["test_time_size", "test_time_images"]):
+            found.append((f"{device}, {images} × {size} pixels", one))
+    ends = [""] if len(found) == 1 else [f"_{number}" for number in range(1, len(found) + 1)]
+    return [(end, *one) for end, one in zip(ends, found, strict=True)]
+
+
+def _gains(psnr_db: pd.Series, baseline: pd.Series) -> np.ndarray:
+    """PSNR less that of the baseline and the same seed, by configuration and seed; the baseline itself has none."""
+    configuration, seed = (psnr_db.index.get_level_values(level) for level in (0, 1))
+    base = baseline.reindex(configuration)
+    other = psnr_db.reindex(pd.MultiIndex.from_arrays([base, seed])).to_numpy()
+    return np.where(base.to_numpy() == configuration.to_numpy(), np.nan, psnr_db.to_numpy() - other)
+
+
+def _with_published(rows: list[dict[Any, Any]], beside: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The published values beside the rows of their configuration, or, where it was not run, alone; in order."""
+    found = [dict(row) for row in rows]
+    for one in beside.to_dict("records"):
+        is_random = pd.isna(one["lambda1"])
+        about = {"kind": "random"} if is_random else {"kind": "searched", **{name: one[name] for name in PAIR}}
+        here = [row for row in found if all(row[name] == value for name, value in about.items())]
+        if not here:
+            here = [{"method": one["method"].removeprefix("CLEARER, "), **dict.fromkeys(PAIR), **about}]
+            found += here
+        for row in here:
+            row |= {f"published_{name}": one[name] for name in ("psnr_db", "ssim", "parameters", "test_time_s")}
+            row["doubts"] = one["doubts"]
+    places = [(row, [0 if pd.isna(row[name]) else row[name] for name in PAIR[::-1]]) for row in found]
+    return [row for row, _ in sorted(places, key=lambda pair: (KINDS.index(pair[0]["kind"]), pair[1]))]

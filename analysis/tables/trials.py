@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.rows.groups import PROTOCOL, same_pixels
+from analysis.rows.comparable import protocol_columns, references_beside
 from analysis.statistics.pareto import on_front
 
 TABLE = (
-    "kind", "lambda1", "lambda2", "seed", "architecture", "parameters", "psnr_db", "ssim",
-    "psnr_patch_db", "degraded_psnr_db", "test_time_ms", "test_time_iqr_ms", "test_time_spread", "device", "on_front",
-    "search_stopped_at", "train_stopped_at", "trial_id",
-)  # fmt: skip
+    "kind lambda1 lambda2 seed architecture parameters psnr_db ssim psnr_patch_db degraded_psnr_db test_time_ms "
+    "test_time_iqr_ms test_time_spread device on_front search_stopped_at train_stopped_at trial_id"
+).split()
 
 
 def results_table(
@@ -21,16 +20,15 @@ def results_table(
 ) -> pd.DataFrame:
     """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters.
 
-    `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of
-    kind `reference` with their name in the place of the architecture. Of the study's `axes`, the table has those in which
+    `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of kind
+    `reference` with their name in the place of the architecture. Of the study's `axes`, the table has those in which
     the rows differ and which no protocol is made of.
     """
-    swept = [name for name in axes if name not in {*PROTOCOL, *TABLE} and group[name].nunique() > 1]
-    columns = [*TABLE[:1], *swept, *TABLE[1:]]
-    table = group.assign(on_front=on_front(group, minimise=["parameters"], maximise=["psnr_db"])).reindex(
-        columns=columns
-    )
-    beside = same_pixels(group, references)
+    held = {*protocol_columns(), *TABLE}
+    columns = [*TABLE[:1], *(name for name in axes if name not in held and group[name].nunique() > 1), *TABLE[1:]]
+    front = on_front(group, minimise=["parameters"], maximise=["psnr_db"])
+    table = group.assign(on_front=front).reindex(columns=columns)
+    beside = references_beside(group, references)
     if len(beside):
         named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)
         table = pd.concat([table, named.reindex(columns=columns).dropna(axis=1, how="all")], ignore_index=True)

@@ -20,7 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.storage.places import join, open_storage, write_whole
+from analysis.rows.units import counted
+from analysis.storage.files import Files
 
 
 @dataclass(frozen=True)
@@ -74,22 +75,15 @@ class Table:
         for section, rows in self.sections():
             if section:
                 lines.append(f"| *{_plain(section)}* |" + " |" * (len(self.columns) - 1))
-            for cells, marks in rows:
-                first = cells[0] + (f" [{', '.join(map(str, marks))}]" if marks else "")
-                lines.append("| " + " | ".join(map(_plain, [first, *cells[1:]])) + " |")
+            lines += ["| " + " | ".join(map(_plain, with_marks(*row))) + " |" for row in rows]
         notes = [f"[{number}] {_plain(note)}" for number, note in enumerate(self.notes, start=1)]
         return "\n\n".join(filter(None, [self.caption.replace("\n", "; "), "\n".join(lines), *notes])) + "\n"
 
     def latex(self) -> str:
         """A `table` environment for the package `booktabs`; headings, cells and texts are escaped."""
         spec = "".join("r" if self.is_number(column) else "l" for column in self.columns)
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escaped(self.caption)}}}",
-            rf"\label{{tab:{self.name}}}",
-        ]
-        lines += [rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
+        lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(self.caption)}}}"]
+        lines += [rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
         lines += [" & ".join(escaped(column.heading) for column in self.columns) + r" \\"]
         for section, rows in self.sections():
             lines.append(r"\midrule")
@@ -116,21 +110,20 @@ class Table:
         Raises:
             StorageError: `storage` can't be opened.
         """
-        filesystem, root = open_storage(storage)
-        path = self.name if name is None else name
-        for ending, data in self.files().items():
-            write_whole(filesystem, join(root, f"{path}.{ending}"), data)
-        return [f"{path}.{ending}" for ending in self.files()]
+        place, path = Files(storage), self.name if name is None else name
+        written = {f"{path}.{ending}": data for ending, data in self.files().items()}
+        for file, data in written.items():
+            place.write(file, data, is_durable=False)
+        return list(written)
 
     def sections(self) -> Iterator[tuple[str, list[tuple[list[str], list[int]]]]]:
         """The name of each section, and its rows: their cells and the numbers of their notes."""
-        records = self.frame.to_dict("records")
+        notes, records = list(enumerate(self.notes, start=1)), self.frame.to_dict("records")
         for section, rows in itertools.groupby(records, lambda row: _text(row.get("section"))):
-            yield section, [([cell(row, column) for column in self.columns], self._marks(row)) for row in rows]
-
-    def _marks(self, row: Mapping[Any, Any]) -> list[int]:
-        doubts = _text(row.get("doubts"))
-        return [number for number, note in enumerate(self.notes, start=1) if note in doubts]
+            pairs = [(row, _text(row.get("doubts"))) for row in rows]
+            marks = [[number for number, note in notes if note in doubts] for _, doubts in pairs]
+            cells = [[cell(row, column) for column in self.columns] for row, _ in pairs]
+            yield section, list(zip(cells, marks, strict=True))
 
     def is_number(self, column: Column) -> bool:
         """Whether the column's values are numbers, which stand to the right."""
@@ -138,14 +131,23 @@ class Table:
         return pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
 
 
+def with_marks(cells: list[str], marks: list[int]) -> list[str]:
+    """A row's cells, the first with the numbers of the row's notes."""
+    return [cells[0] + (f" [{', '.join(map(str, marks))}]" if marks else ""), *cells[1:]]
+
+
 def cell(row: Mapping[Any, Any], column: Column) -> str:
     """A row's value as it is shown, with its interval and its number of seeds where it has them; a null is blank."""
     value = row[column.name]
     if pd.isna(value):
         return ""
-    text = _with_interval(row, column) if isinstance(value, int | float) and column.digits is not None else _bare(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, int | float) and column.digits is not None:
+        bounds = (row.get(f"{column.name}_{side}") for side in ("low", "high"))
+        low, high = (math.nan if pd.isna(bound) else float(bound) * column.scale for bound in bounds)
+        text = interval_text(float(value) * column.scale, low, high, column.digits, "+" if column.signed else "-")
     seeds = row.get(column.seeds) if column.seeds else None
-    return text if seeds is None or pd.isna(seeds) else f"{text} ({seeds:.0f} seed{'' if seeds == 1 else 's'})"
+    return text if seeds is None or pd.isna(seeds) else f"{text} ({counted(seeds, 'seed')})"
 
 
 def interval_text(mean: float, low: float, high: float, digits: int, sign: str = "-") -> str:
@@ -170,7 +172,8 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def named_columns(names: Iterator[str] | pd.Index | list[str]) -> tuple[Column, ...]:
     """Columns under their own names, with the digits that their units deserve."""
-    digits = {"psnr_db": 2, "psnr_patch_db": 2, "degraded_psnr_db": 2, "ssim": 4, "test_time_ms": 1, "test_time_iqr_ms": 1}  # fmt: skip
+    digits = dict.fromkeys(["psnr_db", "psnr_patch_db", "degraded_psnr_db"], 2) | {"ssim": 4}
+    digits |= dict.fromkeys(["test_time_ms", "test_time_iqr_ms"], 1)
     return tuple(Column(name, name, digits.get(name)) for name in names)
 
 
@@ -180,23 +183,15 @@ def escaped(text: str) -> str:
 
 
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")
-_LATEX = str.maketrans({
-    "\0": "$-$", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"}, "\n": "; ", "λ": r"$\lambda$", "σ": r"$\sigma$", "α": r"$\alpha$", "η": r"$\eta$",
-    "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", "−": "$-$", "–": "--", "…": r"\ldots{}", "|": r"\textbar{}",
-    "[": "{[}", "*": "{*}",  # after \\\\ they would be its arguments
-})  # fmt: skip
-
-
-def _with_interval(row: Mapping[Any, Any], column: Column) -> str:
-    value = float(row[column.name])
-    bounds = (row.get(f"{column.name}_{side}") for side in ("low", "high"))
-    low, high = (math.nan if pd.isna(bound) else float(bound) * column.scale for bound in bounds)
-    return interval_text(value * column.scale, low, high, column.digits or 0, "+" if column.signed else "-")
-
-
-def _bare(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+_MATH = dict(pair.split(":") for pair in "λ:lambda σ:sigma α:alpha η:eta ±:pm ×:times ≥:geq ≤:leq".split())
+_TEXT = dict(zip("\\~^<>|", "backslash asciitilde asciicircum less greater bar".split(), strict=True))
+_LATEX = str.maketrans(
+    {symbol: rf"$\{name}$" for symbol, name in _MATH.items()}
+    | {symbol: rf"\text{name}{{}}" for symbol, name in _TEXT.items()}
+    | {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\0": "$-$", "−": "$-$", "–": "--", "…": r"\ldots{}", "\n": "; "}
+    | {"[": "{[}", "*": "{*}"}  # these would be arguments of a row's end before them
+)
 
 
 def _text(value: object) -> str:

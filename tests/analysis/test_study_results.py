@@ -1,43 +1,51 @@
-"""Reading what a study wrote, without torch or Ray."""
+"""All that one study found, in one object."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from running import ROOT
 
 import analysis
-from analysis.storage.places import StorageError
-
-WITHOUT = """
-import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "ray", "mlflow", "clearer", "studies"):
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Absent())
-import analysis, analysis.figures, analysis.report
-print(len(analysis.load(sys.argv[1])))
-"""
 
 
-def test_results_are_read_where_torch_and_ray_are_not(study_storage: Path) -> None:
-    arguments = [sys.executable, "-c", WITHOUT, str(study_storage)]
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)
-    assert int(done.stdout) == len(analysis.load(study_storage))
+class Found(analysis.Results):
+    """Results of two protocols of three trials, without a store."""
+
+    @cached_property
+    def groups(self) -> list[tuple[str, pd.DataFrame]]:
+        rows = pd.DataFrame({"trial_id": list("abc"), "parameters": [1, 2, 3], "psnr_db": [28.0, 30.0, 29.0]})
+        rows["psnr_by_image"] = [[27.0, 29.0], None, [28.0, 30.0]]
+        return [("one", rows), ("another", rows.assign(psnr_db=[3.0, 2.0, 1.0]))]
 
 
-def test_a_study_and_all_studies_are_the_same_rows_where_there_is_one(study_storage: Path) -> None:
-    one, all_ = analysis.load(study_storage, "lambda_pareto"), analysis.load(str(study_storage))
-    assert one.equals(all_)
-    assert str(one["seed"].dtype) == "Int64"
+def test_the_front_is_that_of_a_protocol() -> None:
+    results = Found("nowhere", "s")
+    assert results.front()["trial_id"].tolist() == ["a", "b"]
+    assert results.front(group=1)["trial_id"].tolist() == ["a"]
+    assert results.front(minimise=[], maximise=["parameters"])["trial_id"].tolist() == ["c"]
+    with pytest.raises(IndexError, match="group 2: the study has 2 protocols"):
+        results.front(group=2)
 
 
-def test_what_is_not_there_is_named(study_storage: Path, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="no study cells; it holds lambda_pareto"):
-        analysis.load(study_storage, "cells")
-    with pytest.raises(StorageError, match=str(tmp_path)):
-        analysis.load(tmp_path)
+def test_scores_are_an_array_of_runs_and_images() -> None:
+    scores = Found("nowhere", "s").image_scores()
+    assert scores.index.tolist() == ["a", "c"], "a row without figures by image is left out"
+    assert scores.values.tolist() == [[27, 29], [28, 30]]
+    uneven = pd.DataFrame({"trial_id": ["a", "b"], "psnr_by_image": [[1.0], [1.0, 2.0]]})
+    with pytest.raises(ValueError, match="tested on 1 or 2 images: choose rows of one protocol"):
+        analysis.image_scores(uneven)
+
+
+def test_a_study_without_rows_has_no_front(tmp_path: Path) -> None:
+    (tmp_path / "studies" / "s").mkdir(parents=True)
+    results = analysis.Results(tmp_path, "s")
+    assert len(results.front()) == len(results.image_scores()) == len(results.figures()) == 0
+
+
+def test_no_name_that_is_exported_hides_a_module() -> None:
+    modules = {path.stem for path in Path(analysis.__file__).parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not set(analysis.__all__) & modules
+    assert all(hasattr(analysis, name) for name in analysis.__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import warnings
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from analysis.figures.panels import Picture, detail_window, draw_panels, median_
 
 
 def rows(*psnrs_db: float, kind: str = "searched") -> pd.DataFrame:
-    return pd.DataFrame({
-        "kind": kind, "status": "finished", "task": "denoise", "trial_id": [f"{kind}{n}" for n in range(len(psnrs_db))],
-        "test_key": [f"{kind}{n}" for n in range(len(psnrs_db))], "psnr_db": psnrs_db, "psnr_by_image": [[p + 1] for p in psnrs_db],
-        "test_pixels_sha256": "pixels", "architecture": "F", "lambda1": 0.1, "lambda2": 0.0,
-    })  # fmt: skip
+    names = [f"{kind}{n}" for n in range(len(psnrs_db))]
+    frame = pd.DataFrame({"trial_id": names, "test_key": names, "psnr_db": psnrs_db})
+    frame["psnr_by_image"] = [[psnr_db + 1] for psnr_db in psnrs_db]
+    shared = {"kind": kind, "status": "finished", "task": "denoise", "test_pixels_sha256": "pixels"}
+    return frame.assign(**shared, architecture="F", lambda1=0.1, lambda2=0.0)
 
 
 def kept(storage: Path, frame: pd.DataFrame) -> None:
@@ -49,9 +50,9 @@ def denoised(storage: Path, key: str, pixels: str | None, figures: dict[str, flo
     (folder / "result.json").write_text(json.dumps(result))
 
 
-@pytest.mark.parametrize(("psnrs_db", "middle"), [((5.0,), 5.0), ((1.0, 9.0), 1.0), ((7.0, 1.0, 3.0), 3.0), ((4.0, 1.0, 2.0, 3.0), 2.0)])  # fmt: skip
-def test_the_trial_of_a_kind_is_its_median_and_of_two_the_lower(psnrs_db: tuple[float, ...], middle: float) -> None:
-    assert median_trial(rows(*psnrs_db))["psnr_db"] == middle
+@pytest.mark.parametrize("psnrs_db", [(5.0,), (1.0, 9.0), (7.0, 1.0, 3.0), (4.0, 1.0, 2.0, 3.0)])
+def test_the_trial_of_a_kind_is_its_median_and_of_two_the_lower(psnrs_db: tuple[float, ...]) -> None:
+    assert median_trial(rows(*psnrs_db))["psnr_db"] == statistics.median_low(psnrs_db)
 
 
 def test_pictures_are_clean_degraded_the_best_denoiser_and_the_median_of_each_kind(tmp_path: Path) -> None:
@@ -64,9 +65,12 @@ def test_pictures_are_clean_degraded_the_best_denoiser_and_the_median_of_each_ki
     denoised(tmp_path, "here", "pixels", {"weak": 21.0, "strong": 25.0})
     found = panel_pictures(tmp_path, pd.concat([searched, random, stopped]))
     assert [(p.label, p.psnr_db, int(p.pixels[0, 0])) for p in found] == [
-        ("clean", None, 200), ("noisy input", 18.5, 100), ("strong", 21.0, 51),
-        ("random architecture", 9.0, 0), ("searched architecture", 3.0, 2),
-    ]  # fmt: skip
+        ("clean", None, 200),
+        ("noisy input", 18.5, 100),
+        ("strong", 21.0, 51),
+        ("random architecture", 9.0, 0),
+        ("searched architecture", 3.0, 2),
+    ]
     assert found[-1].detail == "median of 3, λ1 = 0.1, λ2 = 0\nF"
 
 
@@ -76,7 +80,8 @@ def test_what_a_store_has_no_picture_of_is_left_out(tmp_path: Path) -> None:
     assert panel_pictures(tmp_path, frame[:0]) == []
     assert panel_pictures(tmp_path, pd.DataFrame()) == []
     kept(tmp_path, frame)
-    assert [picture.label for picture in panel_pictures(tmp_path, frame)] == ["clean", "noisy input", "searched architecture"]  # fmt: skip
+    labels = [picture.label for picture in panel_pictures(tmp_path, frame)]
+    assert labels == ["clean", "noisy input", "searched architecture"]
 
 
 def test_rows_of_other_pixels_are_refused(tmp_path: Path) -> None:
@@ -104,7 +109,8 @@ def test_a_panel_draws_every_picture_s_crop_and_figure(shape: tuple[int, ...], c
     others = [Picture(f"method {n}", pixels, 20.0 + n, "-".join(["F" * 16] * 4)) for n in range(count - 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = draw_panels([Picture("clean", pixels, detail="an_image_with_a_very_long_name_of_a_file.png"), *others], "the protocol")  # fmt: skip
+        clean = Picture("clean", pixels, detail="an_image_with_a_very_long_name_of_a_file.png")
+        figure = draw_panels([clean, *others], "the protocol")
         figure.draw_without_rendering()
     drawn = [axes for axes in figure.axes if axes.images]
     top, left, height, width = detail_window(pixels)

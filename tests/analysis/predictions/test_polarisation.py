@@ -1,26 +1,17 @@
-"""What α says: closed forms, the regulariser alone against the search's own optimiser, and who decided a column."""
+"""What α says: closed forms, published searches, and who decided a column."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from analysis.figures.polarisation import draw_final_alpha, draw_gaps, draw_trajectories, final_alpha, gap_curves
 from analysis.predictions.polarisation import alpha_gaps, decided_by, fixed_point, reachable, threshold, trajectories
-from analysis.predictions.silent_search import alpha_of, contrasts, furthest_alpha, silent_alpha
 from analysis.predictions.space import space
 from analysis.rows.published import published_alpha
-from clearer.architecture import Architecture
-from clearer.complexity import module_costs
 from clearer.configuration import Configuration
-from clearer.images.sets import ImageSet
 from clearer.losses import polarisation_threshold, polarised_alpha
-from clearer.search import Search
+from tests.analysis.searches import SETTINGS, grid, row_of, studied
 
 
 @pytest.mark.parametrize(("columns", "decay"), [(12, 1e-3), (4, 1e-2), (3, 0.0)])
@@ -45,55 +36,6 @@ def test_the_published_alpha_give_the_published_gaps_and_architectures() -> None
     assert found == [7_417_216, 6_307_968, 6_073_536]
 
 
-SETTINGS: dict[str, Any] = {
-    "cells": 2, "columns": (2, 3), "channels": 2, "alpha_learning_rate": 3e-3, "search_iterations": 1_000, "warmup_iterations": 100,
-    "batch_size": 1, "patch_size": 8,
-}  # fmt: skip
-
-
-def row_of(configuration: Configuration, **more: object) -> dict[str, Any]:
-    columns = "-".join(map(str, configuration.columns_by_cell))
-    return {
-        **configuration.values(), "columns": columns, "trial_id": configuration.trial_id,
-        "replicate_id": configuration.replicate_id, "search_stopped_at": None, **more,
-    }  # fmt: skip
-
-
-PRESSED = (
-    {"lambda1": 0.1}, {"lambda1": 0.1, "lambda2": 0.1, "complexity": "flops"}, {"lambda1": 0.05, "lambda2": 0.05, "complexity": "authors"},
-    {"lambda1": 0.05, "lambda2": 0.1, "complexity": "time", "module_times_ms": (1.0, 2.0, 3.0, 1.5)},
-)  # fmt: skip
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_the_regulariser_alone_does_what_the_optimiser_of_a_search_does() -> None:
-    configurations = [Configuration(**{**SETTINGS, **own, "alpha_learning_rate": 6e-3}) for own in PRESSED]
-    image = ImageSet(("a",), (np.zeros((9, 9, 1), np.uint8),))
-    search = Search(configurations, image, image)
-    logits = search.supernet.logits
-    starts = logits.detach().double().numpy().reshape(search.width, -1, 2).copy()
-    for _ in range(400):
-        silent = torch.zeros(search.width)
-        search._descend(search.optimizers["alpha"], lambda silent=silent: search.alpha_objective(silent), None)
-    for member, c, start in zip(search.members, configurations, starts, strict=False):
-        costs, contrast = module_costs(c), contrasts(row_of(c))
-        assert contrast == pytest.approx((costs[:, 1] - costs[:, 0]).numpy(), abs=1e-6)
-        found = silent_alpha(
-            start, 400, lambda1=c.lambda1, lambda2=c.lambda2, contrast=contrast, columns=5, learning_rate=c.alpha_learning_rate,
-            weight_decay=c.alpha_weight_decay, betas=(c.alpha_beta1, c.alpha_beta2),
-        )  # fmt: skip
-        assert found == pytest.approx(search.alpha(member)[:, 1].detach().numpy(), abs=1e-4)
-        assert np.abs(found - 0.5).max() > 0.1
-
-
 def test_alone_a_column_rests_at_the_fixed_point_of_the_side_that_it_started_on() -> None:
     row = row_of(Configuration(**SETTINGS, lambda1=0.1))
     values = np.array([0.0, 0.01, 0.05, 0.1])
@@ -103,30 +45,6 @@ def test_alone_a_column_rests_at_the_fixed_point_of_the_side_that_it_started_on(
     assert reached == pytest.approx(np.broadcast_to(expected, reached.shape), abs=2e-3)
     short = {**row, "search_stopped_at": 200}
     assert np.abs(reachable(short, 0.1) - 0.5).max() < rest[-1] - 0.5 - 0.05, "100 steps end before"
-
-
-def test_the_furthest_alpha_is_the_closed_form_and_moves_with_the_complexity() -> None:
-    sides = np.array([1.0, -1.0])
-    about = {"columns": 12, "weight_decay": 1e-3}
-    for lambda1 in (0.01, 0.06, 0.1, 0.5):
-        held = furthest_alpha(sides, lambda1=lambda1, lambda2=0.0, contrast=-1.0, **about)
-        rest = float(fixed_point(lambda1, 12, 1e-3))
-        assert held.tolist() == pytest.approx([rest, 1 - rest], abs=1e-3)
-    pressed = furthest_alpha(sides, lambda1=0.1, lambda2=0.05, contrast=-1.0, **about)
-    assert pressed[0] > fixed_point(0.1, 12, 1e-3)
-    assert 1 - fixed_point(0.1, 12, 1e-3) < pressed[1] <= 0.5
-    unknown = furthest_alpha(sides, lambda1=0.1, lambda2=0.05, contrast=np.nan, **about)
-    assert np.isnan(unknown).all()
-
-
-def studied(alpha: list[float], start: list[float] | None, seed: int = 0, **own: Any) -> tuple[dict, list[dict]]:
-    """A row that ended at `alpha` (α^f), and a curve that started there."""
-    configuration = Configuration(**{**SETTINGS, "seed": seed, **own})
-    architecture = Architecture.from_alpha([(1 - one, one) for one in alpha], configuration.columns_by_cell)
-    row = row_of(configuration, alpha=np.array(alpha), architecture=str(architecture), parameters=1)
-    reports = [(100, start), (1000, alpha)] if start else [(1000, alpha)]
-    curve = [{"trial_id": row["trial_id"], "stage": "search", "iteration": n, "alpha": np.array(a)} for n, a in reports]
-    return row, curve
 
 
 def test_who_decided_a_column() -> None:
@@ -186,56 +104,10 @@ def test_rows_without_a_search_have_no_alpha() -> None:
         assert trajectories(frame, pd.DataFrame()).empty
 
 
-@pytest.fixture(scope="module")
-def study() -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = [
-        studied([0.5 + (lambda1 + lambda2) * s for s in (1, -1, 2, -2, 1)], [0.501] * 5, lambda1=lambda1, lambda2=lambda2, seed=seed)
-        for lambda1 in (0.01, 0.1) for lambda2 in (0.0, 0.1) for seed in (0, 1)
-    ]  # fmt: skip
-    rows = pd.DataFrame([row for row, _ in found])
-    return rows, pd.DataFrame([record for _, curve in found for record in curve])
-
-
-def test_gaps_are_drawn_beside_the_closed_form(study: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    rows, _ = study
-    curves = gap_curves(rows).set_index("lambda1")
-    least = threshold(5, 1e-3)
-    assert (curves.loc[:least, "fixed_point_gap"] == 0).all()
-    assert curves["fixed_point_gap"].is_monotonic_increasing
-    assert (curves["reachable_gap"] < curves["fixed_point_gap"] + 0.02).all()
-    axes = draw_gaps(rows, "the protocol").axes[0]
-    words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words[2:] == ["threshold, λ1 = 0.023", "searches, λ2 = 0", "searches, λ2 = 0.1", "published"]
-    stars = next(line for line in axes.lines if line.get_label() == "published")
-    assert stars.get_ydata().tolist() == pytest.approx([0.0278, 0.0620, 0.6709], abs=1e-4)
-    with pytest.raises(ValueError, match=r"alpha_weight_decay: searches of 0.001, 0.01 have curves of their own"):
-        gap_curves(pd.concat([rows, rows.assign(alpha_weight_decay=0.01)], ignore_index=True))
-
-
-def test_every_column_of_every_search_is_drawn_at_its_end(study: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    rows, _ = study
-    table = final_alpha(rows)
-    assert len(table) == 8 * 5 + 36
-    panels = draw_final_alpha(rows, "the protocol").axes
-    assert [axes.get_title() for axes in panels] == ["λ2 = 0", "λ2 = 0.1", "published"]
-    drawn = [y for axes in panels for points in axes.collections for y in points.get_offsets()[:, 1]]
-    assert sorted(drawn) == pytest.approx(sorted(table["alpha"]))
-
-
-def test_trajectories_are_of_every_column_and_iteration(study: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    rows, curves = study
+def test_trajectories_are_of_every_column_and_iteration() -> None:
+    rows, curves = grid()
     table = trajectories(rows, curves)
     assert len(table) == 8 * 2 * 5
     own = table[(table["trial_id"] == rows["trial_id"].iloc[0]) & (table["iteration"] == 1000)]
     assert own["alpha"].tolist() == rows["alpha"].iloc[0].tolist()
     assert "".join(own["module"]) == rows["architecture"].iloc[0].replace("-", "")
-    panels = draw_trajectories(rows, curves, "the protocol").axes
-    assert [axes.get_title() for axes in panels] == [
-        "λ1 = 0.01, λ2 = 0", "λ1 = 0.1, λ2 = 0", "λ1 = 0.01, λ2 = 0.1", "λ1 = 0.1, λ2 = 0.1",
-    ]  # fmt: skip
-    assert sum(len(line.get_xdata()) == 2 and line.get_color() != "black" for line in panels[0].lines) == 2 * 5
-
-
-def test_alpha_of_logits_is_their_softmax() -> None:
-    logits = torch.randn(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert alpha_of((logits[:, 1] - logits[:, 0]).numpy()) == pytest.approx(torch.softmax(logits, 1)[:, 1].numpy())

@@ -19,7 +19,7 @@ def one(frame, **wanted):
 
 
 def test_every_published_figure_is_a_row(frame):
-    assert tuple(frame.columns) == COLUMNS
+    assert list(frame.columns) == COLUMNS
     counts = frame["source"].str.extract(r"Table (\d)")[0].value_counts()
     assert counts.to_dict() == {"1": 27, "2": 6, "3": 18, "4": 9, "5": 6}
     assert (frame["kind"] == "published").all()

@@ -21,14 +21,13 @@ def study(
     searched: list[float], random: list[list[float]], search_seconds: float | None = 25.0, **others: object
 ) -> pd.DataFrame:
     """A searched PSNR a seed, and a list of random architectures' PSNR a seed; 10 s a training."""
-    rows = [
-        {"kind": "searched", "replicate_id": "s", "lambda1": 0.1, "seed": seed, "architecture": "FF", "psnr_db": psnr_db, "search_seconds": search_seconds}
-        for seed, psnr_db in enumerate(searched)
-    ] + [
-        {"kind": "random", "replicate_id": f"r{i}", "lambda1": None, "seed": seed, "architecture": f"{i}", "psnr_db": psnr_db, "search_seconds": None}
-        for seed, values in enumerate(random) for i, psnr_db in enumerate(values)
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows).assign(
+    rows: list[tuple[object, ...]] = []
+    for seed, psnr_db in enumerate(searched):
+        rows.append(("searched", "s", 0.1, seed, "FF", psnr_db, search_seconds))
+    for seed, values in enumerate(random):
+        rows += [("random", f"r{i}", None, seed, f"{i}", psnr_db, None) for i, psnr_db in enumerate(values)]
+    columns = ["kind", "replicate_id", "lambda1", "seed", "architecture", "psnr_db", "search_seconds"]
+    frame = pd.DataFrame(rows, columns=columns).assign(
         **PIXELS, train_seconds=10.0, trial_id=[f"{i}" for i in range(len(rows))], **others
     )
     return frame.astype({"psnr_db": float, "search_seconds": float})
@@ -36,7 +35,7 @@ def study(
 
 def compared(rows: pd.DataFrame) -> pd.Series:
     table = search_against_random(rows, np.random.default_rng(0))
-    assert list(table.columns) == list(SEARCH_AGAINST_RANDOM)
+    assert list(table.columns) == SEARCH_AGAINST_RANDOM
     assert len(table) == 1
     return table.iloc[0]
 

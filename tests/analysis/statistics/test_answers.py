@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.fidelity import agreement, fidelity, fidelity_lines
-from analysis.statistics.spread import spread, spread_lines
-from analysis.statistics.transfer import transfer, transfer_lines
+from analysis.statistics.answers import (
+    agreement,
+    fidelity,
+    fidelity_lines,
+    spread,
+    spread_lines,
+    transfer,
+    transfer_lines,
+)
 
 PIXELS = {"task": "denoise", "test_set": "embedded", "sigma": 30.0, "protocol": "clip8", "test_pixels_sha256": "p"}
 
@@ -24,17 +30,25 @@ def test_what_a_task_found_is_followed_to_the_other_tasks() -> None:
             "psnr_db": psnr_db,
         }
 
-    rows = pd.DataFrame([
-        row("searched", "denoise", 30, "FP", 28.0), row("searched", "derain", None, "PP", 22.0),
-        row("given", "derain", None, "FP", 21.5), row("given", "denoise", 30, "PP", 28.5),
-        row("random", "denoise", 30, "FF", 20.0), row("given", "denoise", 30, "FF", 20.0),
-        row("searched", "denoise", 30, "FP", 28.2, seed=1),
-    ])  # fmt: skip
+    rows = pd.DataFrame(
+        [
+            row("searched", "denoise", 30, "FP", 28.0),
+            row("searched", "derain", None, "PP", 22.0),
+            row("given", "derain", None, "FP", 21.5),
+            row("given", "denoise", 30, "PP", 28.5),
+            row("random", "denoise", 30, "FF", 20.0),
+            row("given", "denoise", 30, "FF", 20.0),
+            row("searched", "denoise", 30, "FP", 28.2, seed=1),
+        ]
+    )
     table = transfer(rows).set_index(["source", "target", "seed"])["psnr_db"].to_dict()
     assert table == {
-        ("σ=30", "σ=30", 0): 28.0, ("derain", "derain", 0): 22.0, ("σ=30", "derain", 0): 21.5,
-        ("derain", "σ=30", 0): 28.5, ("σ=30", "σ=30", 1): 28.2,
-    }  # fmt: skip
+        ("σ=30", "σ=30", 0): 28.0,
+        ("derain", "derain", 0): 22.0,
+        ("σ=30", "derain", 0): 21.5,
+        ("derain", "σ=30", 0): 28.5,
+        ("σ=30", "σ=30", 1): 28.2,
+    }
     lines = transfer_lines(rows)
     assert "derain: its own architecture gains +0.50 dB over the other tasks' (1 seed)" in lines
     assert "σ=30: its own architecture gains -0.50 dB over the other tasks' (1 seed)" in lines
@@ -57,11 +71,10 @@ def test_the_spread_of_known_normals_is_found() -> None:
         for group in range(40)
         for value in 10 * group + 0.3 * generator.standard_normal(6)
     ]
-    rows += [
-        {**PIXELS, "kind": "random", "replicate_id": f"r{group}", "test_key": f"{group} {value}", "architecture": f"{group}", "psnr_db": value, "lambda1": None, "lambda2": None}
-        for group in range(40)
-        for value in 2.0 * generator.standard_normal() + 0.1 * generator.standard_normal(6)
-    ]  # fmt: skip
+    for group in range(40):
+        own = {**PIXELS, "kind": "random", "replicate_id": f"r{group}", "architecture": f"{group}"}
+        for value in 2.0 * generator.standard_normal() + 0.1 * generator.standard_normal(6):
+            rows.append({**own, "test_key": f"{group} {value}", "psnr_db": value, "lambda1": None, "lambda2": None})
     table = spread(pd.DataFrame(rows), level=0.9999).set_index("source")
     for source, std in {"search and training": 0.3, "training": 0.1, "architecture": 2.0}.items():
         found = table.loc[source]
@@ -94,13 +107,23 @@ def test_one_shot_scores_meet_the_trainings_of_their_own_seed_and_space() -> Non
         "lambda1": 0.0,
         "lambda2": 0.0,
     }
-    rows = pd.DataFrame([
-        {**shared, "trial_id": "s", "kind": "searched", "seed": 0, "architecture": "FP", "psnr_db": 30.0},
-        {**shared, "trial_id": "r", "kind": "random", "seed": 0, "architecture": "FP", "psnr_db": 30.0},
-        {**shared, "trial_id": "q", "kind": "random", "seed": 0, "architecture": "PP", "psnr_db": 29.0},
-        {**shared, "trial_id": "o", "kind": "random", "seed": 1, "architecture": "PP", "psnr_db": 12.0},
-        {**shared, "trial_id": "w", "kind": "random", "seed": 0, "architecture": "PP", "psnr_db": 11.0, "channels": 4},
-    ])  # fmt: skip
+    rows = pd.DataFrame(
+        [
+            {**shared, "trial_id": "s", "kind": "searched", "seed": 0, "architecture": "FP", "psnr_db": 30.0},
+            {**shared, "trial_id": "r", "kind": "random", "seed": 0, "architecture": "FP", "psnr_db": 30.0},
+            {**shared, "trial_id": "q", "kind": "random", "seed": 0, "architecture": "PP", "psnr_db": 29.0},
+            {**shared, "trial_id": "o", "kind": "random", "seed": 1, "architecture": "PP", "psnr_db": 12.0},
+            {
+                **shared,
+                "trial_id": "w",
+                "kind": "random",
+                "seed": 0,
+                "architecture": "PP",
+                "psnr_db": 11.0,
+                "channels": 4,
+            },
+        ]
+    )
     about = {
         "search_trial_id": "s",
         "seed": 0,
@@ -109,9 +132,8 @@ def test_one_shot_scores_meet_the_trainings_of_their_own_seed_and_space() -> Non
         "argmax": "FP",
         "supernet_psnr_db": 20.0,
     }
-    oneshot = pd.DataFrame([
-        {**about, "architecture": "FP", "oneshot_psnr_db": 19.0}, {**about, "architecture": "PP", "oneshot_psnr_db": 18.0}
-    ])  # fmt: skip
+    scores = {"FP": 19.0, "PP": 18.0}
+    oneshot = pd.DataFrame([{**about, "architecture": a, "oneshot_psnr_db": score} for a, score in scores.items()])
     table = fidelity(rows, oneshot)
     assert table.set_index("architecture")["psnr_db"].to_dict() == {"FP": 30.0, "PP": 29.0}
     assert (

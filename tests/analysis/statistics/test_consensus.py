@@ -18,15 +18,24 @@ ARCHITECTURES = st.lists(st.text("PF", min_size=3, max_size=3), min_size=2, max_
 
 
 def study(architectures: list[str | None]) -> pd.DataFrame:
-    return pd.DataFrame([
-        {"kind": "searched", "replicate_id": "s", "lambda1": 0.1, "lambda2": 0.0, "seed": seed, "architecture": text}
-        for seed, text in enumerate(architectures)
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "kind": "searched",
+                "replicate_id": "s",
+                "lambda1": 0.1,
+                "lambda2": 0.0,
+                "seed": seed,
+                "architecture": text,
+            }
+            for seed, text in enumerate(architectures)
+        ]
+    )
 
 
 def whole(architectures: list[str | None], draws: int = 999) -> pd.Series:
     table = seed_agreement(study(architectures), np.random.default_rng(0), draws=draws)
-    assert list(table.columns) == list(SEED_AGREEMENT)
+    assert list(table.columns) == SEED_AGREEMENT
     return table.iloc[0]
 
 
@@ -36,7 +45,7 @@ def test_agreement_and_kappa_by_hand() -> None:
     assert found["agreement"] == pytest.approx(8 / 12)
     assert found["kappa"] == pytest.approx((8 / 12 - 0.5) / 0.5)
     assert (found["seeds"], found["columns"], found["architectures"], found["chance_agreement"]) == (3, 4, 3, 0.5)
-    # under coins a column has 3 agreeing pairs with probability ¼, else 1: at least 8 of 12 needs two columns or more of 3
+    # under coins a column has 3 agreeing pairs with probability ¼, else 1: 8 of 12 or more needs two columns of 3
     assert found["p_coin"] == pytest.approx(stats.binom.sf(1, 4, 0.25))
     assert pd.isna(found["reason"])
 
@@ -75,10 +84,12 @@ def test_the_two_kinds_of_chance_are_told_apart() -> None:
 
 def test_columns_by_hand_and_by_scipy() -> None:
     table = column_agreement(study(["FP-F", "FP-P", "FP-F", "FF-P"]))
-    assert list(table.columns) == list(COLUMN_AGREEMENT)
+    assert list(table.columns) == COLUMN_AGREEMENT
     assert table[["cell", "column", "fusion", "module", "share"]].values.tolist() == [
-        [1, 1, 4, "F", 1.0], [1, 2, 1, "P", 0.75], [2, 1, 2, "P or F", 0.5],
-    ]  # fmt: skip
+        [1, 1, 4, "F", 1.0],
+        [1, 2, 1, "P", 0.75],
+        [2, 1, 2, "P or F", 0.5],
+    ]
     assert table["p"].tolist() == pytest.approx([2 / 16, 10 / 16, 1.0])
     assert table["p_holm"].tolist() == pytest.approx([6 / 16, 1.0, 1.0])
 

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis import main_effects
-from analysis.statistics import effects
+from analysis import effects, main_effects
 
 
 def grid(figure, lambda1=(0.0, 1.0), lambda2=(0.0, 1.0), seeds=(0, 1)) -> pd.DataFrame:
-    return pd.DataFrame([
-        {"lambda1": a, "lambda2": b, "seed": seed, "psnr_db": float(figure(a, b, seed))}
-        for a, b, seed in itertools.product(lambda1, lambda2, seeds)
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {"lambda1": a, "lambda2": b, "seed": seed, "psnr_db": float(figure(a, b, seed))}
+            for a, b, seed in itertools.product(lambda1, lambda2, seeds)
+        ]
+    )
 
 
 def by_source(table: pd.DataFrame) -> pd.DataFrame:

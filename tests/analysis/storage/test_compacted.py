@@ -1,4 +1,4 @@
-"""The compacted copy saves reading and never changes an answer, whatever happens to rows, to copies, and beside them."""
+"""The compacted copy saves reading and never changes an answer, whatever happens to rows, to copies and beside them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import analysis
+from analysis.storage.compacted import joined
 from studies.store.rows import curve_table, row_table
 from studies.store.store import CURVES_BYTES, Store
 
@@ -132,3 +135,25 @@ def test_curves_that_are_too_many_stay_apart(tmp_path: Path, monkeypatch: pytest
     store.compact(STUDY)
     assert copies(store) == ["trials.parquet"]
     assert len(analysis.load_curves(tmp_path, STUDY)) == 2
+
+
+def told(**about: str) -> pa.Table:
+    return pa.table([pa.array([1])], schema=pa.schema([pa.field("a", pa.int64(), metadata=about or None)]))
+
+
+def test_what_files_say_of_a_column_outlives_joining_in_any_order() -> None:
+    for tables in ([told(), told(stages="train")], [told(stages="train"), told()], [told(stages="train")] * 3):
+        assert joined(tables).schema.field("a").metadata == {b"stages": b"train"}
+    assert joined([told(stages="train"), told(pixels="1")]).schema.field("a").metadata.keys() == {b"stages", b"pixels"}
+    assert not joined([told(), told()]).schema.field("a").metadata
+
+
+def test_what_rows_say_of_their_fields_outlives_compaction(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    end(store, "b", "x")
+    folder = tmp_path / "studies" / STUDY / "trials"
+    pq.write_table(pa.table({"trial_id": ["a"], "error": ["of a version that says nothing"]}), folder / "a.parquet")
+    store.compact(STUDY)
+    copy = pq.read_schema(tmp_path / "studies" / STUDY / "trials.parquet")
+    assert copy.field("train_iterations").metadata[b"stages"] == b"train"
+    assert seen(store) == {"a": "of a version that says nothing", "b": "x"}

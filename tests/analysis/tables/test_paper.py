@@ -13,28 +13,30 @@ from scipy import stats
 
 import analysis
 from analysis import paired_difference
-from analysis.rows.comparable import TRAINED
-from analysis.rows.groups import comparable
+from analysis.rows.comparable import protocol_groups
 from analysis.rows.published import published
 from analysis.tables.paper import tables
-from analysis.tables.paper_rows import SEARCHED
 from analysis.tables.trials import results_table
 from analysis.tables.typesetting import Table
-from clearer.configuration import SEARCH_ONLY
 
 PAIRS = [(0.0, 0.0), (0.01, 0.0), (0.1, 0.0), (0.01, 0.01), (0.1, 0.1)]
-BASE = {
-    "status": "finished", "task": "denoise", "test_set": "bsds500", "sigma": 30.0, "protocol": "clip8", "image_channels": 1,
-    "grayscale": "pillow", "test_border": "crop64", "test_images": 200, "self_ensemble": 8, "test_limit": 0,
-    "train_device": "a GPU", "device": "a GPU", "test_time_size": "448×320", "test_time_images": 4,
-}  # fmt: skip
+BASE = {"status": "finished", "task": "denoise", "test_set": "bsds500", "sigma": 30.0, "protocol": "clip8"}
+BASE |= {"image_channels": 1, "grayscale": "pillow", "test_border": "crop64", "test_images": 200, "self_ensemble": 8}
+BASE |= {
+    "test_limit": 0,
+    "test_time_size": "448×320",
+    "test_time_images": 4,
+    "device": "a GPU",
+    "train_device": "a GPU",
+}
 
 
 def row(kind: str, seed: int, pair: tuple[float, float] | None = None, **others: object) -> dict:
     generator = np.random.default_rng([seed, len(kind), *(int(1000 * value) for value in pair or ())])
-    figures = {"psnr_db": 28 + generator.normal(), "ssim": 0.8 + 0.01 * generator.normal(), "psnr_patch_db": 29.0, "test_time_ms": 40 + generator.normal()}  # fmt: skip
-    lambda1, lambda2 = pair or (np.nan, np.nan)
-    made = {**BASE, **figures, "kind": kind, "seed": seed, "lambda1": lambda1, "lambda2": lambda2, "architecture": "FP-FF", "parameters": 6_307_968, **others}  # fmt: skip
+    figures = {"psnr_db": 28 + generator.normal(), "ssim": 0.8 + 0.01 * generator.normal(), "psnr_patch_db": 29.0}
+    figures |= {"test_time_ms": 40 + generator.normal(), "parameters": 6_307_968}
+    lambdas = dict(zip(("lambda1", "lambda2"), pair or (np.nan, np.nan), strict=True))
+    made = {**BASE, **figures, **lambdas, "kind": kind, "seed": seed, "architecture": "FP-FF", **others}
     return {**made, "trial_id": str([made[name] for name in made if name not in ("psnr_db", "device")])}
 
 
@@ -44,7 +46,8 @@ def framed(rows: list[dict]) -> pd.DataFrame:
 
 def study(seeds: int = 3, **others: object) -> pd.DataFrame:
     searched = [row("searched", seed, pair, **others) for pair in PAIRS for seed in range(seeds)]
-    drawn = [row("random", seed, architecture=text, psnr_db=27.0 + seed + i, **others) for seed in range(seeds) for i, text in enumerate(["FF-PF", "PP-PF"])]  # fmt: skip
+    texts = [(seed, i, text) for seed in range(seeds) for i, text in enumerate(["FF-PF", "PP-PF"])]
+    drawn = [row("random", seed, architecture=text, psnr_db=27.0 + seed + i, **others) for seed, i, text in texts]
     return framed(searched + drawn)
 
 
@@ -70,12 +73,14 @@ def test_an_ablation_has_means_intervals_and_paired_gains() -> None:
     for (lambda1, lambda2), shown in zip(PAIRS, frame.to_dict("records"), strict=False):
         own = rows[(rows["lambda1"] == lambda1) & (rows["lambda2"] == lambda2)]["psnr_db"]
         low, high = stats.t.interval(0.95, 2, own.mean(), own.sem())
-        assert [shown[name] for name in ("psnr_db", "psnr_db_low", "psnr_db_high")] == pytest.approx([own.mean(), low, high])  # fmt: skip
+        found = [shown[name] for name in ("psnr_db", "psnr_db_low", "psnr_db_high")]
+        assert found == pytest.approx([own.mean(), low, high])
         assert shown["seeds"] == 3
         assert shown["parameters"] == shown["parameters_low"] == shown["parameters_high"] == 6_307_968
     gain = paired_difference(rows[(rows["lambda2"] == 0)], "lambda1", 0.1, 0.0)
     shown = frame.iloc[2]
-    assert [shown["gain_db"], shown["gain_db_low"], shown["gain_db_high"]] == pytest.approx([gain.difference, gain.low, gain.high])  # fmt: skip
+    found = [shown[name] for name in ("gain_db", "gain_db_low", "gain_db_high")]
+    assert found == pytest.approx([gain.difference, gain.low, gain.high])
     assert pd.isna(frame.iloc[0]["gain_db"])
     drawn = frame[frame["kind"] == "random"].iloc[0]
     assert drawn["psnr_db"] == pytest.approx(28.5)  # seeds 27.5, 28.5, 29.5
@@ -88,7 +93,8 @@ def test_the_published_ablation_stands_beside_its_configurations() -> None:
     wanted = published()[lambda rows: rows["source"].str.endswith("Table 5")]
     for expected in wanted.to_dict("records"):
         random = pd.isna(expected["lambda1"])
-        here = frame["kind"] == "random" if random else (frame["lambda1"] == expected["lambda1"]) & (frame["lambda2"] == expected["lambda2"])  # fmt: skip
+        same = (frame["lambda1"] == expected["lambda1"]) & (frame["lambda2"] == expected["lambda2"])
+        here = frame["kind"] == "random" if random else same
         (shown,) = frame[here].to_dict("records")
         for name in ("psnr_db", "ssim", "parameters", "test_time_s"):
             assert shown[f"published_{name}"] == expected[name]
@@ -114,8 +120,12 @@ def test_table_1_holds_every_published_figure_of_each_noise_level() -> None:
     known = published()[lambda frame: frame["source"].str.contains("Table [12]")]
     for sigma, wanted in known.groupby("sigma"):
         end = f"_sigma{sigma:g}"
-        holds_published(whole, wanted[wanted["method"] != "CLEARER-P"], {"psnr_db": f"psnr_db{end}", "ssim": f"ssim{end}"})  # fmt: skip
-        holds_published(patches, wanted[wanted["method"] == "CLEARER-P"], {"psnr_patch_db": f"psnr_patch_db{end}", "ssim_patch": f"ssim_patch{end}"})  # fmt: skip
+        of_patches = wanted["method"] == "CLEARER-P"
+        for table, rows_, names in (
+            (whole, wanted[~of_patches], ("psnr_db", "ssim")),
+            (patches, wanted[of_patches], ("psnr_patch_db", "ssim_patch")),
+        ):
+            holds_published(table, rows_, {name: f"{name}{end}" for name in names})
     own = whole.frame[whole.frame["kind"] == "searched"]
     assert own["method"].tolist() == ["searched, λ1 = 0.01, λ2 = 0"]
     assert "misprint" in whole.markdown().split("\n\n")[-2]
@@ -149,7 +159,10 @@ def test_another_test_set_has_its_tables_and_nothing_published() -> None:
         assert "published" not in set(table.frame["kind"])
 
 
-@pytest.mark.parametrize("differing", [{"protocol": "float"}, {"self_ensemble": 1}, {"test_limit": 3, "test_images": 3}, {"channels": 8}, {"train_iterations": 5}, {"test_pixels_sha256": "p"}])  # fmt: skip
+DIFFERING = [{"protocol": "float"}, {"self_ensemble": 1}, {"test_limit": 3, "test_images": 3}, {"channels": 8}]
+
+
+@pytest.mark.parametrize("differing", [*DIFFERING, {"train_iterations": 5}, {"test_pixels_sha256": "p"}])
 def test_what_does_not_compare_is_in_tables_apart(differing: dict) -> None:
     same = {"channels": 4, "train_iterations": 300, "test_pixels_sha256": "q"}
     found = tables(pd.concat([study(**same), study(**{**same, **differing})], ignore_index=True))
@@ -179,12 +192,8 @@ def test_searches_that_differ_otherwise_are_told_apart() -> None:
     assert frame["method"].str.endswith("complexity = authors").sum() == len(PAIRS)
     assert (frame["seeds"] == 3).all()
     gains = frame.set_index("method")["gain_db"]
-    assert gains.drop(["λ1 = 0, λ2 = 0, complexity = authors", "λ1 = 0, λ2 = 0, complexity = parameters", "random, 2 architectures"]).notna().all()  # fmt: skip
-
-
-def test_all_that_only_a_search_reads_is_known() -> None:
-    assert set(SEARCHED) | {"lambda1", "lambda2"} == SEARCH_ONLY | {"alpha_split"}
-    assert not set(SEARCHED) & set(TRAINED)
+    without = [f"λ1 = 0, λ2 = 0, complexity = {each}" for each in ("authors", "parameters")]
+    assert gains.drop([*without, "random, 2 architectures"]).notna().all()
 
 
 def test_one_seed_has_no_interval_and_says_so() -> None:
@@ -238,6 +247,6 @@ def test_the_report_of_a_study_holds_its_tables(study_storage: Path, tmp_path: P
         for ending in ("csv", "md", "tex"):
             assert (report / f"{table.name}.{ending}").read_text() == (tmp_path / f"{table.name}.{ending}").read_text()
     assert set(references["method"]) <= set(found[0].frame["method"])
-    ((_, group),) = comparable(rows)
+    ((_, group),) = protocol_groups(rows)
     pd.testing.assert_frame_equal(pd.read_parquet(report / "results.parquet"), results_table(group, references))
     check_latex((report / "results.tex").read_text(), results_table(group, references).shape[1])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.figures.sure_fronts import draw_attainment, draw_probability_front
+from analysis.figures.uncertain_fronts import draw_attainment, draw_probability_front
 
 TRADE = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 
@@ -24,10 +24,11 @@ def no_warnings() -> Iterator[None]:
 
 def rows(configurations: int, seeds: int) -> pd.DataFrame:
     luck = np.random.default_rng(0)
-    return pd.DataFrame({
-        "replicate_id": [f"c{c}" for c in range(configurations) for _ in range(seeds)], "seed": [s for _ in range(configurations) for s in range(seeds)],
-        "parameters": luck.integers(10**6, 10**7, configurations * seeds), "psnr_db": luck.normal(28, 0.3, configurations * seeds),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        [(f"c{c}", s) for c in range(configurations) for s in range(seeds)], columns=["replicate_id", "seed"]
+    )
+    parameters = luck.integers(10**6, 10**7, len(frame))
+    return frame.assign(parameters=parameters, psnr_db=luck.normal(28, 0.3, len(frame)))
 
 
 @pytest.mark.parametrize(("configurations", "seeds"), [(1, 1), (5, 3), (40, 5)])

@@ -1,0 +1,97 @@
+"""The Pareto figure that answers to a pointer: traces and layout for plotly.js, and what is shown of each point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.figures.pareto import pareto_table, with_looks
+from analysis.figures.space import PALE, strip_costs, strip_table
+from analysis.figures.style import GRAY, quantity
+from analysis.rows.configurations import KEY, configuration_name
+
+SYMBOLS = dict(zip("os^DvPXp", "circle square triangle-up diamond triangle-down cross x pentagon".split(), strict=True))
+"""plotly's names of matplotlib's markers."""
+_MOST_NAMES, _PIXELS_A_POINT = 15, 1.3
+_GRID = {"gridcolor": "#e5e5e5"}
+_FONT = {"family": "system-ui, sans-serif", "size": 13}
+
+
+def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
+    """PSNR against a cost (`parameters` or `test_time_ms`), as a `data` and a `layout` for plotly.js.
+
+    `rows` are of one protocol and, for a time, of one device. The numbers are those of `pareto_table`; every point
+    carries its `replicate_id`, under which `details` describes it. A bar spans the smallest and the largest PSNR over
+    seeds. A strip below shows what all architectures of the space cost, where the rows are of one space.
+    """
+    table, (title, unit) = pareto_table(rows, cost), quantity(cost)
+    front, costs = table[table["on_front"]].sort_values("cost"), strip_costs(rows, cost)
+    line = {"mode": "lines", "hoverinfo": "skip", "line": {"color": "#000000", "width": 1.2, "shape": "hv"}}
+    traces = [_trace("scatter", "Pareto front", front["cost"] * unit, front["psnr_db"], **line)]
+    traces += [_points(name, points, unit) for name, points in _legend_entries(with_looks(table))]
+    x = {"automargin": True, "title": {"text": title, "standoff": 8}, "zeroline": False, **_GRID}
+    layout = {
+        "xaxis": {**x, "anchor": "y" if costs is None else "y2"},
+        "yaxis": {"title": {"text": "PSNR (dB)"}, "domain": [0.0 if costs is None else 0.26, 1.0], **_GRID},
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+        "margin": {"l": 60, "r": 15, "t": 15, "b": 55},
+        "height": 500 if costs is None else 600,
+    }
+    layout |= {"hovermode": "closest", "font": _FONT, "plot_bgcolor": "#ffffff", "paper_bgcolor": "#ffffff"}
+    if costs is not None:
+        traces.append(_strip(costs, unit))
+        below = {"text": "% of all", "font": {"size": 11}}
+        layout["yaxis2"] = {"title": below, "domain": [0.0, 0.17], "anchor": "x", "nticks": 3, **_GRID}
+    return {"data": traces, "layout": layout}
+
+
+def _trace(kind: str, name: str, x: pd.Series, y: pd.Series, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "name": name, "x": x.tolist(), "y": y.tolist(), **more}
+
+
+def _strip(costs: pd.DataFrame, unit: float) -> dict[str, Any]:
+    bars, how = strip_table(costs), " (predicted)" if costs["predicted"].any() else ""
+    low, high = unit * bars["low"], unit * bars["high"]
+    told = f"%{{y:.2g}} % of all architectures{how}<br>at %{{x:.4g}}<extra></extra>"
+    look = {"width": (high - low).tolist(), "yaxis": "y2", "marker": {"color": PALE}, "hovertemplate": told}
+    return _trace("bar", f"all architectures of the space{how}", (low + high) / 2, bars["percent"], **look)
+
+
+def _legend_entries(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Points under the names that the legend has room for."""
+    searched = table[table["kind"] == "searched"]
+    pairs = list(searched.groupby(["lambda1", "lambda2"], sort=True))
+    if len(pairs) <= _MOST_NAMES:
+        yield from ((f"λ1 = {pair[0]:g}, λ2 = {pair[1]:g}", points) for pair, points in pairs)
+    else:
+        yield f"searches (colours: λ1, {searched['lambda1'].min():g} to {searched['lambda1'].max():g})", searched
+    for kind, points in table[table["kind"] != "searched"].groupby("kind"):
+        yield f"{kind} architecture", points
+
+
+def _points(name: str, points: pd.DataFrame, unit: float) -> dict[str, Any]:
+    high, low = points["psnr_db_max"] - points["psnr_db"], points["psnr_db"] - points["psnr_db_min"]
+    colours = points["colour"].tolist()
+    bar = {"type": "data", "symmetric": False, "array": high.tolist(), "arrayminus": low.tolist()}
+    bar |= {"thickness": 1, "width": 0, "color": colours[0] if len(set(colours)) == 1 else GRAY}
+    marker: dict[str, Any] = {"color": colours, "symbol": [SYMBOLS[marker] for marker in points["marker"]]}
+    marker |= {"size": (points["size"] * _PIXELS_A_POINT).tolist(), "line": {"color": "#ffffff", "width": 0.8}}
+    marker |= {"opacity": [1.0 if on else 0.45 for on in points["on_front"]]}
+    shown = {"customdata": points[KEY].tolist(), "hovertemplate": "%{y:.2f} dB at %{x:.4g}<extra></extra>"}
+    look = {"mode": "markers", "error_y": bar, "marker": marker, **shown}
+    return _trace("scatter", name, points["cost"] * unit, points["psnr_db"], **look)
+
+
+def details(rows: pd.DataFrame, axes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is shown of each configuration, by `replicate_id`: its name, and a seed's architecture and figures each."""
+    found = {}
+    for replicate, group in rows.dropna(subset=["psnr_db"]).groupby(KEY, sort=False):
+        seeds: list[dict[str, Any]] = []
+        for row in group.sort_values("seed").to_dict("records"):
+            time = f"{row['test_time_ms']:.1f} ms" if pd.notna(row["test_time_ms"]) else "not timed"
+            seeds.append({"seed": int(row["seed"]), "architecture": row["architecture"], "trial": row["trial_id"]})
+            seeds[-1] |= {"psnr": f"{row['psnr_db']:.2f} dB", "parameters": f"{row['parameters']:,}", "time": time}
+        found[str(replicate)] = {"name": configuration_name(group.iloc[0], axes), "seeds": seeds}
+    return found

@@ -1,0 +1,94 @@
+"""What the fields of a configuration determine, so that no list of field names is kept by hand.
+
+A row file says it itself. In its Parquet schema, a column that is a field of the configuration has the metadata
+`stages`, the names of the stages that follow from it (out of search, train, test, time and reference; none for a field
+that determines nothing), `pixels` where the pixels that are scored follow from it, and `shape` where the network's do.
+Reading rows records what their files say, so a field that a later version adds takes its place at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Field:
+    """What follows from a field of the configuration."""
+
+    stages: frozenset[str]
+    is_pixels: bool = False
+    is_shape: bool = False
+
+
+def _first_format() -> dict[str, Field]:
+    """The fields of the first format of rows, whose files say nothing of them: history, which never changes."""
+    stages = {
+        "": "kind architecture allow_overlap train_halving",
+        "search": "cells columns mixing complexity module_times_ms search_iterations warmup_iterations "
+        "search_epoch_iterations weights_learning_rate weights_learning_rate_end momentum weight_decay lambda1 lambda2 "
+        "alpha_learning_rate alpha_weight_decay alpha_beta1 alpha_beta2 alpha_initial_std alpha_statistics "
+        "search_patience search_tolerance",
+        "search train time": "channels threads",
+        "search train test time": "image_channels",
+        "search train test": "task dataset sigma protocol grayscale pairing",
+        "test": "test_set",
+        "search train": "weights_split alpha_split batch_size patch_size clip_norm initial_std precision seed "
+        "report_iterations",
+        "train": "train_iterations train_epoch_iterations train_learning_rate train_learning_rate_end",
+        "test time": "test_border test_limit self_ensemble",
+        "time": "time_images time_series time_calls time_attempts time_spread_limit",
+        "reference": "reference_images",
+    }
+    pixels = "task test_set sigma protocol image_channels grayscale test_border".split()
+    shape = "cells columns channels image_channels".split()
+    found = {name: frozenset(words.split()) for words, names in stages.items() for name in names.split()}
+    ordered = dict.fromkeys([*pixels, *shape, *found])
+    return {name: Field(found[name], name in pixels, name in shape) for name in ordered}
+
+
+_known = _first_format()
+
+_REPLICATE = {"seed", "report_iterations", "threads"}
+"""Rows that differ in these alone are replicates: whose draw, how often it was reported on, how its sums were split."""
+_WATCHED = {"alpha_split"}
+"""A training only watches these images, for its curve; a search learns α from them."""
+
+
+def record(schema: pa.Schema) -> None:
+    """Takes note of what the file of a row, with this schema, says of its fields."""
+    for column in schema:
+        about = column.metadata or {}
+        if b"stages" in about:
+            stages = frozenset(about[b"stages"].decode().split())
+            _known[column.name] = Field(stages, about.get(b"pixels") == b"1", about.get(b"shape") == b"1")
+
+
+def pixel_fields() -> list[str]:
+    """What the scored pixels follow from, beside the number of test images."""
+    return [name for name, field in _known.items() if field.is_pixels]
+
+
+def shape_fields() -> list[str]:
+    """What the network's shape, the space of its architectures, follows from."""
+    return [name for name, field in _known.items() if field.is_shape]
+
+
+def scoring_fields() -> list[str]:
+    """How a network is scored on given pixels. (What came of `test_limit` a row says in `test_images`.)"""
+    tested = {name: field for name, field in _known.items() if "test" in field.stages and "train" not in field.stages}
+    return [name for name, field in tested.items() if not field.is_pixels and name != "test_limit"]
+
+
+def training_fields() -> list[str]:
+    """What a network's shape, training and scoring follow from, beside architecture, replicate and pixels."""
+    learnt = [name for name, field in _known.items() if "train" in field.stages and name not in _REPLICATE | _WATCHED]
+    both = dict.fromkeys([*shape_fields(), *learnt, *scoring_fields()])
+    return [name for name in both if not _known[name].is_pixels]
+
+
+def search_fields() -> list[str]:
+    """What the architecture that a search finds follows from, beside λ1, λ2, replicate, pixels and training."""
+    others = {"lambda1", "lambda2", *_REPLICATE, *training_fields(), *pixel_fields()}
+    return [name for name, field in _known.items() if "search" in field.stages and name not in others]

@@ -1,0 +1,40 @@
+"""Numbers and fields as texts say them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MARKS = {"lambda1": "λ1", "lambda2": "λ2", "columns": "N", "cells": "S", "sigma": "σ"}
+
+
+def mark(field: str) -> str:
+    """A field of the configuration as texts write it."""
+    return MARKS.get(field, field)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def percent(share: float) -> str:
+    """A share of 0 … 1 in whole percent."""
+    return f"{100 * share:.0f} %"
+
+
+def counted(count: float, name: str) -> str:
+    """A number of things, of which `name` is one: `1 seed`, `2 seeds`."""
+    return f"{count:.0f} {name}{'' if count == 1 else 's'}"
+
+
+def short_text(value: Any) -> str:
+    """A field's value as short as it can be written; `none` where it has none."""
+    if value is None or value is pd.NA or value != value:
+        return "none"
+    return f"{value:g}" if isinstance(value, float | int | np.number) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,77 @@
+"""The Pareto figure: the numbers that are drawn."""
+
+from __future__ import annotations
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from analysis import cost_distribution, space
+from analysis.figures.pareto import draw_pareto, pareto_table
+from tests.analysis.spaces import found_rows
+
+ROWS = pd.DataFrame(
+    [
+        ("a", "searched", 0.0, 0.0, 0, 30.0, 100),
+        ("a", "searched", 0.0, 0.0, 1, 31.0, 120),
+        ("b", "searched", 0.1, 0.0, 0, 29.0, 200),
+        ("c", "random", None, None, 0, 28.0, 50),
+        ("d", "random", None, None, 0, None, 60),
+    ],
+    columns=["replicate_id", "kind", "lambda1", "lambda2", "seed", "psnr_db", "parameters"],
+)
+
+
+def test_a_point_is_the_mean_over_the_seeds_of_one_configuration() -> None:
+    table = pareto_table(ROWS, "parameters").set_index(["kind", "lambda1"])
+    first = table.loc[("searched", 0.0)]
+    assert (first["psnr_db"], first["cost"], first["seeds"]) == (30.5, 110, 2)
+    assert (first["psnr_db_min"], first["psnr_db_max"]) == (30, 31)
+    assert len(table) == 3, "a row without a PSNR is no point"
+
+
+def test_the_front_is_of_the_points() -> None:
+    table = pareto_table(ROWS, "parameters")
+    assert table.set_index("cost")["on_front"].to_dict() == {110: True, 200: False, 50: True}
+
+
+def test_the_figure_has_units_a_legend_and_every_point() -> None:
+    figure = draw_pareto(ROWS, "parameters", "the protocol")
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "parameters (millions)"
+    assert axes.get_ylabel() == "PSNR (dB)"
+    assert figure.get_suptitle() == "the protocol"
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert words == ["λ1 = 0", "λ1 = 0.1", "λ2 = 0", "random architecture", "Pareto front", "dominated (pale)"]
+    drawn = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
+    assert drawn == [pytest.approx(point) for point in [(50e-6, 28.0), (110e-6, 30.5), (200e-6, 29.0)]]
+
+
+def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_legend() -> None:
+    grid = [(a / 100, b / 10) for a in range(40) for b in range(10)]
+    rows = pd.DataFrame(grid, columns=["lambda1", "lambda2"]).assign(kind="searched", parameters=range(len(grid)))
+    rows = rows.assign(replicate_id=rows["parameters"].astype(str), psnr_db=rows["lambda1"] + rows["lambda2"])
+    figure = draw_pareto(rows, "parameters", "the protocol")
+    axes = figure.axes[0]
+    drawn = {(x, y) for line in axes.lines if line.get_marker() == "o" for x, y in zip(*line.get_data(), strict=True)}
+    assert drawn == {(1e-6 * cost, psnr) for cost, psnr in zip(rows["parameters"], rows["psnr_db"], strict=True)}
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts[0] == "λ1 = 0"
+    assert "λ1 = 0.39" in texts
+    assert len(texts) <= 10
+
+
+def test_a_pareto_figure_has_the_costs_of_all_architectures_below() -> None:
+    whole = space("2-3", 4)
+    rows = found_rows(["FP-PPF", "PP-PPP"], whole).assign(
+        replicate_id=["a", "b"], lambda1=0.0, lambda2=0.0, psnr_db=[28.0, 29.0]
+    )
+    figure = draw_pareto(rows, "parameters", "the protocol", cost_distribution(whole, "parameters"))
+    above, below = figure.axes
+    assert (above.get_ylabel(), below.get_xlabel()) == ("PSNR (dB)", "parameters (millions)")
+    assert sum(bar.get_height() for bar in below.patches) == pytest.approx(100)
+    left, right = min(bar.get_x() for bar in below.patches), max(bar.get_x() + bar.get_width() for bar in below.patches)
+    assert (left, right) == pytest.approx((1e-6 * whole["parameters"].min(), 1e-6 * whole["parameters"].max()))
+    assert all(left - 1e-9 <= x <= right + 1e-9 for x in itertools.chain(*(line.get_xdata() for line in above.lines)))
+    assert "predicted" not in below.get_ylabel()

@@ -1,0 +1,43 @@
+"""How figures become files, and what columns are called on an axis."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from analysis.figures.style import quantity, rendered
+
+
+def test_a_picture_in_a_figure_has_150_dots_per_inch_in_both_files() -> None:
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    figure.add_subplot().imshow(np.zeros((600, 600)))
+    files = dict(rendered(figure, "one"))
+    (picture,) = re.findall(rb"data:image/png;base64,\s*([^\"]+)", files["one.svg"])
+    assert Image.open(io.BytesIO(files["one.png"])).size == (600, 600)
+    assert 400 < Image.open(io.BytesIO(base64.b64decode(picture))).width < 600, (
+        "the axes are the figure less its margins"
+    )
+
+
+def test_the_same_figure_is_the_same_bytes() -> None:
+    def files() -> dict[str, bytes]:
+        figure = Figure(figsize=(2, 2), layout="constrained")
+        figure.add_subplot().plot([1, 2], [3, 4], label="a")
+        return dict(rendered(figure, "name"))
+
+    assert files() == files()
+    assert set(files()) == {"name.svg", "name.png"}
+
+
+@pytest.mark.parametrize(
+    ("column", "label"),
+    [("parameters", ("parameters (millions)", 1e-6)), ("psnr_db", ("PSNR (dB)", 1.0)), ("channels", ("channels", 1.0))],
+)
+def test_a_quantity_has_its_name_its_unit_and_what_makes_it(column: str, label: tuple[str, float]) -> None:
+    assert quantity(column) == label

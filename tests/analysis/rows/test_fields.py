@@ -1,0 +1,71 @@
+"""What fields determine: the first format's table, and what row files say of fields that came later."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from analysis.rows import fields
+from studies.store.rows import ROW
+
+
+@pytest.fixture(autouse=True)
+def first_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has been read yet."""
+    monkeypatch.setattr(fields, "_known", fields._first_format())
+
+
+def told(name: str, **about: str) -> pa.Schema:
+    return pa.schema([pa.field(name, pa.int64(), metadata=about or None)])
+
+
+def test_what_compares_in_the_first_format() -> None:
+    pixels = "task test_set sigma protocol image_channels grayscale test_border".split()
+    assert fields.pixel_fields() == pixels
+    assert set(fields.shape_fields()) == {"cells", "columns", "channels", "image_channels"}
+    assert fields.scoring_fields() == ["self_ensemble"]
+    assert set(fields.training_fields()) == {
+        *"cells columns channels dataset pairing weights_split batch_size patch_size clip_norm initial_std".split(),
+        *"train_iterations train_epoch_iterations train_learning_rate train_learning_rate_end".split(),
+        *"precision self_ensemble".split(),
+    }
+    assert {"mixing", "complexity", "alpha_learning_rate", "alpha_split"} <= set(fields.search_fields())
+
+
+def test_what_is_a_replicate_or_has_a_list_of_its_own_is_in_no_other() -> None:
+    held = [*fields.training_fields(), *fields.search_fields()]
+    assert not {"seed", "report_iterations", "threads", "lambda1", "lambda2", *fields.pixel_fields()} & set(held)
+    assert len(held) == len(set(held))
+
+
+@pytest.mark.parametrize(
+    ("about", "lists"),
+    [
+        ({"stages": "search train"}, {"training_fields"}),
+        ({"stages": "search"}, {"search_fields"}),
+        ({"stages": "test time"}, {"scoring_fields", "training_fields"}),
+        ({"stages": "train test", "pixels": "1"}, {"pixel_fields"}),
+        ({"stages": "search", "shape": "1"}, {"shape_fields", "training_fields"}),
+        ({"stages": "time"}, set()),
+        ({"stages": ""}, set()),
+        ({}, set()),
+    ],
+)
+def test_a_field_that_a_later_version_adds_takes_its_place(about: dict[str, str], lists: set[str]) -> None:
+    fields.record(told("later", **about))
+    every = ("pixel_fields", "shape_fields", "scoring_fields", "training_fields", "search_fields")
+    assert {name for name in every if "later" in getattr(fields, name)()} == lists
+
+
+def test_a_file_s_word_stands_for_the_first_format_s() -> None:
+    fields.record(told("precision", stages=""))
+    assert "precision" not in fields.training_fields()
+    fields.record(told("channels"))
+    assert "channels" in fields.shape_fields(), "a file that says nothing changes nothing"
+
+
+def test_the_rows_that_are_written_now_mean_what_the_first_format_meant() -> None:
+    """A field whose meaning changes is a new field: rows of both versions lie in one store."""
+    first = {name: field for name, field in fields._known.items() if name in ROW.names and name != "train_halving"}
+    fields.record(ROW)
+    assert {name: fields._known[name] for name in first} == first

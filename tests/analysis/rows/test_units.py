@@ -1,0 +1,30 @@
+"""Numbers in texts."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analysis.rows.units import counted, duration, mark, percent, short_text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (119, "119 s"), (120, "2.0 min"), (7199, "120.0 min"), (7200, "2.0 h"), (172800, "2.0 d")],
+)
+def test_a_duration_has_the_unit_that_suits_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "0.1"), (3, "3"), (100_000.0, "100000"), (True, "True"), ("x", "x"), (None, "none"), (pd.NA, "none")],
+)
+def test_a_value_is_as_short_as_it_can_be(value: object, text: str) -> None:
+    assert short_text(value) == text
+
+
+def test_shares_counts_and_fields() -> None:
+    assert percent(0.123) == "12 %"
+    assert [counted(n, "seed") for n in (0, 1, 2.0)] == ["0 seeds", "1 seed", "2 seeds"]
+    assert (mark("lambda1"), mark("channels")) == ("λ1", "channels")

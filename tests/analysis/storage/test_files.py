@@ -1,0 +1,46 @@
+"""Files below a storage: whole or not at all, in a folder and on S3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.storage.files import Files
+from analysis.storage.places import StorageError
+from studies.store.store import Store
+
+
+def test_files_are_written_read_listed_and_removed(store: Store) -> None:
+    files = Files(store.storage)
+    assert files.read("a/b") is None
+    assert files.names("a") == files.files("a") == []
+    files.write("a/b.txt", b"one")
+    files.write("a/b.txt", b"two", is_durable=False)
+    files.write("a/c/d.csv", b"")
+    assert files.read("a/b.txt") == b"two"
+    assert files.names("a", ".txt") == ["b.txt"]
+    assert files.files("a") == ["b.txt", "c/d.csv"]
+    files.remove("a/b.txt")
+    files.remove("a/b.txt")
+    assert files.files("a") == ["c/d.csv"]
+
+
+def test_what_a_writer_has_not_finished_does_not_show(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.0.partial").write_text("half")
+    files = Files(tmp_path)
+    files.check_writable()
+    assert files.names("") == files.files("") == []
+
+
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="a"):
+        Files(tmp_path).write("a", b"a file in the place of a folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_place_that_takes_no_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=f"^--storage {tmp_path}/file: can't be written"):
+        Files(tmp_path / "file").check_writable()

@@ -1,0 +1,35 @@
+"""Where results lie: paths below a root, and messages without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.storage.places import StorageError, join, open_storage, redacted
+
+
+def test_a_folder_is_absolute_and_what_is_no_place_is_named_without_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert open_storage("runs")[1] == str(tmp_path / "runs")
+    with pytest.raises(StorageError, match=r"^storage nosuch://\*\*\*@host/x: "):
+        open_storage("nosuch://me:secret@host/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://key:se/cret@bucket/x", "s3://***@bucket/x"),
+        ("s3://bucket?secret_key=abc&scheme=http", "s3://bucket?secret_key=***&scheme=http"),
+        ("/home/user@host/runs", "/home/user@host/runs"),
+    ],
+)
+def test_secrets_do_not_show(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+
+
+def test_paths_are_joined_with_one_slash_and_empty_parts_are_none() -> None:
+    assert join("/root/", "studies", "", "a.json") == "/root/studies/a.json"
+    assert join("", "a") == "a"

@@ -1,0 +1,35 @@
+"""The table of trials: best first, methods without training among them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.tables.trials import TABLE, results_table
+
+SHARED = {"task": "denoise", "test_set": "set12", "sigma": 30.0, "protocol": "clip8", "image_channels": 1}
+SHARED |= {"grayscale": "pillow", "test_border": "crop64", "test_images": 2}
+TRIALS = [("a", "searched", 29.0, 10, 1), ("b", "searched", 30.0, 20, 2), ("c", "random", 28.0, 20, 2)]
+ROWS = pd.DataFrame(TRIALS, columns=["trial_id", "kind", "psnr_db", "parameters", "batch_size"]).assign(
+    **SHARED, cells=1
+)
+
+
+def test_trials_stand_by_psnr_with_their_place_on_the_front() -> None:
+    table = results_table(ROWS)
+    assert list(table.columns) == TABLE
+    assert table["trial_id"].tolist() == ["b", "a", "c"]
+    assert table["on_front"].tolist() == [True, True, False]
+
+
+def test_axes_that_vary_have_columns_and_those_of_the_protocol_have_none() -> None:
+    table = results_table(ROWS, axes=["sigma", "batch_size", "cells", "lambda1"])
+    assert list(table.columns) == [TABLE[0], "batch_size", *TABLE[1:]]
+
+
+def test_methods_without_training_stand_among_them() -> None:
+    references = pd.DataFrame(
+        [{**SHARED, "method": "input", "psnr_db": 28.5}, {**SHARED, "method": "x", "sigma": 50.0}]
+    )
+    table = results_table(ROWS, references)
+    assert table["architecture"].tolist()[2] == "input"
+    assert table["kind"].tolist() == ["searched", "searched", "reference", "random"]
