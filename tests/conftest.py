@@ -21,7 +21,7 @@ settings.load_profile("clearer")
 
 
 STARTED, BEGUN = time.monotonic(), set[Path]()
-# A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start and stop would inherit that.
+# A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -52,7 +52,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The storage of a finished tiny λ study, which tests leave as it is; its standard output is in `output.txt` beside it."""
+    """The storage of a finished tiny λ study, which tests leave as it is; what it printed is in `output.txt` beside it."""
     storage = tmp_path_factory.mktemp("study") / "runs"
     done = run_study(storage)
     assert done.returncode == 0, done.stdout + done.stderr

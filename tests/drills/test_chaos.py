@@ -2,8 +2,8 @@
 
     CHAOS_SEED=7 CHAOS_KILLS=30 python -m pytest -m drill -s tests/drills/test_chaos.py
 
-The kinds and the times of the kills are drawn from the seed, which is printed. A study that ends before the last kill is
-followed by the same study on another store; all of them are compared with the undisturbed one.
+The kinds and the times of the kills are drawn from the seed, which is printed. A study that ends before
+the last kill is followed by the same study on another store; all are compared with the undisturbed one.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from studies.tracking.live import sync_study
 
 pytestmark = pytest.mark.drill(minutes=8)
 
-SETTINGS = (
-    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=200", "warmup_iterations=20", "train_iterations=80",
-    "report_iterations=10", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
-)  # fmt: skip
+_SHAPE = "channels=4 cells=1 columns=2 batch_size=4 patch_size=32".split()
+_LENGTHS = "search_iterations=200 warmup_iterations=20 train_iterations=80 report_iterations=10".split()
+_FEW = "time_series=1 time_calls=1 test_limit=1 reference_images=1 lambda1=0,0.1 lambda2=0".split()
+SETTINGS = (*_SHAPE, *_LENGTHS, *_FEW)
 FLAGS = ("--random", "0", "--checkpoint-seconds", "1")
 KINDS = {"worker": 12, "node": 6, "head": 2, "driver": 6, "tracking server": 4}
 """A node is any but the head; what is left of a cluster that lost its head is killed, too, and brought up again."""
@@ -49,7 +49,7 @@ PATIENCE = 1200.0
 
 @dataclass
 class Kill:
-    """One kill: of what, by which signal, how long after the one before; when it was done, how old the newest checkpoint was."""
+    """One kill: of what, by which signal, how long after the one before; how old the newest checkpoint was then."""
 
     kind: str
     signal: signal.Signals
@@ -109,9 +109,14 @@ class Storm:
         )
         with (self.folder / "output").open("a") as log:
             self.driver = subprocess.Popen(
-                arguments, stdout=log, stderr=log, text=True, start_new_session=True, cwd=self.folder,
+                arguments,
+                stdout=log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+                cwd=self.folder,
                 env=os.environ | self.cluster.environment,
-            )  # fmt: skip
+            )
         self.starts, self.ended = self.starts + 1, False
         assert self.starts < 100, (self.folder / "output").read_text()[-3000:]
         return True
@@ -211,23 +216,24 @@ def test_thirty_kills_change_nothing(storm: Storm, tmp_path: Path) -> None:
 
     undisturbed = tmp_path / "undisturbed"
     subprocess.run(
-        command(undisturbed, "--tracking-uri", "none", *FLAGS, settings=SETTINGS), stdout=subprocess.DEVNULL, cwd=tmp_path, check=True
-    )  # fmt: skip
+        command(undisturbed, "--tracking-uri", "none", *FLAGS, settings=SETTINGS),
+        stdout=subprocess.DEVNULL,
+        cwd=tmp_path,
+        check=True,
+    )
     expected = numbers(undisturbed)
     tracking_servers.wait_until_up(storm.port, PATIENCE)
     print(*table(kills), sep="\n")
-    print(
-        f"{seconds:.0f} s; the command was started {storm.starts} times for {len(storm.stores)} studies of {len(expected[0])} trials"
-    )
+    studies = f"{len(storm.stores)} studies of {len(expected[0])} trials"
+    print(f"{seconds:.0f} s; the command was started {storm.starts} times for {studies}")
     for storage in storm.stores:
         mine = numbers(storage)
         same = [found.equals(wanted) for found, wanted in zip(mine, expected, strict=True)]
         before = len(temporary(storage))
         assert main(["gc", str(storage), "--delete"]) == 0
         left = len(temporary(storage))
-        print(
-            f"{storage.name}: rows equal {same[0]}, curves equal {same[1]}; left by killed writers {before}, after gc {left}"
-        )
+        print(f"{storage.name}: rows equal {same[0]}, curves equal {same[1]}")
+        print(f"  left by killed writers {before}, after gc {left}")
         assert same == [True, True]
         assert left == 0
         show_runs(storage, storm.uri, set(expected[0]["trial_id"]))
@@ -245,9 +251,8 @@ def show_runs(storage: Path, uri: str, trials: set[str]) -> None:
         for view in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY)
     )
     names = Counter(run.data.tags.get(TRIAL_TAG, "study") for run in found)
-    print(
-        f"  MLflow: {len(found)} runs for {len(trials)} trials and the study, {len(deleted)} deleted; sent at the end: {dict(first)}"
-    )
+    print(f"  MLflow: {len(found)} runs for {len(trials)} trials and the study, {len(deleted)} deleted")
+    print(f"  sent at the end: {dict(first)}")
     assert names == dict.fromkeys({"study", *trials}, 1)
     assert {run.info.status for run in found} == {"FINISHED"}
     assert sync_study(store, "lambda_pareto", uri) == {"unchanged": len(trials) + 1}

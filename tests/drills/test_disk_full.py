@@ -1,4 +1,4 @@
-"""The disk fills up at random times; the study says so in a line, leaves nothing half-written, and goes on when there is space.
+"""The disk fills up at random times: the study says so, leaves nothing half-written, and goes on when there is space.
 
 DISK_SEED=7 python -m pytest -m drill -s tests/drills/test_disk_full.py
 """
@@ -60,8 +60,13 @@ def fill(path: Path) -> None:
 def run(storage: Path) -> None:
     """Runs the study to its end."""
     done = subprocess.run(
-        command(storage, *FLAGS, settings=TINY), capture_output=True, text=True, timeout=PATIENCE, cwd=storage.parent, check=False
-    )  # fmt: skip
+        command(storage, *FLAGS, settings=TINY),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=storage.parent,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -88,9 +93,13 @@ def test_a_disk_that_fills_up_at_any_time(disk: Path, tmp_path: Path) -> None:
         storage, ballast = disk / f"runs{number}", disk / "ballast"
         at = generator.uniform(0.1, 1) * takes
         driver = subprocess.Popen(
-            command(storage, *FLAGS, settings=TINY), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd=tmp_path, env=os.environ | {"COLUMNS": "200"},
-        )  # fmt: skip
+            command(storage, *FLAGS, settings=TINY),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"COLUMNS": "200"},
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
             driver.wait(at)
         fill(ballast)

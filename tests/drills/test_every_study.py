@@ -14,9 +14,7 @@ from running import CONTRACT, UNSWEPT, command, run_study
 import analysis
 
 pytestmark = pytest.mark.drill(minutes=17)
-STUDIES = (
-    "random_baseline", "table5", "adaptive_pareto", "seeds", "settings", "supernet_fidelity", "tasks", "cells", "columns",
-)  # fmt: skip
+STUDIES = "random_baseline table5 adaptive_pareto seeds settings supernet_fidelity tasks cells columns".split()
 
 SHORT = ("train_iterations=40", "search_iterations=40", "warmup_iterations=20", "time_series=2", "time_calls=2")
 

@@ -21,10 +21,10 @@ pytestmark = pytest.mark.drill(minutes=8)
 HEAD, WORKERS = "head", ("w1", "w2")
 PORT = 6379
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
-LONG = (
-    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=5000", "warmup_iterations=20", "train_iterations=100",
-    "report_iterations=100", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.01,0.1", "lambda2=0", "seed=0",
-)  # fmt: skip
+_SHAPE = "channels=4 cells=1 columns=2 batch_size=4 patch_size=32".split()
+_LENGTHS = "search_iterations=5000 warmup_iterations=20 train_iterations=100 report_iterations=100".split()
+_FEW = "time_series=1 time_calls=1 test_limit=1 reference_images=1 lambda1=0,0.01,0.1 lambda2=0 seed=0".split()
+LONG = (*_SHAPE, *_LENGTHS, *_FEW)
 ALONE = ("--pack", "1", "--random", "0", "--tracking-uri", "none")
 """One trial a worker, so that each host has some."""
 
@@ -119,14 +119,14 @@ def test_a_node_that_is_cut_off_for_two_minutes_costs_time_only(hosts: Hosts, tm
     rows = analysis.load(storage)
     differ = differing(rows, analysis.load(undisturbed))
     assert differ == 0
-    curves = [
-        analysis.load_curves(of).drop(columns=["seconds", "recorded_at"]).sort_values(["trial_id", "stage", "iteration"], ignore_index=True)
-        for of in (storage, undisturbed)
-    ]  # fmt: skip
+    by, clocks = ["trial_id", "stage", "iteration"], ["seconds", "recorded_at"]
+    read = (analysis.load_curves(of).drop(columns=clocks) for of in (storage, undisturbed))
+    curves = [frame.sort_values(by, ignore_index=True) for frame in read]
     pd.testing.assert_frame_equal(*curves, check_exact=True)
+    starts = (hosts.logs / "w1").read_text().count("Ray runtime started")  # type: ignore[attr-defined]
     show(
         "the cable of one of three hosts pulled for 120 s",
-        times_the_node_came_back=(hosts.logs / "w1").read_text().count("Ray runtime started") - before,  # type: ignore[attr-defined]
+        times_the_node_came_back=starts - before,
         trials=len(rows),
         trials_by_host=computed_on(rows),
         trials_recorded_twice=int(rows["trial_id"].duplicated().sum()),

@@ -30,8 +30,14 @@ def started(storage: Path, folder: Path, *settings: str) -> Iterator[subprocess.
     nodes = [sys.executable, str(ROOT / "cluster/local.py"), "--nodes", "2", "--"]
     _, *study = command(storage, "--checkpoint-seconds", "0", settings=settings)
     with subprocess.Popen(
-        [*nodes, *study], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=storage.parent, start_new_session=True, env=os.environ | {"TMPDIR": str(folder)}
-    ) as process:  # fmt: skip
+        [*nodes, *study],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=storage.parent,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(folder)},
+    ) as process:
         try:
             yield process
         finally:

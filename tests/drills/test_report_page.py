@@ -1,6 +1,8 @@
 """The report's page in a real browser: silent console, no request, hover, phone and desktop, print.
 
-python -m pytest -m drill tests/drills/test_report_page.py    (needs Chromium; CHROMIUM names it where it is not on the path)
+    python -m pytest -m drill tests/drills/test_report_page.py
+
+needs Chromium; CHROMIUM names it where it is not on the path.
 """
 
 from __future__ import annotations
@@ -68,9 +70,9 @@ def test_a_point_shows_its_networks(opened: tuple) -> None:
 
 def test_nothing_is_wider_than_the_screen(opened: tuple) -> None:
     page, _, _, _ = opened
-    wide = page.evaluate(
-        "[...document.querySelectorAll('main > *, main p, main h1, .plot')].filter(e => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
-    )
+    blocks = "[...document.querySelectorAll('main > *, main p, main h1, .plot')]"
+    wider = "e => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth + 1"
+    wide = page.evaluate(f"{blocks}.filter({wider}).map(e => e.outerHTML.slice(0, 80))")
     assert wide == []
 
 

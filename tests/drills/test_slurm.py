@@ -64,7 +64,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with Hosts(NODES, shared, with_checkout=NODES) as found:
         for name in NODES:
             own = "/tmp/munge"
-            munge = ("munged", "--force", f"--key-file={SHARED}/munge.key", f"--socket={own}.socket", f"--pid-file={own}.pid", f"--log-file={own}.log", f"--seed-file={own}.seed")  # fmt: skip
+            files = [f"--{kind}-file={own}.{kind}" for kind in ("pid", "log", "seed")]
+            munge = ("munged", "--force", f"--key-file={SHARED}/munge.key", f"--socket={own}.socket", *files)
             started = found[name].run(*munge)
             assert started.returncode == 0, started.stderr
             found[name].run("mkdir", "-p", "/tmp/slurmd", "/tmp/slurmctld")
@@ -77,7 +78,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 def submit(hosts: Hosts, storage: str, *arguments: str, options: str = "") -> str:
     """Submits a study as the README says; the job's number."""
-    line = f"cd {ROOT} && sbatch --parsable --output={SHARED}/job-%j.log {options} cluster/slurm.sh -- studies/lambda_pareto.py"
+    batch = f"sbatch --parsable --output={SHARED}/job-%j.log {options} cluster/slurm.sh"
+    line = f"cd {ROOT} && {batch} -- studies/lambda_pareto.py"
     more = " ".join(("--storage", storage, "--checkpoint-seconds", "1", *arguments))
     done = hosts[NODES[0]].run("bash", "-c", f"{line} {more}", PYTHONPATH=str(ROOT), **SLURM)
     assert done.returncode == 0, done.stderr
@@ -121,8 +123,14 @@ def test_a_job_runs_a_study_and_ends_as_it_does(hosts: Hosts, study_storage: Pat
     failing = submit(hosts, f"{SHARED}/failing", "--random", "0", "--set", *TINY, "train_learning_rate=1e30")
     failed = ended(hosts, failing)
     assert (failed["JobState"], failed["ExitCode"]) == ("FAILED", "1:0"), log(hosts, failing)
-    show("Slurm, two nodes", finished_study=found["ExitCode"], mistaken_request=mistaken["ExitCode"], failed_trials=failed["ExitCode"],
-         rows_missing_or_different=differ, processes_left=len(left))  # fmt: skip
+    show(
+        "Slurm, two nodes",
+        finished_study=found["ExitCode"],
+        mistaken_request=mistaken["ExitCode"],
+        failed_trials=failed["ExitCode"],
+        rows_missing_or_different=differ,
+        processes_left=len(left),
+    )
 
 
 def test_a_cancelled_job_and_one_out_of_time_go_on(hosts: Hosts, tmp_path: Path) -> None:
@@ -151,5 +159,11 @@ def test_a_cancelled_job_and_one_out_of_time_go_on(hosts: Hosts, tmp_path: Path)
     rows = analysis.load(storage)
     differ = differing(rows, analysis.load(tmp_path / "undisturbed"))
     assert differ == 0
-    show("Slurm, two nodes: cancelled once, out of time once", jobs=2, restarts_by_itself=found["Restarts"], trials_recorded_twice=int(rows["trial_id"].duplicated().sum()),
-         rows_missing_or_different=differ, seconds_after_the_restart=f"{time.monotonic() - released:.0f}")  # fmt: skip
+    show(
+        "Slurm, two nodes: cancelled once, out of time once",
+        jobs=2,
+        restarts_by_itself=found["Restarts"],
+        trials_recorded_twice=int(rows["trial_id"].duplicated().sum()),
+        rows_missing_or_different=differ,
+        seconds_after_the_restart=f"{time.monotonic() - released:.0f}",
+    )

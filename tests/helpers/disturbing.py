@@ -88,9 +88,10 @@ class RayNodes:
         self.folder, self.port = folder, free_port()
         (folder / "token").write_text("0123456789abcdef" * 4)
         self.environment = {
-            "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "20",  # a node that is sent SIGTERM tells its workers
-        }  # fmt: skip
+        }
         self._bring_up(nodes)
 
     def _bring_up(self, nodes: int) -> None:

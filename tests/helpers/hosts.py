@@ -83,8 +83,13 @@ class Host:
     def run(self, *command: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end."""
         return subprocess.run(
-            self._inside(command), capture_output=True, text=True, timeout=timeout, env=self.environment | environment, check=False
-        )  # fmt: skip
+            self._inside(command),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment | environment,
+            check=False,
+        )
 
     def _inside(self, command: Collection[str]) -> list[str]:
         enter = ["nsenter", "-t", self.process, "-m", "-u", "-p", "-i", "-n"]
@@ -136,9 +141,13 @@ class Hosts:
 
     def _boot(self, name: str, address: str) -> Host:
         environment = {
-            "NAME": name, "SHARED_FROM": str(self.shared), "SHARED": str(SHARED), "CHECKOUT": str(ROOT), "PREFIX": sys.prefix,
+            "NAME": name,
+            "SHARED_FROM": str(self.shared),
+            "SHARED": str(SHARED),
+            "CHECKOUT": str(ROOT),
+            "PREFIX": sys.prefix,
             "HIDDEN": "" if name in self.with_checkout else " ".join(map(str, CHECKOUTS)),
-        }  # fmt: skip
+        }
         unshare = ["unshare", "-n", "-m", "-u", "-p", "-i", "--fork", "--kill-child", "--mount-proc"]
         inside = {"PATH": f"{PYTHON.parent}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp/home", "LANG": "C.UTF-8"}
         host = Host(name, address, self._keep(unshare, _BOOT, environment), inside)
@@ -156,8 +165,12 @@ class Hosts:
     def _keep(self, unshare: list[str], boot: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
         """A process that holds namespaces, ready; with it they and all that runs in them end."""
         keeper = subprocess.Popen(
-            [*unshare, "bash", "-c", boot], stdout=subprocess.PIPE, text=True, env=os.environ | environment, start_new_session=True
-        )  # fmt: skip
+            [*unshare, "bash", "-c", boot],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
         self._keepers.append(keeper)
         assert keeper.stdout is not None
         assert keeper.stdout.readline() == "ready\n", "a host did not start"

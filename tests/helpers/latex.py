@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 _COMMANDS = re.compile(r"\\([a-zA-Z]+|.)", re.DOTALL)
-KNOWN = {
-    "begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule", "multicolumn", "emph", "par", "footnotesize",
-    "textsuperscript", "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "ldots",
-    "lambda", "sigma", "alpha", "eta", "pm", "times", "geq", "leq", *"\\&%$#_{}",
-}  # fmt: skip
+_TABLES = "begin end centering caption label toprule midrule bottomrule multicolumn".split()
+_TEXT = "emph par footnotesize ldots".split() + [
+    f"text{name}" for name in "superscript backslash asciitilde asciicircum less greater bar".split()
+]
+_MATH = "lambda sigma alpha eta pm times geq leq".split()
+KNOWN = {*_TABLES, *_TEXT, *_MATH, *"\\&%$#_{}"}
 
 
 def check_latex(text: str, columns: int) -> None:

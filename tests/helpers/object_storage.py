@@ -27,7 +27,7 @@ def moto(settings: Mapping[str, str]) -> Iterator[str]:
             patch.setenv(name, value)
         server = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"], stderr=log, env=os.environ | settings
-        )  # fmt: skip
+        )
         try:
             end = time.monotonic() + 60
             while not (found := re.search(r"Running on \S+:(\d+)", Path(log.name).read_text())):

@@ -49,9 +49,13 @@ def test_a_study_on_this_machine_listens_on_loopback_alone(tmp_path: Path) -> No
             input()
     """)
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ) as driver:  # fmt: skip
+    ) as driver:
         assert driver.stdout is not None
         assert driver.stdout.readline() == "ready\n"
         found = listening(set(below(driver.pid)))

@@ -68,9 +68,14 @@ def test_nodes_run_the_code_of_the_driver_and_no_other(cluster: str, tmp_path: P
     script.write_text(WHERE)
     submitted = {"runtime_env": {"working_dir": "gcs://_ray_pkg_of_a_submitted_job.zip"}, "metadata": {}}
     done = subprocess.run(
-        [sys.executable, str(script), cluster], capture_output=True, text=True, check=False, timeout=100, cwd=tmp_path / "cwd",
+        [sys.executable, str(script), cluster],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        cwd=tmp_path / "cwd",
         env=os.environ | {"PYTHONPATH": str(ROOT), "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(submitted)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     *places, stages, manifest = done.stdout.split()
     assert not [place for place in places if place.startswith((str(ROOT), str(tmp_path)))]

@@ -1,4 +1,4 @@
-"""A study on two nodes, of which each copies the images from S3 into its own cache, gives the rows of one that reads a folder."""
+"""Two nodes that copy the images from S3, each into its own cache, give the rows of one that reads a folder."""
 
 from __future__ import annotations
 

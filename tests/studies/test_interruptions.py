@@ -15,10 +15,10 @@ from tracking_servers import contents, runs, synced
 
 import analysis
 
-SETTINGS = (
-    "channels=4", "cells=1", "columns=2", "batch_size=4", "patch_size=32", "search_iterations=80", "warmup_iterations=20", "train_iterations=20",
-    "report_iterations=2", "time_series=1", "time_calls=1", "test_limit=1", "reference_images=1", "lambda1=0,0.1", "lambda2=0",
-)  # fmt: skip
+_SHAPE = "channels=4 cells=1 columns=2 batch_size=4 patch_size=32".split()
+_LENGTHS = "search_iterations=80 warmup_iterations=20 train_iterations=20 report_iterations=2".split()
+_FEW = "time_series=1 time_calls=1 test_limit=1 reference_images=1 lambda1=0,0.1 lambda2=0".split()
+SETTINGS = (*_SHAPE, *_LENGTHS, *_FEW)
 FLAGS = ("--random", "0")
 
 

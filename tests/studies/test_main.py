@@ -76,19 +76,29 @@ def test_an_old_spelling_does_its_work(study_storage: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "line",
     [
-        [], ["nothing"], ["gc"], ["gc", "nowhere"], ["sync"], ["sync", "nowhere"], ["retime"], ["retime", "nowhere"],
-        ["retime", "nowhere", "lambda_pareto"], ["preflight", "--gpus-per-trial", "x"], ["preflight", "--data", "nowhere"],
-        ["preflight", "--address", "nowhere"], ["preflight", "--address", "127.0.0.1:1"], ["sync", "gopher://x/y"],
+        "",
+        "nothing",
+        "gc",
+        "gc nowhere",
+        "sync",
+        "sync nowhere",
+        "sync gopher://x/y",
+        "retime",
+        "retime nowhere",
+        "retime nowhere lambda_pareto",
+        "preflight --gpus-per-trial x",
+        "preflight --data nowhere",
+        "preflight --address nowhere",
+        "preflight --address 127.0.0.1:1",
     ],
-    ids=" ".join,
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line_and_writes_nothing(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, out, err = shown(capsys, *arguments)
+    status, out, err = shown(capsys, *line.split())
     assert status == 2
     assert err.count("\n") == 1, err
     assert err.startswith("python -m studies")

@@ -1,4 +1,4 @@
-"""Passwords and keys, in the URIs of the storage and of tracking or in the environment, are in nothing that a study writes or says."""
+"""Passwords and keys, in the URIs of storage and tracking or in the environment, are in nothing that is written."""
 
 from __future__ import annotations
 
@@ -47,9 +47,14 @@ def test_no_secret_is_stored_or_shown(s3: str, scratch: Path, tmp_path: Path, is
         arguments = command(Path("x"), "--tracking-uri", tracking, "--random", "0")
         arguments[arguments.index("--storage") + 1] = storage
         done = subprocess.run(
-            arguments, capture_output=True, text=True, timeout=900, cwd=tmp_path, check=False,
+            arguments,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            cwd=tmp_path,
+            check=False,
             env=os.environ | ENVIRONMENT | {"TMPDIR": str(scratch), "COLUMNS": "200"},
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert len(runs(uri)) == (5 if is_reachable else 0)
     store = Store(storage)

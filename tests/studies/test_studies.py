@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -90,11 +91,16 @@ def test_an_axis_of_the_command_line_replaces_the_doubts_and_a_value_does_not() 
 
 
 def test_the_adaptive_study_names_what_it_cannot_sample() -> None:
-    mistakes = (
-        ["sigma=30,50"], ["lambda1=0.1,0.2,0.3"], ["lambda2=0,0.1"], ["lambda1=2x"], ["lambda1=0.1,inf"], ["lambda2=-1"],
-        ["lambda1=0.1", "lambda2=0"], ["architecture=FFFF-FFFF-FFFF"], ["momentum=2"], ["columns=2-4,4"],
-    )  # fmt: skip
-    for texts in mistakes:
+    of_lambda = (
+        "lambda1=0.1,0.2,0.3",
+        "lambda2=0,0.1",
+        "lambda1=2x",
+        "lambda1=0.1,inf",
+        "lambda2=-1",
+        "lambda1=0.1 lambda2=0",
+    )
+    of_others = "sigma=30,50", "architecture=FFFF-FFFF-FFFF", "momentum=2", "columns=2-4,4"
+    for texts in map(str.split, (*of_lambda, *of_others)):
         with pytest.raises(ConfigurationError, match=texts[0].split("=")[0]) as error:
             study("adaptive_pareto").trials("quick", parse_assignments(texts), seeds=1)
         assert "\n" not in str(error.value)
@@ -107,7 +113,8 @@ def test_what_a_task_found_is_retrained_in_its_own_space() -> None:
     rows = pd.DataFrame(
         [{"trial_id": c.trial_id, "architecture": "F" * c.columns[0]} for c in trials if c.kind == "searched"]
     )
-    found = retrained(SimpleNamespace(trials=trials, options=Options(assigned=assigned), rows=rows))  # type: ignore[arg-type]
+    findings: Any = SimpleNamespace(trials=trials, options=Options(assigned=assigned), rows=rows)
+    found = retrained(findings)
     assert {(c.sigma, c.architecture, c.seed) for c in found} == {
         (sigma, text, seed) for sigma in (30, 50) for text in ("F", "FF") for seed in (0, 1)
     }

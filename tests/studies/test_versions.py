@@ -1,4 +1,4 @@
-"""A store outlives the version that wrote it: nothing is computed again because a field was added, renamed or removed."""
+"""A store outlives its version: nothing is computed again because a field was added, renamed or removed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def files(storage: Path, folder: str = "stages") -> dict[str, tuple[int, bytes]]
 def again(storage: Path, *more: str, **changes: str) -> subprocess.CompletedProcess[str]:
     """Runs the command that wrote the store, with some of its settings changed."""
     _, script, *asked = shlex.split((storage / "command.txt").read_text())
-    asked = [f"{name}={changes.get(name, value)}" if value else name for name, _, value in (a.partition("=") for a in asked)]
+    asked = [
+        f"{name}={changes.get(name, value)}" if value else name for name, _, value in (a.partition("=") for a in asked)
+    ]
     command = [sys.executable, str(ROOT / script), *asked, *more]
     environment = os.environ | {"COLUMNS": "200", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
@@ -268,7 +270,9 @@ def test_a_field_that_was_renamed_is_read_under_its_old_name_and_changes_nothing
 
 def test_a_field_that_was_removed_stands_in_identities_as_it_did() -> None:
     gone = 'REMOVED: Mapping[str, tuple[Any, tuple[str, ...]]] = {"train_halving": (0, ())'
-    line = next(line for line in Path(ROOT, "clearer/configuration.py").read_text().splitlines() if "momentum: float" in line)
+    line = next(
+        line for line in Path(ROOT, "clearer/configuration.py").read_text().splitlines() if "momentum: float" in line
+    )
     removed = [(line + "\n", ""), (gone, gone + ', "momentum": (0.9, ("search",))')]
     code = STORED + "print(json.dumps([identities(c), 'momentum' in c.values()]))"
     assert json.loads(in_version(removed, code)) == [identities(WRITTEN), False]

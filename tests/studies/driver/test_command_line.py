@@ -1,4 +1,4 @@
-"""The command of a study, and the same from Python. Mistakes are one line that names the value and the mend, and write nothing."""
+"""The command of a study, and the same from Python: mistakes are one line that names the value, and write nothing."""
 
 from __future__ import annotations
 
@@ -137,8 +137,12 @@ def test_a_stale_address_is_answered_within_ten_seconds(
 def test_something_else_at_the_address_is_not_a_cluster(tmp_path: Path) -> None:
     """A web server accepts the connection and does not speak Ray's protocol."""
     server = subprocess.Popen(
-        [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
-    )  # fmt: skip
+        [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=tmp_path,
+    )
     assert server.stdout is not None
     try:
         port = server.stdout.readline().split("port ")[1].split()[0]

@@ -12,10 +12,10 @@ from clearer.fields import ConfigurationError
 from studies.driver.axes import Multiple
 from studies.driver.options import Options, add_flags, options_of, parse_assignments
 
-FLAGS = {
-    "--address", "--preset", "--data", "--storage", "--tracking-uri", "--seeds", "--concurrent", "--gpus-per-trial", "--pack",
-    "--random", "--budget", "--dry-run", "--checkpoint-seconds", "--retry-failed", "--set",
-}  # fmt: skip
+WHERE = "--address --data --storage --tracking-uri".split()
+WHAT = "--preset --set --seeds --random --budget --dry-run --retry-failed".split()
+HOW = "--concurrent --gpus-per-trial --pack --checkpoint-seconds".split()
+FLAGS = {*WHERE, *WHAT, *HOW}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,10 +71,11 @@ def test_a_flag_is_an_option_of_its_type(arguments: list[str], name: str, value:
 @pytest.mark.parametrize(
     "arguments",
     [
-        "--seeds 0", "--seeds two", "--concurrent 0", "--random -1", "--budget 2", "--budget h", "--budget nanh", "--budget -1h",
-        "--gpus-per-trial -1", "--gpus-per-trial 1.5", "--gpus-per-trial inf", "--pack 0", "--checkpoint-seconds -1", "--preset large",
+        *("--seeds 0", "--seeds two", "--concurrent 0", "--random -1", "--pack 0", "--preset large"),
+        *("--budget 2", "--budget h", "--budget nanh", "--budget -1h", "--checkpoint-seconds -1"),
+        *("--gpus-per-trial -1", "--gpus-per-trial 1.5", "--gpus-per-trial inf"),
     ],
-)  # fmt: skip
+)
 def test_what_an_option_can_not_be_is_refused(arguments: str) -> None:
     with pytest.raises((argparse.ArgumentError, SystemExit)):
         parsed(*arguments.split())
@@ -87,13 +88,11 @@ def test_a_studys_own_flags_are_apart() -> None:
 
 
 def test_assignments_are_typed_and_several_values_are_an_axis() -> None:
-    found = parse_assignments(["lambda1=0,0.1", "columns=2-4-6", "sigma=50", "protocol=float", "allow_overlap=true"])
-    assert found == {
-        "lambda1": [0.0, 0.1], "columns": [(2, 4, 6)], "sigma": [50.0], "protocol": ["float"], "allow_overlap": [True],
-    }  # fmt: skip
-    assert parsed("--set", "lambda1=0,0.1", "sigma=50", "--set", "seed=1").assigned == {
-        "lambda1": [0.0, 0.1], "sigma": [50.0], "seed": [1],
-    }  # fmt: skip
+    found = parse_assignments(["lambda1=0,0.1", "columns=2-4-6", "protocol=float", "allow_overlap=true"])
+    assert found.pop("lambda1") == [0.0, 0.1]
+    assert found == {"columns": [(2, 4, 6)], "protocol": ["float"], "allow_overlap": [True]}
+    twice = parsed("--set", "lambda1=0,0.1", "sigma=50", "--set", "seed=1").assigned
+    assert twice == {"lambda1": [0.0, 0.1], "sigma": [50.0], "seed": [1]}
 
 
 def test_a_lambda_may_be_a_multiple_of_the_threshold() -> None:

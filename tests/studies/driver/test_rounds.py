@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -214,7 +214,7 @@ MANY = 400
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
-    """A store of a finished study of many searches, which share the four trainings of their architectures; and their λ1."""
+    """A store of a finished study of many searches, which share the trainings of four architectures; and their λ1."""
     storage = tmp_path_factory.mktemp("many")
     store, lambdas = Store(str(storage)), [n / MANY for n in range(MANY)]
     configurations = [SMALL.with_values(lambda1=value) for value in lambdas]

@@ -24,7 +24,7 @@ PLANNED = seeds.STUDY.trials("quick", {}, seeds=1, random=0)
 
 
 def ended(folder: Path, error: str | None = None, budget: float | None = None) -> tuple[Outcome, Session]:
-    """The study of seeds with nothing but a failed first trial, or with no row at all; its time is spent where it has a `budget`."""
+    """The study of seeds with no row but that of a failed first trial; its time is spent where it has a `budget`."""
     session = session_of(folder, budget=budget)
     outcome = Outcome(seeds.STUDY, list(PLANNED), is_out_of_time=budget is not None)
     session.store.write("studies/seeds/study.json", b"{}")

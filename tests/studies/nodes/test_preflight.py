@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """Two nodes; the second has `libraries` on its path, and another folder at `unshared`, and one image less, where that can be done."""
+    """Two nodes: the second has `libraries` on its path and, if it may mount, another `unshared` and an image less."""
     lonely = with_mounts(f"mount -t tmpfs none {folder}/unshared", f"mount -t tmpfs none {folder}/data/mine/val")
     with running_cluster(["env", f"PYTHONPATH={folder}/libraries", *(lonely if MAY_MOUNT else [])]) as started:
         yield started
@@ -56,11 +56,17 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 def preflight(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """Runs the command, after `code`."""
-    script = f"import sys; from studies.__main__ import main; from studies.nodes import preflight; {code or 'pass'}; sys.exit(main())"
+    imports = "import sys; from studies.__main__ import main; from studies.nodes import preflight"
+    script = f"{imports}; {code or 'pass'}; sys.exit(main())"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     return subprocess.run(
-        [sys.executable, "-c", script, "preflight", *arguments], capture_output=True, text=True, env=environment, timeout=200, check=False
-    )  # fmt: skip
+        [sys.executable, "-c", script, "preflight", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=200,
+        check=False,
+    )
 
 
 @needs_mounts

@@ -104,14 +104,18 @@ def test_a_pack_that_gets_further_may_lose_its_workers_any_number_of_times() -> 
     assert failures.num_failures == 0
 
 
+LOST = Failure("its worker was lost again and again without getting further", permanent=False)
+FULL = Failure("its worker was killed: the node's memory was full")
+
+
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        ("ray.exceptions.ActorDiedError", Failure("its worker was lost again and again without getting further", False)),
-        ("Task was killed due to the node running low on memory.", Failure("its worker was killed: the node's memory was full")),
-        ("", Failure("its worker was lost again and again without getting further", False)),
+        ("ray.exceptions.ActorDiedError", LOST),
+        ("Task was killed due to the node running low on memory.", FULL),
+        ("", LOST),
     ],
-)  # fmt: skip
+)
 def test_what_tune_has_given_up_is_the_failure_of_every_job(error: str, failure: Failure) -> None:
     tune = Tune(error)
     tune.gives_up()

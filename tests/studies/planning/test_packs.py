@@ -46,11 +46,11 @@ def widths_of(packing: Packing, jobs: Sequence[Learning]) -> dict[str, int]:
     return packing.searches(job for job in jobs if isinstance(job, Search)) | packing.trainings(trainings)
 
 
-@pytest.mark.parametrize(
-    ("count", "widths"),
-    [(1, [1]), (2, [1] * 2), (3, [2] * 2 + [1]), (4, [2] * 4), (6, [4] * 4 + [2] * 2), (8, [4] * 8), (12, [8] * 8 + [4] * 4),
-     (13, [8] * 13), (16, [8] * 16), (100, [8] * 96 + [4] * 4)], ids=str,
-)  # fmt: skip
+FEW = [(1, [1]), (2, [1] * 2), (3, [2] * 2 + [1]), (4, [2] * 4), (6, [4] * 4 + [2] * 2), (8, [4] * 8)]
+MANY = [(12, [8] * 8 + [4] * 4), (13, [8] * 13), (16, [8] * 16), (100, [8] * 96 + [4] * 4)]
+
+
+@pytest.mark.parametrize(("count", "widths"), [*FEW, *MANY], ids=str)
 def test_searches_are_packed_where_that_is_faster_on_two_cores(count: int, widths: list[int]) -> None:
     assert searches(grid(count, 1)) == widths
 
@@ -140,10 +140,9 @@ def test_every_job_is_in_one_pack_of_its_shape(cells: list[int], width: int) -> 
 
 @pytest.mark.drill
 def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
-    done = run_study(
-        tmp_path / "runs", "--tracking-uri", "none", "--seeds", "2", "--random", "0",
-        settings=("channels=4", *TINY[1:-3], "lambda1=0,0.1,0.2,0.3,0.4", "lambda2=0"),
-    )  # fmt: skip
+    flags = ("--tracking-uri", "none", "--random", "0")
+    swept = ("channels=4", *TINY[1:-3], "lambda1=0,0.1,0.2,0.3,0.4", "lambda2=0")
+    done = run_study(tmp_path / "runs", *flags, "--seeds", "2", settings=swept)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = analysis.load(tmp_path / "runs")
     searched = rows[rows["kind"] == "searched"]
@@ -151,10 +150,8 @@ def test_a_packed_study_records_its_widths(tmp_path: Path) -> None:
     assert rows.loc[rows["kind"] != "searched", "search_pack"].isna().all()
     replicates = rows.drop_duplicates(["architecture", "seed"]).groupby("architecture")["seed"].nunique()
     assert rows["train_pack"].tolist() == list(rows["architecture"].map(replicates))
-    again = run_study(
-        tmp_path / "one", "--tracking-uri", "none", "--pack", "4", "--random", "0",
-        settings=("channels=4", *TINY[1:-3], "lambda1=0.1", "lambda2=0", "seed=1"),
-    )  # fmt: skip
+    one = ("channels=4", *TINY[1:-3], "lambda1=0.1", "lambda2=0", "seed=1")
+    again = run_study(tmp_path / "one", *flags, "--pack", "4", settings=one)
     assert again.returncode == 0, again.stdout + again.stderr
     alone = analysis.load(tmp_path / "one").set_index("trial_id")
     same = [name for name in alone.columns if name in ("alpha", "architecture", "search_pack")]

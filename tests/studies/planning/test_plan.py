@@ -95,9 +95,10 @@ def test_of_what_is_all_there_nothing_is_left(store: Store) -> None:
     plan = Plan(store, [searched, given])
     assert plan.tasks() == {}
     needs = plan.needs()
-    assert {stage: (need.needed, len(need.there), len(need.missing)) for stage, need in needs.items()} == {
-        "search": (1, 1, 0), "train": (2, 1, 0), "test": (2, 1, 0), "time": (2, 0, 1), "reference": (2, 1, 0),
-    }  # fmt: skip
+    found = {stage: (need.needed, len(need.there), len(need.missing)) for stage, need in needs.items()}
+    assert found.pop("search") == (1, 1, 0)
+    assert found.pop("time") == (2, 0, 1)
+    assert found == dict.fromkeys(("train", "test", "reference"), (2, 1, 0))
     assert needs["train"].shared == 1
 
 

@@ -36,7 +36,9 @@ def test_a_run_adds_to_those_before_and_a_trial_keeps_its_first_start(store: Sto
     started = second["trials_started_at"]
     assert started[SMALL.trial_id] == first["trials_started_at"][SMALL.trial_id]
     assert datetime.fromisoformat(started[OTHER.trial_id]) > datetime.fromisoformat(started[SMALL.trial_id])
-    assert write_study(store, "s", "quick", [], "three")["trials"].keys() == second["trials"].keys(), "none is forgotten"
+    assert write_study(store, "s", "quick", [], "three")["trials"].keys() == second["trials"].keys(), (
+        "none is forgotten"
+    )
 
 
 def test_two_studies_have_ids_of_their_own(store: Store) -> None:

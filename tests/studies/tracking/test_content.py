@@ -109,7 +109,9 @@ def test_points_are_of_what_was_measured_and_a_column_each() -> None:
         ("search/alpha_fusion_01", 2, 21000, 0.25),
         ("search/alpha_fusion_02", 2, 21000, 0.75),
     }
-    ((_, _, _, largest), (_, _, _, smallest)) = curve_points([record(1, psnr_db=math.inf), record(2, psnr_db=-math.inf)])
+    ((_, _, _, largest), (_, _, _, smallest)) = curve_points(
+        [record(1, psnr_db=math.inf), record(2, psnr_db=-math.inf)]
+    )
     assert largest == -smallest < math.inf, "databases have no infinity"
 
 
@@ -149,7 +151,14 @@ def test_a_digest_changes_with_all_that_a_run_holds(store: Store) -> None:
     assert content(store).digest == found.digest
     point = ("psnr_db", 0, 1, 2.0)
     texts = {"name": "another", "status": "FAILED", "files_key": "x"}
-    changes: dict[str, Any] = {**texts, "started": 1, "ended": 2, "params": {}, "tags": {}, "points": found.points | {point}}
+    changes: dict[str, Any] = {
+        **texts,
+        "started": 1,
+        "ended": 2,
+        "params": {},
+        "tags": {},
+        "points": found.points | {point},
+    }
     digests = {replace(found, **{name: value}).digest for name, value in changes.items()}
     assert len(digests | {found.digest}) == len(changes) + 1
 

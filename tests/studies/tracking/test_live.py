@@ -39,9 +39,13 @@ def test_a_server_that_dies_under_a_study_is_completed_from_the_store(
     storage, port = tmp_path / "runs", free_port()
     with server(tmp_path, port) as uri:
         study = subprocess.Popen(
-            command(storage, "--tracking-uri", uri), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"},
-        )  # fmt: skip
+            command(storage, "--tracking-uri", uri),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"COLUMNS": "200"},
+        )
         wait_for(lambda: len(runs(uri)) > 1)
     output, errors = study.communicate(timeout=300)
     assert study.returncode == 0, output + errors
