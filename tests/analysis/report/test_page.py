@@ -12,7 +12,8 @@ from tests.analysis.reports import STUDY, page, report, rows_of, with_trials
 
 def test_a_run_leaves_a_page_with_the_question_the_answer_and_every_architecture(study_storage: Path) -> None:
     text = page(study_storage)
-    assert "What do λ1 and λ2 do: which PSNR for which size" in text
+    question = analysis.Results(study_storage, STUDY).about["question"]
+    assert f"<h1>{question}</h1>" in text
     assert "The highest mean PSNR is" in text
     assert "Reproducibility checklist" in text
     rows = analysis.load(study_storage, STUDY)
