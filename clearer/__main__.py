@@ -1,7 +1,5 @@
 """The command line of the method: `python -m clearer describe|data|restore|export`."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -8,12 +8,10 @@ module. `clearer.modules` builds the modules from its own description; a test ho
 each other.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -107,7 +105,7 @@ class Architecture:
         return "-".join(self.cells)
 
     @classmethod
-    def parse(cls, text: str) -> Architecture:
+    def parse(cls, text: str) -> Self:
         """The architecture of a text such as `FPFP-FPFF-PFFP`.
 
         Raises:
@@ -116,7 +114,7 @@ class Architecture:
         return cls(tuple(text.split("-")))
 
     @classmethod
-    def from_letters(cls, letters: str, columns: Sequence[int]) -> Architecture:
+    def from_letters(cls, letters: str, columns: Sequence[int]) -> Self:
         """The letters of all columns in order, divided into cells of `columns` columns each."""
         if len(letters) != sum(columns):
             raise ValueError(f"{len(letters)} letters for {sum(columns)} columns")
@@ -124,17 +122,17 @@ class Architecture:
         return cls(tuple(letters[end - n : end] for end, n in zip(ends, columns, strict=True)))
 
     @classmethod
-    def from_alpha(cls, alpha: Sequence[Sequence[float]], columns: Sequence[int]) -> Architecture:
+    def from_alpha(cls, alpha: Sequence[Sequence[float]], columns: Sequence[int]) -> Self:
         """Per column the module with the larger α; `alpha` is (columns, 2): parallel, fusion. A tie is parallel."""
         return cls.from_letters("".join(PARALLEL if p >= f else FUSION for p, f in alpha), columns)
 
     @classmethod
-    def random(cls, columns: Sequence[int], generator: np.random.Generator) -> Architecture:
+    def random(cls, columns: Sequence[int], generator: np.random.Generator) -> Self:
         """A uniform draw from the space with `columns` columns in each cell."""
         return cls.from_letters("".join(generator.choice([PARALLEL, FUSION], size=sum(columns))), columns)
 
     @classmethod
-    def enumerate(cls, columns: Sequence[int]) -> Iterator[Architecture]:
+    def enumerate(cls, columns: Sequence[int]) -> Iterator[Self]:
         """All 2^(N_1 + … + N_S) architectures, in the order of the letters with P before F."""
         for letters in itertools.product(PARALLEL + FUSION, repeat=sum(columns)):
             yield cls.from_letters("".join(letters), columns)

@@ -1,7 +1,5 @@
 """What is written of runs and networks, as bytes: nothing here executes what it reads."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """What all command lines of this project have in common."""
 
-from __future__ import annotations
-
 import argparse
 from typing import NoReturn
 

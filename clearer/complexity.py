@@ -4,8 +4,6 @@ Costs are scaled so that C^p + C^f is 1 on average over the columns, as the cons
 means the same pressure whatever the unit, and columns keep their true sizes relative to each other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

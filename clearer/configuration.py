@@ -5,15 +5,13 @@ The defaults are the paper's settings (preset `paper`). A field's `stages` say w
 configuration has one canonical text, and `trial_id` is a hash of it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
@@ -254,7 +252,7 @@ class Configuration:
         gone = {name: value for name, (value, stages) in REMOVED.items() if stage is None or stage in stages}
         return kept | gone
 
-    def with_values(self, **values: Any) -> Configuration:
+    def with_values(self, **values: Any) -> Self:
         """A copy with some fields replaced, checked as a whole."""
         return dataclasses.replace(self, **values)
 
@@ -269,7 +267,7 @@ class Configuration:
         return digest({name: value for name, value in self._as_kept().items() if name != "seed"})[:12]
 
     @classmethod
-    def stored(cls, values: Mapping[str, Any]) -> Configuration:
+    def stored(cls, values: Mapping[str, Any]) -> Self:
         """The configuration that some version of this project wrote as `values`; it has the identity that it had then.
 
         Raises:

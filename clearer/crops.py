@@ -7,8 +7,6 @@ On the CPU, windows are copied out of the decoded images, which the processes of
 other device the images lie once, as one tensor, and all windows of a batch are gathered there.
 """
 
-from __future__ import annotations
-
 import functools
 import weakref
 from collections.abc import Sequence
@@ -70,7 +68,7 @@ class Crops:
         windows[:, 1:] = uniform[:, 1:] * self._choices[windows[:, 0]]
         return windows
 
-    def _cut(self, pixels: MappedPixels | FlatPixels, windows: np.ndarray) -> Tensor:
+    def _cut(self, pixels: "MappedPixels | FlatPixels", windows: np.ndarray) -> Tensor:
         """float32 (batch, patch, patch, seeds, channels), 255 is white."""
         return _seeds_inside(pixels.cut(windows, self._patch_size).unflatten(0, (len(self._seeds), -1))).float()
 

@@ -1,7 +1,5 @@
 """Fields of a configuration: what each may hold, and how its values are written as text."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re

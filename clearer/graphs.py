@@ -8,8 +8,6 @@ device. On a CPU the same step runs as it is.
 Source: "CUDA Graphs" in the notes of torch, whole-network capture.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,7 +55,7 @@ class StaticStep:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._left = WARM_UP
 
-    def anew(self) -> StaticStep:
+    def anew(self) -> "StaticStep":
         """The step before its first, for a run whose tensors are no longer those that a graph writes into."""
         return StaticStep(self._body, self._device)
 

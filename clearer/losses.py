@@ -3,8 +3,6 @@
 L_Res is the mean squared error, of images whose values are 0 … 1.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@
 Branch r is (batch, C·2^r, height/2^r, width/2^r). Source: method section 3.1, supplementary figure 1.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ Both are built from the same modules and take images of any size: sides are padd
 inside and the result is cropped back. There is no global skip from the input to the output.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """One-shot scores: architectures scored with the weights that a search trained, without training of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

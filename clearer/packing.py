@@ -8,8 +8,6 @@ So a network's part of anything (a tensor, a gradient, an optimiser's state) is 
 Images are (batch, K·channels, height, width).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 

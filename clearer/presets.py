@@ -1,7 +1,5 @@
 """The presets: `paper` is the defaults of `clearer.configuration`, `proxy` ranks configurations in less time, `quick` shows the machinery."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

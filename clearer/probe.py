@@ -1,7 +1,5 @@
 """What an iteration takes where none was measured: time, of a few steps of a part of the batch, and memory."""
 
-from __future__ import annotations
-
 import functools
 import time
 

@@ -6,8 +6,6 @@
 The two give different PSNR at the same σ and do not compare.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -10,8 +10,6 @@
 than σ in dark and bright areas, and its mean is not zero; the grids reach low enough for that.
 """
 
-from __future__ import annotations
-
 import csv
 import functools
 import importlib.util

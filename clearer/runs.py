@@ -12,14 +12,12 @@ else that an iteration reads is in the state. A member's bits then depend on its
 on K, and on no other member.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -113,7 +111,7 @@ class Run:
         self.optimizers[name], self.crops[name] = optimizer, crops
         self.steps[name] = StaticStep(functools.partial(self._descend, optimizer, loss, clip), self.device)
 
-    def advance(self, every: int | None = None) -> Iterator[Run]:
+    def advance(self, every: int | None = None) -> Iterator[Self]:
         """Iterates to the end, yielding itself every `every` iterations and whenever a member has ended.
 
         A curve has a row for each `report_iterations`, whatever `every` is.

@@ -10,8 +10,6 @@ The restored image is clipped to 0 … 1 and not rounded. Images are (height, wi
 | `ssim_zero_padded` | the whole image, its surroundings taken as black: the released code's SSIM |
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from collections.abc import Callable
@@ -126,7 +124,7 @@ class Scores:
     degraded_psnr_db: list[float] = field(default_factory=list)
     example: tuple[np.ndarray, ...] = ()
     """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
-    pixels: hashlib._Hash = field(default_factory=hashlib.sha256, repr=False, compare=False)
+    pixels: "hashlib._Hash" = field(default_factory=hashlib.sha256, repr=False, compare=False)
 
     @property
     def pixels_sha256(self) -> str:

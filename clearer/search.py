@@ -4,8 +4,6 @@ After a warm-up of the weights alone, an iteration is two steps: one of the logi
 + λ2·L_Comp over the α split (`clearer.losses`), then one of the weights on L_Res over the weights split.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The images that a configuration uses: which files its splits hold, decoded, and held against each other."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from clearer.configuration import Configuration

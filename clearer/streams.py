@@ -1,7 +1,5 @@
 """Named streams of random numbers: one for each role of each replicate."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from typing import TYPE_CHECKING
@@ -26,7 +24,7 @@ def _number(role: str) -> int:
     return int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
 
 
-def torch_generator(seed: int, role: str) -> torch.Generator:
+def torch_generator(seed: int, role: str) -> "torch.Generator":
     """The named stream of one role as a torch generator on the CPU."""
     import torch  # here, so that listing data does not wait for it
 

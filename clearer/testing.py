@@ -1,7 +1,5 @@
 """The test of a derived network: restore the degraded test images, and score them against the clean ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor, nn

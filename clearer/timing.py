@@ -1,7 +1,5 @@
 """Testing time: how long a network takes for what was scored, on one device that nothing else uses."""
 
-from __future__ import annotations
-
 import math
 import platform
 import time

@@ -1,7 +1,5 @@
 """Training of a derived network from scratch (section 4.1): Adam on L_Res, cosine-annealed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,10 +1,9 @@
 """Studies: one short file for each question, and the rooms of what runs them on Ray and keeps their results.
 
-From Python: `from studies import Study, run`; `run(study, storage="runs", set={"lambda1": [0, 0.1]})` returns `analysis.Results`.
+From Python: `studies.run(STUDY, storage="runs", set={"lambda1": [0, 0.1]})` returns `analysis.Results`.
 """
 
-from __future__ import annotations
-
+import importlib
 from typing import Any
 
 __all__ = ["Options", "Study", "run"]
@@ -15,6 +14,4 @@ def __getattr__(name: str) -> Any:
     """What is imported when it is first asked for: `import studies` alone loads neither torch nor Ray."""
     if name not in _WHERE:
         raise AttributeError(f"module 'studies' has no attribute {name!r}")
-    import importlib
-
     return getattr(importlib.import_module(f"studies.{_WHERE[name]}"), name)

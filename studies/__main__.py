@@ -1,7 +1,5 @@
 """Maintenance of stores and clusters: `python -m studies gc|sync|retime|preflight`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import Any

@@ -1,22 +1,24 @@
 """Where, among λ1 and λ2, should one look next? A sampler proposes; every finished trial in the store teaches it.
 
-Grid      None: Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithmic scale, as many at once as the cluster holds, for
-          PSNR ↑, parameters ↓ and a time proxy ↓: the sum of an architecture's module times, each measured once on this device
-          (not the testing time, which is measured at the end of each round and is in the rows).
-          `--set lambda1=0.001,1` gives the ends of the range; several values of cells, columns or channels are choices of the sampler.
-          Beside it random architectures and the two ends of the space. quick: 6 proposals; proxy: 30; paper: 20. `--trials N` asks for N.
-Cost      quick: about 3 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
-Shows     The Pareto front of what was proposed and of what other studies of the store have already tried.
+Grid      None. Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithmic scale, as many at once
+          as the cluster holds, for PSNR ↑, parameters ↓ and a time proxy ↓. The proxy is the sum of
+          an architecture's module times, each measured once on this device; the testing time is
+          measured at the end of each round, and is in the rows.
+          Beside it random architectures and the two ends of the space.
+          `--set lambda1=0.001,1` gives the ends of the range; several values of cells, columns or
+          channels are choices of the sampler.
+          quick: 6 proposals; proxy: 30; paper: 20; `--trials N`: N
+Cost      quick: 3 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Shows     The Pareto front of what was proposed and of what other studies of the store have tried.
 Command   python studies/adaptive_pareto.py
           python studies/adaptive_pareto.py --preset proxy --data DIR --trials 60
 Usually   --trials 60   --set columns=2,4,6   --set lambda1=0.001,1
 
-Nothing of the sampler is kept: before each round it is taught anew, each finished trial of the store once, so a restart
-goes on where the rows are. Proposals that were planned and not finished are run first.
+The sampler is taught anew before each round, so a restart goes on where the rows are. Proposals that
+were planned and not finished are run first.
 """
 
 import argparse
-import sys
 
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
@@ -46,7 +48,6 @@ def answer(findings: Findings) -> list[str]:
 
 STUDY = Study(
     name="adaptive_pareto",
-    axes={"quick": {}, "proxy": {}, "paper": {}},
     random={"quick": 2, "proxy": 5, "paper": 5},
     searched=False,
     follow=follow,
@@ -56,4 +57,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

@@ -1,17 +1,18 @@
 """What does depth (S, the number of cells, hence of resolutions) buy, and at what price?
 
-Grid      S = 1 … 4 × λ1 × seeds, N_i as configured, beside random architectures and the two ends of each space.
-          λ1 enters twice: raw, and as a multiple of the polarisation threshold N·w·ln 10 (`2x`), which grows with the
-          number of columns: the same λ1 polarises a small space and leaves a large one undecided.
-          quick: 4 × 2 searches, 4 random architectures, 8 ends; proxy: 4 × 3 and 12; paper: 4 × 4 and 12.
-Cost      quick: about 5 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
-Shows     PSNR against parameters and testing time for every depth; whether searching pays more where there is more to choose.
+Grid      S = 1 … 4 × λ1 × seeds, N_i as configured, beside random architectures and the two ends of
+          each space. λ1 enters twice: raw, and as a multiple of the polarisation threshold N·w·ln 10
+          (`2x`), which grows with the number of columns: the same λ1 polarises a small space and
+          leaves a large one undecided.
+          quick: 4 × 2 searches, 4 random architectures, 8 ends
+          proxy: 4 × 3 searches, 12 and 8; paper: 4 × 4 searches, 12 and 8
+Cost      quick: 5 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Shows     PSNR against parameters and testing time for every depth; whether searching pays more where
+          there is more to choose.
 Command   python studies/cells.py
           python studies/cells.py --preset proxy --data DIR --seeds 3
 Usually   --set lambda1=0.01,2x   --set cells=2,3   --set columns=2
 """
-
-import sys
 
 from studies.driver.axes import Multiple
 from studies.driver.command_line import main
@@ -28,4 +29,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

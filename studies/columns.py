@@ -1,17 +1,17 @@
 """What does length (N_i, the number of columns of a cell) buy, and where: at high or at low resolution?
 
-Grid      N_i uniform (2, 4, 6 in every cell) and uneven (2-4-6: long at low resolution; 6-4-2: long at high
-          resolution; both have as many columns as 4-4-4) × λ1 × seeds, beside random architectures and the two ends.
-          λ1 enters raw and as a multiple of the polarisation threshold N·w·ln 10 (`2x`), which grows with the number of columns.
-          quick: 5 × 2 searches, 5 random architectures, 10 ends; proxy: 5 × 3 and 15; paper: 5 × 4 and 15.
-Cost      quick: about 8 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
+Grid      N_i uniform (2, 4, 6 in every cell) and uneven (2-4-6: long at low resolution; 6-4-2: long at
+          high resolution; both have as many columns as 4-4-4) × λ1 × seeds, beside random
+          architectures and the two ends. λ1 enters raw and as a multiple of the polarisation
+          threshold N·w·ln 10 (`2x`), which grows with the number of columns.
+          quick: 5 × 2 searches, 5 random architectures, 10 ends
+          proxy: 5 × 3 searches, 15 and 10; paper: 5 × 4 searches, 15 and 10
+Cost      quick: 8 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
 Shows     PSNR against parameters and testing time for every space; 2-4-6 beside 6-4-2 at equal length.
 Command   python studies/columns.py
           python studies/columns.py --preset proxy --data DIR --seeds 3
 Usually   --set columns=3,5   --set columns=1-2-3,3-2-1   --set lambda1=2x
 """
-
-import sys
 
 from studies.driver.axes import Multiple
 from studies.driver.command_line import main
@@ -30,4 +30,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

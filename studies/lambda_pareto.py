@@ -1,17 +1,17 @@
-"""What do λ1 and λ2 do: which PSNR for which size and which testing time, and is the search better than luck?
+"""What do λ1 and λ2 buy: which PSNR for which size and which testing time, and is the search better than luck?
 
 Grid      λ1 (how hard α is driven to 0 or 1) × λ2 (the price of size) × seeds, beside random
           architectures of the same space that get the same training.
-          quick: 3 × 2 searches at 2 seeds, and 3 random architectures; proxy: 5 × 3 and 10; paper: 3 × 3 and 5.
-Cost      quick: 4 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
+          quick: 3 × 2 searches at 2 seeds, and 3 random architectures
+          proxy: 5 × 3 searches, and 10
+          paper: 3 × 3 searches, and 5
+Cost      quick: 4 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
 Shows     PSNR against parameters and against testing time, the Pareto front of each, the random
           architectures as a cloud; λ2 > 0 moves trials to the left (fewer parameters).
 Command   python studies/lambda_pareto.py
           python studies/lambda_pareto.py --preset proxy --data DIR --seeds 3
 Usually   --set lambda1=0,0.01,0.1   --set sigma=50   --seeds 3
 """
-
-import sys
 
 from studies.driver.command_line import main
 from studies.driver.study import Study
@@ -27,4 +27,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

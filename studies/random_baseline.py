@@ -1,27 +1,24 @@
 """What does luck give: how good are random architectures of the space, with the same training and the same test?
 
-Grid      N random architectures × seeds, and the two ends of the space; no searches. The architectures are the first N
-          of one fixed random order of the space, so that a larger N adds to what is there, and other studies of the
-          same store share their trainings.
-          quick: 6; proxy: 20; paper: 10. `--random N` asks for N.
-Cost      quick: about 2 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
+Grid      N random architectures × seeds, and the two ends of the space; no searches. The architectures
+          are the first N of one fixed random order of the space: a larger N adds to what is there,
+          and other studies of the same store share their trainings.
+          quick: 6; proxy: 20; paper: 10; `--random N`: N, or all of the space if it has fewer
+Cost      quick: 2 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
 Shows     The distribution of PSNR, parameters and testing time that a search has to beat.
 Command   python studies/random_baseline.py
           python studies/random_baseline.py --preset proxy --data DIR --random 50 --seeds 3
 Usually   --random 50   --set sigma=50
 """
 
-import sys
-
 from studies.driver.command_line import main
 from studies.driver.study import Study
 
 STUDY = Study(
     name="random_baseline",
-    axes={"quick": {}, "proxy": {}, "paper": {}},
     random={"quick": 6, "proxy": 20, "paper": 10},
     searched=False,
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

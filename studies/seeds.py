@@ -1,17 +1,15 @@
 """How much is seed luck: of the search, and of the training?
 
-Grid      One configuration at several seeds, from the search on; then the architecture that the first seed found,
-          trained with every other seed; beside them random architectures with every seed.
-          quick: 3 seeds; proxy and paper: 5. `--seeds N` asks for N, from 2 on.
-Cost      quick: about 4 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
-Shows     The spread of PSNR over whole replicates (search and training), over trainings of one architecture, and over
-          architectures; and whether the seeds agree on an architecture.
+Grid      One configuration at several seeds, from the search on; then the architecture that the first
+          seed found, trained with every other seed; beside them random architectures with every seed.
+          quick: 3 seeds; proxy and paper: 5; `--seeds N`: N, from 2 on
+Cost      quick: 4 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Shows     The spread of PSNR over whole replicates (search and training), over trainings of one
+          architecture, and over architectures; whether the seeds agree on an architecture.
 Command   python studies/seeds.py
           python studies/seeds.py --preset proxy --data DIR --seeds 10
 Usually   --set lambda1=0.1   --set lambda2=0.01
 """
-
-import sys
 
 from analysis.statistics.spread import spread_lines
 from clearer.configuration import Configuration
@@ -50,4 +48,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

@@ -1,16 +1,15 @@
 """What does a setting do? Any field of the configuration, swept by `--set`.
 
-Grid      Whatever `--set field=a,b …` names, × seeds. With nothing named: where the paper and its released code differ in how a
-          search works, `mixing` (do the two modules of a column read the same input) × `alpha_statistics` (batch
-          norm in the α step): 4 searches in every preset. `--random N` adds random architectures.
-Cost      quick: about 2 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
+Grid      Whatever `--set field=a,b …` names, × seeds. With nothing named: where the paper and its
+          released code differ in how a search works, `mixing` (do the two modules of a column read
+          the same input) × `alpha_statistics` (batch norm in the α step).
+          every preset: 4 searches; `--random N` adds random architectures
+Cost      quick: 2 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
 Shows     The rows side by side; PSNR against parameters.
 Command   python studies/settings.py
           python studies/settings.py --set batch_size=8,16,32 channels=4,8
 Usually   --set alpha_learning_rate=0.003,0.03   --set complexity=parameters,flops,authors lambda2=0.1
 """
-
-import sys
 
 from studies.driver.command_line import main
 from studies.driver.study import Study
@@ -26,4 +25,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

@@ -1,17 +1,17 @@
 """Does the supernet rank architectures as training from scratch does?
 
-Grid      One search a seed, the same N random architectures trained from scratch, the two ends of the space, and what the search found.
-          Then every one of them is scored with the supernet's weights, batch norm's statistics taken anew (and as they were).
-          quick: 6 random architectures; proxy: 20; paper: 10. `--random N` asks for N.
-Cost      quick: about 3 minutes on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
-Shows     Kendall's τ between one-shot and trained PSNR over the architectures, with a bootstrap interval; the gap at argmax: the supernet
-          at its own α against the network derived from it with the same weights, and against that network trained.
+Grid      One search a seed, the same N random architectures trained from scratch, the two ends of the
+          space, and what the search found. Then every one of them is scored with the supernet's
+          weights, batch norm's statistics taken anew (and as they were).
+          quick: 6 random architectures; proxy: 20; paper: 10; `--random N`: N
+Cost      quick: 3 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Shows     Kendall's τ between one-shot and trained PSNR, with a bootstrap interval. The gap at argmax:
+          the supernet at its own α, the network derived from it with the same weights, and that
+          network trained.
 Command   python studies/supernet_fidelity.py
           python studies/supernet_fidelity.py --preset proxy --data DIR --random 50 --seeds 3
 Usually   --set lambda1=0,0.1   --random 50
 """
-
-import sys
 
 import pyarrow as pa
 
@@ -62,11 +62,10 @@ def answer(findings: Findings) -> list[str]:
 
 STUDY = Study(
     name="supernet_fidelity",
-    axes={"quick": {}, "proxy": {}, "paper": {}},
     random={"quick": 6, "proxy": 20, "paper": 10},
     follow=scored,
     answer=answer,
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

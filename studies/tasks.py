@@ -1,20 +1,20 @@
 """Does a task want its own architecture?
 
-Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (Rain800, colour). Then every architecture
-          that a task found is trained on every other task, with the same seed. Beside them random architectures and
-          the two ends, trained on every task.
-          quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800; proxy and paper: 4.
-          With T tasks, R random architectures and n seeds: n·T searches, n·T·(R + 2) without, at most n·T·(T − 1) retrained.
-Cost      quick: about 5 minutes without deraining on two cores of an Intel Xeon, on an empty store; `--dry-run` says it for other presets and machines.
+Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (Rain800, colour). Then every
+          architecture that a task found is trained on every other task, with the same seed. Beside
+          them random architectures and the two ends, trained on every task.
+          quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800
+          proxy, paper: 4 searches
+          With T tasks, R random architectures and n seeds: n·T searches, n·T·(R + 2) trainings without
+          one, at most n·T·(T − 1) retrained.
+Cost      quick without deraining: 5 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
 Shows     PSNR of every architecture on every task: the diagonal (its own task) against the column's mean.
 Command   python studies/tasks.py
           python studies/tasks.py --preset proxy --data DIR --seeds 3 --set allow_overlap=true
-Note      Rain800's training split shares one scene with its test split; `allow_overlap=true` runs nevertheless, and the rows record it.
+Note      Rain800's training split shares one scene with its test split; `allow_overlap=true` runs
+          nevertheless, and the rows record it.
 """
 
-from __future__ import annotations
-
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,6 @@ def answer(findings: Findings) -> list[str]:
 
 STUDY = Study(
     name="tasks",
-    axes={"quick": {}, "proxy": {}, "paper": {}},
     random={"quick": 1, "proxy": 3, "paper": 3},
     points=tasks,
     follow=retrained,
@@ -74,4 +73,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, __doc__))
+    raise SystemExit(main(STUDY, __doc__))

@@ -4,8 +4,6 @@ An archive's own checksum is not known (the host packs it anew); that of every i
 files that a manifest names are written, to the places that it gives them, whatever the archive's paths are.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import http.client

@@ -4,8 +4,6 @@ The folder is `$CLEARER_CACHE`, or `clearer-<user id>` in the system's folder of
 in it can be deleted at any time: it is computed again.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

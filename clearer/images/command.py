@@ -1,7 +1,5 @@
 """`python -m clearer data`: which datasets are where, what overlaps, and fetching the published ones."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections import Counter

@@ -16,8 +16,6 @@ pairs: `clean_left` or `clean_right`, both halves in one image; `folders`, files
 and `degraded/`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,8 +6,6 @@ The file's name is the hash of the listed files (names, contents) and of how the
 stale. It is written whole or not at all. Where the cache can't be written, images are decoded into memory.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -5,8 +5,6 @@ is the signs of 64 fixed random projections of the 29×29 pixels around it, samp
 blur: a small change flips few of them. Turned, mirrored or rescaled copies have other hashes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import scipy
 

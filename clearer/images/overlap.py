@@ -3,8 +3,6 @@
 It compares clean images by bytes and by verified keypoints (`clearer.images.scenes`, which says what it does not find).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Everything that is wrong with a file is one `ImageError` of one line that names 
 followed, alpha is dropped, and of several frames the first is read.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import warnings

@@ -9,8 +9,6 @@ counts. Not found are mirrored, turned, rescaled and strongly retouched copies, 
 pixels, and of images without structure all but exact copies.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

@@ -6,8 +6,6 @@
 4. `clearer.crops` cuts batches out of it.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ PyTorch's exporter through torch.export is used (it needs onnxscript); the older
 deprecated. Padding to multiples of 2^S and cropping back are part of the graph: height and width stay free.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import logging

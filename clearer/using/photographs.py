@@ -4,8 +4,6 @@ Pillow decodes 16-bit colour to the upper 8 bits of each value. Decoded again wi
 to be swapped, a file gives the lower 8. Pillow cannot write 16-bit colour, so PNG is written here.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from dataclasses import dataclass

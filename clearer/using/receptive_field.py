@@ -5,8 +5,6 @@ and upsampling make the spans depend on the position, and repeat every 2^S pixel
 spans of one such period, an array (2, values): first pixels, last pixels. Rows and columns are alike.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import NamedTuple
 

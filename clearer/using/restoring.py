@@ -1,7 +1,5 @@
 """Restores a user's own image files with a trained network: `python -m clearer restore`."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

@@ -7,8 +7,6 @@
 3. Only windows become floats: the image stays as it was read, and tiles are yielded one after another.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Values of fields along axes, and the configurations that they make with a preset."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ class Multiple:
         return f"{as_text(self.factor)}x"
 
     def of(self, configuration: Configuration) -> float:
-        """The λ1 for a configuration's columns and weight decay, to six digits; ConfigurationError without weight decay."""
+        """The λ1 for a configuration's columns and weight decay, to six digits; an error without weight decay."""
         if not configuration.alpha_weight_decay:
             raise ConfigurationError(f"lambda1={self}: alpha_weight_decay=0 has no threshold; give λ1 itself")
         threshold = polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)

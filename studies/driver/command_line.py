@@ -1,7 +1,5 @@
 """The command line that every study has: `python studies/<study>.py`; and `run`, which asks the same from Python."""
 
-from __future__ import annotations
-
 import argparse
 import atexit
 import gc

@@ -1,6 +1,4 @@
-"""What a study would run, what the store has of it, and what the rest would cost; computes nothing but a probe of a few steps."""
-
-from __future__ import annotations
+"""What a study would run, what the store has of it, and what the rest would cost; computes a few steps as a probe."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -11,11 +9,11 @@ from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
 from studies.planning.costs import ROW_BYTES, Costs
-from studies.planning.plan import Need, Plan
+from studies.planning.plan import STAGES, Need, Plan
 from studies.work.stages import Place
 from studies.work.trials import Trial
 
-_NAMES = {"search": "searches", "train": "trainings", "test": "tests", "time": "testing times", "reference": "references"}  # fmt: skip
+_NAMES = dict(zip(STAGES, ("searches", "trainings", "tests", "testing times", "references"), strict=True))
 _SLOTTED = ("reference", "search", "train", "test")
 """What runs side by side; testing times are taken one at a time."""
 
@@ -74,17 +72,13 @@ def _cost_lines(needs: Mapping[str, Need], costs: Costs, trials: int, place: Pla
     at_once = {stage: min(slots, len(needs[stage].missing)) or 1 for stage in _SLOTTED}
     elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
     parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
-    total = sum(seconds.values())
-    found = [
-        f"time           about {duration(total)} of one slot ({parts}), {duration(elapsed)} with the {slots} slots of this cluster"
-    ]
+    total, in_slots = duration(sum(seconds.values())), f"{duration(elapsed)} with the {slots} slots of this cluster"
+    found = [f"time           about {total} of one slot ({parts}), {in_slots}"]
     if place.gpus:
-        is_known = is_measured or costs.probe_device == "cuda"
         hours = (seconds["search"] + seconds["train"] + seconds["test"]) * place.gpus / 3600
         known = f"about {hours:.3g}: {place.gpus:g} GPU × the time of searches, trainings and tests"
-        found.append(
-            f"GPU-hours      {known if is_known else 'not known: no step was measured on a GPU, and the probe ran on the CPU of this machine'}"
-        )
+        unknown = "not known: no step was measured on a GPU, and the probe ran on the CPU of this machine"
+        found.append(f"GPU-hours      {known if is_measured or costs.probe_device == 'cuda' else unknown}")
     found.append(f"disk           about {size / 1e6:,.0f} MB")
     found += [f"basis          {_NAMES[stage]}: {basis}" for stage, basis in bases.items() if basis]
     return [*found, "not counted    what Ray takes to start and to place trials, checkpoints, the report"]

@@ -1,12 +1,12 @@
-"""The trials that have no row yet, from what is missing of them to their rows: search, train, test, time, write.
+"""The trials that have no row yet, from what is missing of them to their rows, stage by stage.
 
-Stage by stage rather than trial by trial. All searches that are missing and all trainings of architectures that are known already
-run side by side; the trainings of what was found join them as soon as the last search has ended; then the testing times, one at
-a time. So two trials that need one stage are one job, no trial waits for another while it holds a slot, and nothing runs while
-time is taken. The price is that the first rows are written when the last network is trained.
+1. Searches, and trainings of architectures that are known already, run side by side.
+2. Trainings of what was found join them as soon as the last search has ended.
+3. Testing times are taken one at a time, while nothing else runs; each trial's row is written with its own.
+
+So two trials that need one stage are one job, and no trial waits for another while it holds a slot. The
+price is that the first rows are written when the last network is trained.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +28,7 @@ from studies.work.jobs import Ended, Job, Progressed, Started
 from studies.work.learning import load_curve
 from studies.work.trials import Ending, Trial, mean, trial_row
 
+Trials = Sequence[Trial]
 _READ = ("test_set", "image_channels", "grayscale")
 """What a row of references says of the images beside what was scored."""
 
@@ -94,7 +95,7 @@ class Tasks:
         return task
 
     def _claimed(self) -> Iterator[Task]:
-        """Hands out what no other study has claimed; those come back that another has finished since they were planned."""
+        """Hands out what no other study has claimed; those come back that another has finished meanwhile."""
         if not self._unclaimed or time.monotonic() - self._asked < POLL_SECONDS:
             return
         self._asked = time.monotonic()
@@ -135,16 +136,12 @@ def text_of(task: Task) -> str:
 
 
 class Execution:
-    """Computes what is missing of `trials`, and writes their rows; packs are planned from all that the study has `planned`."""
+    """Computes what is missing of `trials`, and writes their rows; packs are of all that the study has `planned`.
 
-    def __init__(
-        self,
-        study: str,
-        session: Session,
-        trials: Sequence[Trial],
-        planned: Sequence[Trial],
-        started: Mapping[str, str],
-    ):
+    `started` says when each was first begun.
+    """
+
+    def __init__(self, study: str, session: Session, trials: Trials, planned: Trials, started: Mapping[str, str]):
         self.study, self.session, self.store = study, session, session.store
         self.trials, self.planned = trials, planned
         self.endings = {t.trial_id: Ending(datetime.fromisoformat(started[t.trial_id])) for t in trials}
@@ -156,7 +153,7 @@ class Execution:
         return [trial for trial in self.trials if self.endings[trial.trial_id].failure is None]
 
     def run_to_rows(self, progress: Progress) -> None:
-        """Computes, times and writes; a trial without a row afterwards has failed in a way that another run may mend."""
+        """Computes, times and writes; a trial without a row afterwards has failed, and another run may mend it."""
         session = self.session
         session.under_way = self._under_way
         with Claims(self.store) as claims:
@@ -223,11 +220,7 @@ class Execution:
                 self.store.write(f"studies/{self.study}/references/{key[:12]}.parquet", as_parquet(table))
 
     def _time(self, plan: Plan, claims: Claims, progress: Progress) -> None:
-        ready = []
-        for trial in self.left:
-            text = plan.architecture(trial)
-            assert text is not None
-            ready.append((trial, text))
+        ready = [(trial, text) for trial in self.left if (text := plan.architecture(trial))]
         if not ready:
             return
         cluster = self.session.cluster
@@ -240,10 +233,7 @@ class Execution:
         with claims.alone(timing_name(host), waiting):
             for (trial, _), found in zip(ready, cluster.time_networks(ready, self.session.place), strict=True):
                 ending = self.endings[trial.trial_id]
-                if found.startswith("error: "):
-                    ending.time_error = found.removeprefix("error: ")
-                else:
-                    ending.time_key = found
+                ending.time_key, ending.time_error = found
                 milliseconds = self._write(trial)
                 took = f"not timed: {ending.time_error}" if milliseconds is None else f"{milliseconds:.1f} ms an image"
                 progress.ended(trial.trial_id, f"{label(trial.configuration)}  {took}")
@@ -262,7 +252,7 @@ class Execution:
         return (load_curve(self.store, stage, key) if key else []) or (task.records if task and task.failure else [])
 
     def _under_way(self) -> list[UnderWay]:
-        """The trials that have begun and have no row yet, with what of their curves is safe in the store; asked by a thread."""
+        """The trials that have begun and have no row, with what of their curves is safe; a thread asks for them."""
         records: dict[str, list[dict]] = {}
         for task in list(self._tasks.all.values()) if self._tasks else ():
             for trial in task.trials if task.has_started and task.job.is_a_trial_s else ():

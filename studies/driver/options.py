@@ -1,7 +1,5 @@
 """What a study can be asked: the flags of its command line, as one dataclass, for `studies.run` too."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import math

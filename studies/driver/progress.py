@@ -1,69 +1,47 @@
-"""What a person sees while a study runs: a live table on a terminal, plain lines in a file."""
-
-from __future__ import annotations
+"""What a person sees while a study runs: bars on a terminal, plain lines in a file."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Self
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich import progress
+from rich.console import Console
 from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from studies.work.jobs import Progressed
 
 _LINE_SECONDS = 15.0
 
 
-@dataclass
-class _Line:
-    """One job under way."""
-
-    label: str
-    stage: str
-    iteration: int = 0
-    iterations: int = 0
-    psnr_db: float | None = None
-    seconds: float = 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """From the pace so far."""
-        return None if not self.iteration else self.seconds / self.iteration * (self.iterations - self.iteration)
-
-
 class Progress:
     """The jobs under way: trial, stage, iteration, PSNR so far, time left; and how many have ended."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic):
-        self.console, self._clock = console, clock
-        self._lines: dict[str, _Line] = {}
-        self._phase, self._ended, self._wanted, self._failed = "", 0, 0, 0
-        live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
-        self._live = live if console.is_terminal else None
-        self._printed = clock()
+        self.console, self._clock, self._printed = console, clock, clock()
+        self._ended, self._wanted, self._failed = 0, 0, 0
+        names, told = "{task.description}", "{task.fields[told]}"
+        columns = progress.TextColumn(names, markup=False), progress.BarColumn(24), progress.TextColumn(told)
+        self._bars = progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._all = self._bars.add_task("", told="")
+        self._jobs: dict[str, progress.TaskID] = {}
 
-    def __enter__(self) -> Progress:
-        if self._live is not None:
-            self._live.start()
+    def __enter__(self) -> Self:
+        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._bars.stop()
 
     def phase(self, name: str, wanted: int) -> None:
         """A new phase of `wanted` jobs begins."""
-        self._wanted, self._ended, self._failed, self._lines = 0, 0, 0, {}
+        self._wanted, self._ended, self._failed = 0, 0, 0
         self.more(name, wanted)
 
     def more(self, name: str, count: int) -> None:
         """There are `count` more jobs."""
         self.console.print(f"{name}: {count} {'more ' if self._wanted else ''}to do")
-        self._phase, self._wanted = name, self._wanted + count
+        self._wanted += count
+        self._count(name)
 
     def say(self, line: str) -> None:
         """One line above the jobs."""
@@ -71,46 +49,36 @@ class Progress:
 
     def started(self, key: str, label: str, stage: str) -> None:
         """A job has started, or starts again."""
-        self._lines.setdefault(key, _Line(label, stage))
+        if key not in self._jobs:
+            self._jobs[key] = self._bars.add_task(f"{label}  {stage}", total=None, told="starting")
 
     def progressed(self, key: str, told: Progressed) -> None:
         """A job has told a row of its curve."""
-        line = self._lines[key]
-        line.iteration, line.iterations, line.seconds = told.iteration, told.iterations, told.seconds
-        line.psnr_db = told.record["psnr_db"]
-        if self._live is None and self._clock() - self._printed >= _LINE_SECONDS:
+        left = told.seconds / max(1, told.iteration) * (told.iterations - told.iteration)
+        psnr = told.record["psnr_db"]
+        parts = [f"{told.iteration}/{told.iterations}", "" if psnr is None else f"{psnr:.2f} dB"]
+        text = "  ".join(filter(None, [*parts, f"{duration(left)} left"]))
+        self._bars.update(self._jobs[key], completed=told.iteration, total=told.iterations, told=text)
+        if self._bars.disable and self._clock() - self._printed >= _LINE_SECONDS:
             self._printed = self._clock()
-            for shown in self._lines.values():
-                self.console.print("  " + "  ".join(cell for cell in self._cells(shown) if cell), highlight=False)
+            for task in self._bars.tasks[1:]:
+                self.say(f"{task.description}  {task.fields['told']}")
 
     def ended(self, key: str, outcome: str, failed: bool = False) -> None:
         """A job has ended (one that never started has no label of its own); `outcome` says how in a few words."""
-        line = self._lines.pop(key, None)
         self._ended, self._failed = self._ended + 1, self._failed + failed
+        label = ""
+        if key in self._jobs:
+            bar = self._jobs.pop(key)
+            label = self._bars.tasks[self._bars.task_ids.index(bar)].description.rpartition("  ")[0]
+            self._bars.remove_task(bar)
         mark = "[red]failed[/]" if failed else "[green]done[/]"
-        cells = [f"  {mark} {self._ended}/{self._wanted}", line.label if line else "", escape(outcome)]
-        self.console.print("  ".join(filter(None, cells)), highlight=False, soft_wrap=True)
+        self.say("  ".join(filter(None, [f"{mark} {self._ended}/{self._wanted}", label, escape(outcome)])))
+        self._count()
 
-    def _cells(self, line: _Line) -> list[str]:
-        left = line.seconds_left
-        return [
-            line.label,
-            line.stage,
-            f"{line.iteration}/{line.iterations}" if line.iterations else "starting",
-            f"{line.psnr_db:.2f} dB" if line.psnr_db is not None else "",
-            f"{duration(left)} left" if left is not None else "",
-        ]
-
-    def _render(self) -> Group:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("trial", "stage", "", "iteration", "PSNR so far", "time left"):
-            table.add_column(heading)
-        for line in list(self._lines.values()):
-            label, stage, count, psnr, left = self._cells(line)
-            bar = ProgressBar(max(line.iterations, 1), line.iteration, width=24)
-            table.add_row(label, stage, bar, count, psnr, left)
-        failed = f", {self._failed} failed" if self._failed else ""
-        return Group(table, Text(f"{self._phase}: {self._ended} of {self._wanted} ended{failed}", style="dim"))
+    def _count(self, name: str | None = None) -> None:
+        text = f"{self._ended} of {self._wanted} ended{f', {self._failed} failed' if self._failed else ''}"
+        self._bars.update(self._all, completed=self._ended, total=self._wanted, description=name, told=text)
 
 
 def duration(seconds: float) -> str:

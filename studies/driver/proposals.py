@@ -1,10 +1,9 @@
 """Proposals of Optuna's multi-objective TPE, taught by every ended trial in the store.
 
-The store is the only memory: a sampler is made anew for each round, and told every row that lies in the space, once a trial
-whatever number of studies hold it. A trial that failed, or whose objectives are not finite, is told as failed.
+The store is the only memory: a sampler is made anew for each round, and told every row that lies in the
+space, once a trial whatever number of studies hold it. A trial that failed, or whose objectives are not
+finite, is told as failed.
 """
-
-from __future__ import annotations
 
 import math
 import warnings
@@ -64,7 +63,7 @@ class Adaptive:
         self._module_times: dict[tuple[int, int], tuple[float, ...]] = {}
 
     def next_round(self) -> list[Configuration]:
-        """What was planned before, and new proposals once all of that has ended: at most as many as the cluster holds."""
+        """What was planned before; once all of that has ended, new proposals, as many as the cluster holds."""
         ours = [c for c in self.findings.recorded if c.seed in self.seeds and self._lies_in_space(c)]
         planned = unique([c.with_values(seed=seed) for c in ours for seed in self.seeds])
         there = self.findings.store.trial_ids(self.findings.study)

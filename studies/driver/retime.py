@@ -1,10 +1,9 @@
 """Times the networks of a study on this machine, without training anything: `python -m studies retime STORAGE STUDY`.
 
-Rows keep the time that they were written with. What is measured here stands in `studies/<study>/timings/`, one file a device, is
-read by `analysis.load_timings`, and gets a figure of its own in the report. The machine should have nothing else to do meanwhile.
+Rows keep the time that they were written with. What is measured here stands in `studies/<study>/timings/`,
+one file a device, is read by `analysis.load_timings`, and gets a figure of its own in the report. The
+machine should have nothing else to do meanwhile.
 """
-
-from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
@@ -25,13 +24,11 @@ from studies.work.remote_images import data_place
 from studies.work.stages import Place, compute_time
 from studies.work.trials import Pixels
 
-COLUMNS = (
-    "test_time_ms test_time_iqr_ms test_time_spread test_time_images test_time_size test_set_seconds device"
-).split()
+COLUMNS = "test_time_ms test_time_iqr_ms test_time_spread test_time_images test_time_size test_set_seconds device"
 
 
 def retime(store: Store, study: str, data: str | None, gpu: bool, console: Console) -> int:
-    """Times every finished trial of a study on this machine, prints the times and renews the report; how many were not timed.
+    """Times every finished trial of a study here, and renews the report; how many could not be timed.
 
     Raises:
         StorageError: no such study.
@@ -68,6 +65,6 @@ def _times(
             console.print(f"{row['trial_id']}  {row['architecture']}  not timed: {error}")
             continue
         result = store.result("time", key) or {}
-        found.append({"trial_id": row["trial_id"], **{name: result[name] for name in COLUMNS}})
+        found.append({"trial_id": row["trial_id"], **{name: result[name] for name in COLUMNS.split()}})
         console.print(f"{row['trial_id']}  {row['architecture']}  {result['test_time_ms']:.1f} ms an image")
     return found, len(rows) - len(found)

@@ -1,10 +1,8 @@
 """One run of a study: a round of trials, then those that follow from what they found, until nothing new follows.
 
-A round runs stage by stage (`studies.driver.execution`). With a time budget it runs in waves of as many trials as the cluster
-holds at once, each wave to its rows, so that what the time was spent on is finished trials.
+A round runs stage by stage (`studies.driver.execution`). With a time budget it runs in waves of as many
+trials as the cluster holds at once, each wave to its rows: what the time was spent on is finished trials.
 """
-
-from __future__ import annotations
 
 import shlex
 import sys
@@ -124,7 +122,7 @@ class _Run:
         return [missing[first : first + size] for first in range(0, len(missing), size)]
 
     def _further(self) -> list[Configuration]:
-        """The trials that follow and are not planned yet; none when time is spent, or trials were left for another run."""
+        """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""
         if self.study.follow is None or self.outcome.is_out_of_time or self.outcome.unfinished:
             return []
         known = {c.trial_id for c in self.outcome.planned}

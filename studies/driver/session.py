@@ -1,11 +1,9 @@
-"""What one run of a study has at hand: the place, the store, the cluster and tracking, each opened when it is first needed."""
-
-from __future__ import annotations
+"""What one run of a study has at hand: place, store, cluster and tracking, each opened when first needed."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 
@@ -45,7 +43,7 @@ class Session:
         self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()
         """The trials that have begun, for tracking."""
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *raised: Any) -> None:

@@ -1,15 +1,13 @@
 """A study: a question, and the configurations that answer it.
 
-The first round of trials is a grid: points × axes × seeds, beside random architectures and the ends of the space. What follows
-from a round's results (an architecture retrained on another task, the next proposal of a sampler) is the next round;
-`studies.driver.rounds` runs them until nothing new follows.
+The first round of trials is a grid: points × axes × seeds, beside random architectures and the ends of
+the space. What follows from a round's results (an architecture retrained on another task, the next
+proposal of a sampler) is the next round; `studies.driver.rounds` runs them until nothing new follows.
 """
-
-from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +56,8 @@ class Study:
     """
 
     name: str
-    axes: Mapping[str, Mapping[str, Sequence[Any]]]
     random: Mapping[str, int]
+    axes: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
     ends: bool = True
     points: Points = lambda preset, folder: [{}]
     searched: bool = True
@@ -95,7 +93,7 @@ class Study:
         for point in self.points(preset, folder):
             axes: dict[str, Sequence[Any]] = {name: [value] for name, value in point.items()}
             if not (self.replaced_by_assigned and any(len(values) > 1 for values in assigned.values())):
-                axes |= self.axes[preset]
+                axes |= self.axes.get(preset, {})
             axes |= assigned
             if seeds > 1:
                 first = int(assigned.get("seed", [0])[0])
@@ -120,7 +118,7 @@ class Study:
 
 
 def random_architectures(columns: Sequence[int], count: int) -> list[Architecture]:
-    """The first `count` different architectures of one fixed random order of the space: the same for every seed and task."""
+    """The first `count` different architectures of one fixed random order of the space, whatever seed and task."""
     generator = stream(0, "random architectures")
     found: dict[str, Architecture] = {}
     while len(found) < min(count, 2 ** sum(columns)):

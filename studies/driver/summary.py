@@ -1,7 +1,5 @@
 """What a study says at its end: the results, where they are, and what to do next."""
 
-from __future__ import annotations
-
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape

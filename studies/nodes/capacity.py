@@ -1,7 +1,5 @@
 """What nodes hold: how many trials at once, and what a request asks for that no node has."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,12 +23,12 @@ class Request:
 
     def problems(self, nodes: Sequence[Mapping[str, float]]) -> list[str]:
         """A line for each resource that no node has enough of, with its mend; none where a node can hold a trial."""
-        most = {name: max((node.get(name, 0) for node in nodes), default=0) for name in self.resources}
-        found = [
-            f"{_FLAGS[name]}: a trial asks for {wanted:g} {name}, the largest node of the cluster has {most[name]:g}; {_mend(name, most[name])}"
-            for name, wanted in self.resources.items()
-            if wanted > most[name]
-        ]
+        found = []
+        for name, wanted in self.resources.items():
+            most = max((node.get(name, 0) for node in nodes), default=0)
+            if wanted > most:
+                asked = f"{_FLAGS[name]}: a trial asks for {wanted:g} {name}"
+                found.append(f"{asked}, the largest node of the cluster has {most:g}; {_mend(name, most)}")
         if not found and not self.slots(nodes):
             both = " and ".join(f"{wanted:g} {name}" for name, wanted in self.resources.items())
             mend = f"lower {' or '.join(_FLAGS[name] for name in self.resources)}, or add a node that has both"

@@ -1,6 +1,4 @@
-"""Reaching a Ray cluster, or starting one on this machine: answers within seconds, never another cluster than was asked for."""
-
-from __future__ import annotations
+"""Reaching a Ray cluster, or starting one here: answers within seconds, never another cluster than was asked for."""
 
 import contextlib
 import logging
@@ -17,8 +15,21 @@ from typing import Any
 
 _ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
 _CONNECT_SECONDS = 3
+_FOR_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "200",  # or Tune starts the workers of a queue of ours one after another
+}
 _FOR_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
 """What the processes of trials read from their environment; a Ray on this machine inherits it from this process."""
+_FOR_A_LOCAL_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # everything on loopback
+_FOR_A_CLUSTER = {
+    "RAY_gcs_server_port_wait_time_s": "3",
+    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",  # in a submitted job, what is shipped is ours
+}
 _PACKAGES = ("clearer", "studies", "analysis")
 _SOURCES = ("*.py", "*.sha256")
 
@@ -29,7 +40,7 @@ class ClusterError(RuntimeError):
 
 @contextlib.contextmanager
 def connect(address: str | None) -> Iterator[None]:
-    """Joins the cluster at `address` (auto, HOST:PORT), or for None and local starts a Ray on this machine, on loopback.
+    """Joins the cluster at `address` (auto, HOST:PORT), or for None and local starts a Ray here, on loopback.
 
     Raises:
         ClusterError: no cluster answers there, within seconds.
@@ -37,31 +48,22 @@ def connect(address: str | None) -> Iterator[None]:
     local = address in (None, "local")
     target = "local" if local else str(address)
     head = None if local else reachable(target)
-    os.environ |= {
-        "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_AIR_NEW_OUTPUT": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        "TUNE_MAX_PENDING_TRIALS_PG": "200",  # or Tune starts the workers of a queue of ours one after another
-        **_FOR_WORKERS,
-    }  # fmt: skip
-    if local:
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # everything on loopback
-    else:
-        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "3")
-        os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # in a submitted job, what is shipped is ours
+    os.environ |= _FOR_RAY | _FOR_WORKERS
+    for name, value in (_FOR_A_LOCAL_RAY if local else _FOR_A_CLUSTER).items():
+        os.environ.setdefault(name, value)
     import ray
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as exceptions and through the watcher
-
     alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000}
     try:
         try:
             with _silent_stderr(), contextlib.nullcontext(alone) if local else _shipped_code() as more:
                 ray.init(address=target, log_to_driver=False, configure_logging=False, **more)
         except (Exception, SystemExit) as error:  # what Ray raises where it can't join, SystemExit(15) included
-            detail = (str(error).splitlines() or [""])[0]
-            raise ClusterError(
-                f"--address {address or 'local'}: Ray can't be {'started' if local else 'joined'} ({detail or type(error).__name__}{'' if local else '; does it ask for a token? set RAY_AUTH_MODE=token here too'})"
-            ) from None
+            why = (str(error).splitlines() or [""])[0] or type(error).__name__
+            why += "" if local else "; does it ask for a token? set RAY_AUTH_MODE=token here too"
+            what = f"Ray can't be {'started' if local else 'joined'}"
+            raise ClusterError(f"--address {address or 'local'}: {what} ({why})") from None
         if threading.current_thread() is threading.main_thread():
             # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -75,7 +77,7 @@ def connect(address: str | None) -> Iterator[None]:
 def watched(head: str, every: float = 5.0) -> Iterator[None]:
     """Says so, once, when the cluster's head has not answered twice in a row, asked every so many seconds.
 
-    Ray waits for it for a while (`RAY_gcs_rpc_server_reconnect_timeout_s`), and then ends this process with a line of its own.
+    Ray waits for it for a while (`RAY_gcs_rpc_server_reconnect_timeout_s`), and then ends this process.
     """
     left = threading.Event()
 
@@ -88,10 +90,8 @@ def watched(head: str, every: float = 5.0) -> Iterator[None]:
             except ClusterError:
                 silent += 1
         if silent == 2:
-            print(
-                f"--address {head}: the cluster's head does not answer any more. If it stays away, this ends soon: start the cluster again, then run the same command to go on",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
+            text = f"--address {head}: the cluster's head does not answer any more. If it stays away, this ends soon"
+            print(f"{text}: start the cluster again, then run the same command to go on", file=sys.stderr, flush=True)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -165,7 +165,7 @@ def reachable(address: str) -> str:
 
 
 def _speaks_http2(host: str, port: int) -> bool:
-    """Whether a server greets as Ray's do (gRPC over HTTP/2, RFC 9113 section 3.4); Ray itself would wait for minutes."""
+    """Whether a server greets as Ray's do (HTTP/2, RFC 9113 section 3.4); Ray itself would wait for minutes."""
     settings = 4
     with socket.create_connection((host, port), timeout=_CONNECT_SECONDS) as connection:
         if os.environ.get("RAY_USE_TLS") == "1":

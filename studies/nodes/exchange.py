@@ -1,10 +1,8 @@
 """Between the driver and Ray Tune, which runs in a thread of its own: packs go one way, events come back.
 
-Tune is told that there is no pack now only once the driver has heard all events: what the driver makes of an event then finds
-the workers still there.
+Tune is told that there is no pack now only once the driver has heard all events: what the driver makes of
+an event then finds the workers still there.
 """
-
-from __future__ import annotations
 
 import threading
 from collections import deque
@@ -14,7 +12,7 @@ from studies.work.jobs import Event, Pack
 
 
 class Exchange:
-    """What the driver and Tune's thread hand each other. `is_closed`: the driver wants nothing more, nor what is under way."""
+    """What the driver and Tune's thread hand each other; where it `is_closed`, the driver wants nothing more."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -1,16 +1,13 @@
-"""What would go wrong on the nodes of a cluster, found before the first trial: every node is asked, at once, within seconds.
+"""What would go wrong on the nodes of a cluster: every node is asked, at once, before the first trial.
 
-    python -m studies.nodes.preflight --address auto --storage DIR|URI --data DIR|URI
+`python -m studies preflight --address auto --storage DIR|URI --data DIR|URI` does it alone.
 
-does it alone; every study on a cluster does it first.
-
-* What stops a study: another Python, Ray, torch or code than the driver's, a storage or data that is not the same everywhere, too
-  little space, a GPU that torch can't use, a node that does not answer.
-* What is said and recorded only: other builds and processors, which may move the last digits, a clock, a busy GPU, tracking.
+* What stops a study: another Python, Ray, torch or code than the driver's, a storage or data that is not
+  the same everywhere, too little space, a GPU that torch can't use, a node that does not answer.
+* What is said and recorded only: other builds and processors, which may move the last digits, a clock, a
+  busy GPU, tracking.
 * What it does not see: quotas, and what happens to a node later.
 """
-
-from __future__ import annotations
 
 import contextlib
 import dataclasses
@@ -41,6 +38,10 @@ from studies.work.trials import Trial
 ANSWER_SECONDS = 120
 _CLOCK_SECONDS = 5
 _COLUMNS = [*"node CPU GPU Python torch processor".split(), "storage free", "cache free", "clock"]
+Nodes = Mapping[str, dict[str, Any]]
+"""What Ray says of nodes, by their ids."""
+Answers = dict[str, tuple[Report, float]]
+"""The report of each node that answered, and how far its clock is ahead in seconds, by its id."""
 
 
 def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
@@ -76,14 +77,13 @@ def check_nodes(
     """
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
     nodes = {node["NodeID"]: node for node in sorted(alive(), key=_host) if held.get(node["NodeID"])}
-    reports, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
-    clocks = {node: ahead for node, (_, ahead) in reports.items()}
-    console.print(_table({node: report for node, (report, _) in reports.items()}, clocks, nodes))
-    answers = [report for report, _ in reports.values()]
-    found += [problem for report in answers for problem in report.problems] + mixed(answers, place.gpus > 0)
-    found += [*_of_clocks(reports.values()), *_of_space(place, trials, sum(held.values()))]
+    answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
+    console.print(_table(answers, nodes))
+    reports = [report for report, _ in answers.values()]
+    found += [problem for report in reports for problem in report.problems] + mixed(reports, place.gpus > 0)
+    found += [*_of_clocks(answers.values()), *_of_space(place, trials, sum(held.values()))]
     warnings = _conclude(found + tracking_problems(tracking), console)
-    return {"nodes": [dataclasses.asdict(report) for report in answers], "warnings": warnings}
+    return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
 
 
 def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
@@ -111,11 +111,9 @@ def mixed(reports: Sequence[Report], gpus: bool) -> list[Problem]:
         kinds["GPUs"] = {gpu for report in reports for gpu in report.gpus}
     else:
         kinds["processors"] = {report.processor for report in reports}
-    text = "the last digits of a trial depend on the node that computes it; nodes of one kind avoid that"
-    several = [
-        f"several {what} ({', '.join(sorted(names))}): {text}" for what, names in kinds.items() if len(names) > 1
-    ]
-    return [Problem(False, "", line) for line in several]
+    why = "the last digits of a trial depend on the node that computes it; nodes of one kind avoid that"
+    several = {what: ", ".join(sorted(names)) for what, names in kinds.items() if len(names) > 1}
+    return [Problem(False, "", f"several {what} ({names}): {why}") for what, names in several.items()]
 
 
 def tracking_problems(uri: str | None) -> list[Problem]:
@@ -137,10 +135,8 @@ def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem
     if not trials or free is None or bytes_at_most(trials, slots) <= free:
         return []
     needed = needed_bytes(trials, place, slots)
-    if needed <= free:
-        return []
     text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB"
-    return [Problem(True, "", f"{text}; make room, or give another storage")]
+    return [Problem(True, "", f"{text}; make room, or give another storage")] if needed > free else []
 
 
 def _of_clocks(reports: Iterable[tuple[Report, float]]) -> Iterator[Problem]:
@@ -161,14 +157,12 @@ def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:
     return sorted(str(dataset_folder(name, folder)) for name in names)
 
 
-def _asked(
-    place: Place, files: Mapping[str, Mapping[str, int]], nodes: Mapping[str, dict[str, Any]]
-) -> tuple[dict[str, tuple[Report, float]], list[Problem]]:
-    """The report of each node that answered, with how far its clock is ahead in seconds; and what is wrong with asking."""
+def _asked(place: Place, files: Mapping[str, Mapping[str, int]], nodes: Nodes) -> tuple[Answers, list[Problem]]:
+    """The answers of the nodes, and what is wrong with asking."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    reports: dict[str, tuple[Report, float]] = {}
+    reports: Answers = {}
     found, here = [], installed()
     with _marker(Store(place.storage)) as (store, marker):
         pending = {}
@@ -176,7 +170,8 @@ def _asked(
             gpus = place.gpus > 0 and about["Resources"].get("GPU", 0) > 0
             where = NodeAffinitySchedulingStrategy(node, soft=False)
             # With max_calls a process that has taken up CUDA ends at once, and gives the memory back.
-            task = ray.remote(num_cpus=0, max_calls=int(gpus), scheduling_strategy=where)(examine)  # type: ignore[call-overload]
+            options: dict[str, Any] = {"num_cpus": 0, "max_calls": int(gpus), "scheduling_strategy": where}
+            task: Any = ray.remote(**options)(examine)
             question = Question(place.storage, marker, files, gpus, *here)
             pending[task.remote(question, node, _host(about))] = node
         end = time.monotonic() + ANSWER_SECONDS
@@ -218,16 +213,15 @@ def _marker(store: Store) -> Iterator[tuple[Store, str]]:
                 root.rmdir()
 
 
-def _table(reports: Mapping[str, Report], clocks: Mapping[str, float], nodes: Mapping[str, dict[str, Any]]) -> Table:
+def _table(answers: Answers, nodes: Nodes) -> Table:
     table = Table(*_COLUMNS, box=None)
-    for node, report in reports.items():
+    for node, (report, ahead) in answers.items():
         resources = nodes[node]["Resources"]
         free = ("" if size is None else f"{gb(size)} GB" for size in (report.storage_free, report.cache_free))
         gpus = ", ".join(report.gpus) or f"{resources.get('GPU', 0):g}"
-        versions = report.versions["python"], report.versions["torch"]
-        clock = f"{clocks[node]:+.1f} s"
-        table.add_row(report.host, f"{resources.get('CPU', 0):g}", gpus, *versions, report.processor, *free, clock)
-    for node in nodes.keys() - reports.keys():
+        found = gpus, report.versions["python"], report.versions["torch"], report.processor, *free
+        table.add_row(report.host, f"{resources.get('CPU', 0):g}", *found, f"{ahead:+.1f} s")
+    for node in nodes.keys() - answers.keys():
         table.add_row(_host(nodes[node]), "no answer")
     return table
 

@@ -1,7 +1,5 @@
 """What Ray Tune asks and tells, passed on to the driver through an exchange: packs one way, events the other."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ray import tune
@@ -16,12 +14,19 @@ _NO_MEMORY = "running low on memory"
 """What Ray says of a worker that it killed before the node's memory was gone."""
 
 
-class Queue(Searcher):
-    """What Tune takes packs from."""
+class _End:
+    """An end of the exchange that Tune holds. Tune pickles it for a restore that is never made."""
 
     def __init__(self, exchange: Exchange):
         super().__init__()
         self._exchange = exchange
+
+    def __reduce__(self) -> Any:
+        return object, ()
+
+
+class Queue(_End, Searcher):
+    """What Tune takes packs from."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         pack = self._exchange.next_pack()
@@ -35,15 +40,9 @@ class Queue(Searcher):
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         pass  # Tune's own files are disposable
 
-    def __reduce__(self) -> Any:
-        return object, ()  # Tune pickles its options for a restore that is never made
 
-
-class Stop(tune.Stopper):
+class Stop(_End, tune.Stopper):
     """Ends Tune's run where the driver has closed the exchange."""
-
-    def __init__(self, exchange: Exchange):
-        self._exchange = exchange
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
@@ -51,16 +50,13 @@ class Stop(tune.Stopper):
     def stop_all(self) -> bool:
         return self._exchange.is_closed
 
-    def __reduce__(self) -> Any:
-        return object, ()
 
-
-class Report(tune.Callback):
+class Report(_End, tune.Callback):
     """What Tune tells of its trials, passed on as events of jobs, each end once."""
 
     def __init__(self, exchange: Exchange):
-        self._exchange = exchange
-        self._ended: set[str] = set()
+        super().__init__(exchange)
+        self._ended: set[tuple[str, str]] = set()
         self._furthest: dict[str, int] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -73,7 +69,7 @@ class Report(tune.Callback):
             if isinstance(event, Progressed) and event.iteration > self._furthest.get(trial.trial_id, 0):
                 self._furthest[trial.trial_id] = event.iteration
                 trial.run_metadata.num_failures = 0  # nodes may be taken back any number of times
-            self._tell(event)
+            self._tell(trial, event)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if _NO_MEMORY in (trial.get_error() or ""):
@@ -81,14 +77,12 @@ class Report(tune.Callback):
         else:
             lost = Failure("its worker was lost again and again without getting further", permanent=False)
         for job in trial.config["pack"].jobs:
-            self._tell(Ended(job.key, lost))
+            self._tell(trial, Ended(job.key, lost))
 
-    def __reduce__(self) -> Any:
-        return object, ()
-
-    def _tell(self, event: Event) -> None:
+    def _tell(self, trial: Any, event: Event) -> None:
         if isinstance(event, Ended):
-            if event.key in self._ended:
+            end = trial.trial_id, event.key
+            if end in self._ended:
                 return
-            self._ended.add(event.key)
+            self._ended.add(end)
         self._exchange.tell(event)

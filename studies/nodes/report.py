@@ -1,9 +1,7 @@
-"""What one node says of itself before the first trial: what is wrong there, and a few facts that are held against other nodes'.
+"""What one node says of itself before the first trial: what is wrong there, and facts to compare with other nodes'.
 
 What a node may lack is imported where that can be said of it.
 """
-
-from __future__ import annotations
 
 import hashlib
 import os
@@ -38,7 +36,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """What a node is asked, and what the driver has: versions, the digest of its code, and sizes of images by place and name.
+    """What a node is asked, and what the driver has: versions, a digest of its code, sizes of images by place and name.
 
     `marker` is a folder of the store that holds the file `driver`.
     """
@@ -157,13 +155,13 @@ def _storage_errors(question: Question, node: str, report: Report) -> Iterator[s
             time.sleep(0.2)
         if found is None:
             what = "is another one than the driver's" if Path(question.storage).exists() else "is not there"
-            yield f"the storage {shown} {what}; mount the same folder there at the same path, or give --storage s3://bucket/prefix"
+            mend = "mount the same folder there at the same path, or give --storage s3://bucket/prefix"
+            yield f"the storage {shown} {what}; {mend}"
         else:
             store.write(f"{question.marker}/{node}", b"")
     except Exception as error:  # pyarrow's file systems raise many kinds
-        mend = (
-            "let this user write there" if store.is_local else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
-        )
+        is_local = "://" not in question.storage
+        mend = "let this user write there" if is_local else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
         yield f"the storage {shown} can't be read and written ({redacted(_line(error))}); {mend}"
 
 
@@ -175,10 +173,12 @@ def _data_errors(expected: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
             found = sizes(place)
         except Exception as error:
-            yield f"the images at {shown} can't be read ({_line(error)}); it needs what the driver has in its environment"
+            mend = "it needs what the driver has in its environment"
+            yield f"the images at {shown} can't be read ({_line(error)}); {mend}"
             continue
         if not found and "://" not in place:
-            yield f"the images at {shown} are not there; mount or copy the same folder there, or give --data s3://bucket/prefix"
+            mend = "mount or copy the same folder there, or give --data s3://bucket/prefix"
+            yield f"the images at {shown} are not there; {mend}"
             continue
         lacking, more = wanted.keys() - found.keys(), found.keys() - wanted.keys()
         others = {name for name in wanted.keys() & found.keys() if wanted[name] != found[name]}

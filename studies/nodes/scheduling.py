@@ -1,12 +1,10 @@
 """Where and when packs and testing times run. `studies.nodes.connection` joins or starts the cluster.
 
-Packs are Ray Tune's trials: it places them, limits how many run at once, and starts one again when its worker or node is lost.
-What a job computed is in the store, so Tune's own files are disposable: no Tune checkpoint is written and nothing is restored
-from them. Testing times are taken by one task at a time after the trials, on one node of which nothing else of the study has a
-share.
+Packs are Ray Tune's trials: it places them, limits how many run at once, and starts one again when its
+worker or node is lost. What a job computed is in the store, so Tune's own files are disposable: no Tune
+checkpoint is written and nothing is restored from them. Testing times are taken by one task at a time
+after the trials, on one node of which nothing else of the study has a share.
 """
-
-from __future__ import annotations
 
 import contextlib
 import shutil
@@ -29,6 +27,8 @@ MAX_FAILURES = 3
 """How often a task that takes times is started again whose node was lost."""
 Timed = tuple[Trial, str]
 """A trial with its architecture, whose network has been trained."""
+Time = tuple[str | None, str | None]
+"""The key of a testing time, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def workers(self, place: Place) -> Iterator[Exchange]:
-        """Processes that compute the packs that they are given through an exchange, until it is left; all is stopped then.
+        """Processes that compute the packs that they are given through an exchange, until it is left.
 
         Hearing from it raises OSError where the disk is full.
         """
@@ -88,8 +88,8 @@ class Cluster:
         from studies.nodes import queueing
         from studies.nodes.worker import PackWorker
 
-        # Tune would give trials a runtime environment, for which processes that have started already do not serve, and put
-        # AWS's keys in it, which Ray then logs. A node's processes have that node's own, and what `connection` ships.
+        # Tune would give trials a runtime environment, for which processes that have started already do not
+        # serve, and put AWS's keys in it, which Ray then logs. A node's processes have that node's own.
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
         class_cache.DEFAULT_ENV_VARS.clear()
         trainable = tune.with_parameters(PackWorker, place=place)
@@ -114,11 +114,8 @@ class Cluster:
             ),
         )
 
-    def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[str]:
-        """The keys of testing times, in order; each measured alone on one node.
-
-        A text that begins with "error: " stands for a time that could not be had.
-        """
+    def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
+        """The keys of testing times, in order, each measured alone on one node; or why one could not be had."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -160,10 +157,10 @@ def _scratch(place: Place) -> Path:
     return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
 
 
-def _time_networks(timed: list[Timed], place: Place) -> Iterator[str]:
+def _time_networks(timed: list[Timed], place: Place) -> Iterator[Time]:
     for trial, architecture in timed:
         c, train = trial.configuration, trial.train_key(architecture)
         try:
-            yield stages.compute_time(c, architecture, trial.data, train, place)
+            yield stages.compute_time(c, architecture, trial.data, train, place), None
         except Exception as error:
-            yield f"error: {failure_of(error).reason}"
+            yield None, failure_of(error).reason

@@ -1,10 +1,9 @@
-"""What Ray Tune runs in a worker process: a pack of jobs, some events a step, and a last checkpoint where it has to leave.
+"""What Ray Tune runs in a worker process: a pack of jobs, some events a step, a last checkpoint where it has to leave.
 
-A worker leaves when its process is sent SIGTERM, when its node is drained (a spot machine that is taken back, a pod that is
-deleted: `ray start` does that on SIGTERM where RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S is set), and when the driver stops it.
+A worker leaves when its process is sent SIGTERM, when the driver stops it, and when its node is drained: a
+spot machine that is taken back, a pod that is deleted (`ray start` drains its node on SIGTERM where
+RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S is set).
 """
-
-from __future__ import annotations
 
 import signal
 import sys
@@ -31,7 +30,7 @@ class PackWorker(tune.Trainable):
         return tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}])
 
     def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
-        """Begins with a pack at `place`, which is no part of `config`: Tune writes that to files, and a storage's URI may hold secrets."""
+        """Begins with a pack at `place`, which may hold secrets: Tune writes `config` to files."""
         assert place is not None
         self._place = place
         self._told_to_leave = False
@@ -45,7 +44,7 @@ class PackWorker(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """What the pack tells next, as `events`; `done` where it has told all."""
-        # Ray's own handler would end the process within an iteration. Between steps it has to: Ray stops idle workers so.
+        # Ray's own handler would end the process within an iteration. Between steps it has to: so idle workers end.
         rays = signal.signal(signal.SIGTERM, self._on_sigterm)
         try:
             events = next(self._events, None)
@@ -68,13 +67,14 @@ class PackWorker(tune.Trainable):
     def _has_to_leave(self) -> bool:
         if not self._told_to_leave and time.monotonic() - self._asked >= _DRAINING_SECONDS:
             self._asked = time.monotonic()
-            self._told_to_leave = _node_is_drained()
+            if _node_is_drained():  # SIGTERM may come meanwhile, so False is not assigned
+                self._told_to_leave = True
         return self._told_to_leave
 
 
 def _node_is_drained() -> bool:
     try:
-        draining = ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=1)  # type: ignore[attr-defined]
+        client = ray._private.worker.global_worker.gcs_client  # type: ignore[attr-defined]
+        return ray.get_runtime_context().get_node_id() in client.get_draining_nodes(timeout=1)
     except Exception:  # a question that nothing depends on
         return False
-    return ray.get_runtime_context().get_node_id() in draining

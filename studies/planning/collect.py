@@ -1,13 +1,13 @@
 """Frees what no study needs: `python -m studies gc STORAGE [--data DIR] [--delete]`.
 
-Freed are searches, trainings and tests that no trial of any study refers to, checkpoints of finished stages, what writers
-that were killed have left, and the claims of drivers that are dead. Testing times, references and other small results stay.
-A trial without a row refers to the stages that it will need; which these are depends on its images, hence `--data`.
-While a driver works on the store, its stages and files stay: freed are only checkpoints of finished stages, dead
-claims, and files that nobody has finished for an hour.
+* Freed are searches, trainings and tests that no trial of any study refers to, checkpoints of finished
+  stages, what writers that were killed have left, and the claims of drivers that are dead.
+* Testing times, references and other small results stay.
+* A trial without a row refers to the stages that it will need; which these are depends on its images, hence
+  `--data`.
+* While a driver works on the store, its stages and files stay: freed are only checkpoints of finished
+  stages, dead claims, and files that nobody has finished for an hour.
 """
-
-from __future__ import annotations
 
 import math
 from collections import Counter
@@ -63,10 +63,8 @@ class Survey:
         recent = own.mtime_ns - 1e9 * LEFT_SECONDS if own is not None else 0.0
         self.finds += self._left_over(math.inf if self.is_idle else recent)
         if self.is_idle:
-            tunes = "folders of Ray's temporary files"
-            self.finds += [
-                Find(tunes, f"ray/{name}", self._folders[f"ray/{name}"], True) for name in store.names("ray")
-            ]
+            tunes = [f"ray/{name}" for name in store.names("ray")]
+            self.finds += [Find("folders of Ray's temporary files", name, self._folders[name], True) for name in tunes]
             self.finds += self._stages()
         else:
             self.notes.append(f"{living[0].who} is at work on this store: its stages and files stay")
@@ -75,7 +73,7 @@ class Survey:
         return Find(what, name, self._files[name].size if name in self._files else 0)
 
     def _left_over(self, before: float) -> Iterator[Find]:
-        """Checkpoints of finished stages, which came late, and what writers have not finished and last wrote `before`."""
+        """Checkpoints of finished stages, which came late, and what writers left unfinished and last wrote `before`."""
         for name, info in self._files.items():
             folder, _, file = name.rpartition("/")
             if name.startswith("stages/") and file.startswith("checkpoint-") and f"{folder}/result.json" in self._files:

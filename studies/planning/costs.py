@@ -1,6 +1,4 @@
-"""What stages cost, in time and in space: measured in the store where the same shape was run, else a probe of a few steps."""
-
-from __future__ import annotations
+"""What stages cost, in time and in space: measured in the store where their shape was run, else a probe of a few steps."""
 
 import functools
 import re
@@ -131,7 +129,7 @@ class Costs:
         return steps * self._probe(stage, shape, self.probe_device), basis
 
     def _is_its_device(self, name: str, c: Configuration) -> bool:
-        """Whether a trial of `c` would run on the device of that name; any GPU, where those of the cluster are not known."""
+        """Whether a trial of `c` would run on the device of that name; any GPU, where the cluster's are not known."""
         if not self._place.gpus:
             return name == _cpu(c.threads)
         if self._elsewhere or not torch.cuda.is_available():

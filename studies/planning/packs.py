@@ -1,10 +1,9 @@
 """Which jobs are computed as one network, and how wide its pack is (`clearer.packing`).
 
-A result's bits depend on the width of its pack. So widths follow from the trials that a study plans, never from what happens
-to be missing, from the number of cores, or from a clock. Short packs are filled up. The order of packs changes no bit.
+A result's bits depend on the width of its pack. So widths follow from the trials that a study plans, never
+from what happens to be missing, from the number of cores, or from a clock. Short packs are filled up. The
+order of packs changes no bit.
 """
-
-from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,10 +37,9 @@ class Packing:
 
     def searches(self, planned: Iterable[Search]) -> dict[str, int]:
         """The width of each search's pack, by its name, for all searches of a study."""
-        shapes = _by_shape(planned)
         if self.asked is not None:
-            named = [job for jobs in shapes.values() for job in jobs]
-            return {job.name: self._full(self.asked, job.configuration) for job in named}
+            return {job.name: self._full(self.asked, job.configuration) for job in planned}
+        shapes = _by_shape(planned)
         slots = _SLOTS if len(shapes) == 1 else 1
         return {name: k for jobs in shapes.values() for name, k in self._widths(jobs, slots, WIDEST).items()}
 
@@ -55,7 +53,7 @@ class Packing:
         return full_width(width, c.channels, c.precision)
 
     def _widths(self, jobs: Sequence[Learning], slots: int, most: int) -> dict[str, int]:
-        """A width for each of some jobs of one shape: the first are in full packs, the rest in one that just holds them."""
+        """A width for each of some jobs of one shape: full packs first, the rest in one that just holds them."""
         widths = (width for width in self._fastest(jobs, slots, most) for _ in range(width))
         return {job.name: width for job, width in zip(jobs, widths, strict=False)}
 
@@ -97,7 +95,7 @@ def _pack_time(width: int) -> float:
 
 
 def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
-    """The jobs in packs of the widths of their names, what takes longest first; one that is not in `widths` is alone."""
+    """The jobs in packs of the widths of their names, what takes longest first; one without a width is alone."""
     groups: dict[tuple[str, int], list[Job]] = defaultdict(list)
     for job in jobs:
         width = widths.get(job.name) if isinstance(job, Learning) else None
@@ -109,6 +107,5 @@ def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
 
 
 def _operations(pack: Pack) -> float:
-    """About how long a pack takes, to put packs in order."""
     first = pack.jobs[0]
     return first.operations * _pack_time(pack.width) if isinstance(first, Learning) else 0.0

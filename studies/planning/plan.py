@@ -1,10 +1,9 @@
-"""The plan of a study: which stages its trials need, which of them the store has, and which jobs and packs the rest makes.
+"""The plan of a study: which stages its trials need, which of them the store has, which jobs and packs the rest makes.
 
-It is made of one listing a stage and of the rows' compacted copies; single objects are read only for searches that have ended
-and have no row yet. Whoever asks what is missing asks it: the run, the dry run, the disk check and `gc`.
+It is made of one listing a stage and of the rows' compacted copies; single objects are read only for
+searches that have ended and have no row yet. Whoever asks what is missing asks it: the run, the dry run,
+the disk check and `gc`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,13 +97,11 @@ class Plan:
         return {**found, "reference": trial.reference_key}
 
     def tasks(self) -> dict[str, Task]:
-        """The jobs that are missing and can be computed now, by their keys: what waits for a search is not among them."""
+        """The jobs that are missing and can be computed now, by their keys: what waits for a search is not there."""
         tasks: dict[str, Task] = {}
         for trial in self.trials:
             for job in self._jobs(trial):
-                task = tasks.setdefault(
-                    job.key, Task(job, is_new=job.stages[0][1] not in self.finished[job.stages[0][0]])
-                )
+                task = tasks.setdefault(job.key, Task(job, is_new=job.key not in self.finished[job.stage]))
                 task.trials.append(trial)
                 if isinstance(job, Train) and isinstance(task.job, Train):
                     tests = tuple(dict([*task.job.tests, *job.tests]).items())
@@ -141,11 +138,10 @@ class Plan:
 
 
 def _architectures(store: Store, keys: set[str]) -> dict[str, str]:
-    """What finished searches found, by their keys: from the rows, and else from their results, which are read side by side."""
+    """What finished searches found, by their keys: from the rows, else from their results, read side by side."""
     rows = store.sampled_rows(["search_key", "architecture"], 0) if keys else []
-    found = {
-        row["search_key"]: row["architecture"] for row in rows if row["search_key"] in keys and row["architecture"]
-    }
+    known = {row["search_key"]: row["architecture"] for row in rows if row["architecture"]}
+    found = {key: known[key] for key in keys & known.keys()}
     left = keys - found.keys()
     with ThreadPoolExecutor(32) as pool:  # the wait of each is long on S3
         results = zip(left, pool.map(lambda key: store.result("search", key), left), strict=True)

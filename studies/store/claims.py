@@ -19,8 +19,6 @@ in local folders and on S3. Where that fails (a network folder's cache, a driver
 stage. That costs time and changes nothing: both write the same, and what is finished stays as it is.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -32,7 +30,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pyarrow.fs as pafs
@@ -68,7 +66,7 @@ class Claims:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="claims", daemon=True)
 
-    def __enter__(self) -> Claims:
+    def __enter__(self) -> Self:
         self._publish()
         self._thread.start()
         return self

@@ -4,8 +4,6 @@ A column that is a field of the configuration says in its metadata which stages 
 about (`clearer.fields.setting`): readers need no list of fields.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Any

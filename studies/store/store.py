@@ -12,8 +12,6 @@ written beside its place and renamed; an object of S3 is put in one request. A w
 replaced may write late: what is finished stays as it is, and a checkpoint of it is removed again.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

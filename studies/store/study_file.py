@@ -1,7 +1,5 @@
 """`study.json`: what a study asks, which trials it has planned, and which code, libraries and machine ran it, run by run."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -1,7 +1,5 @@
 """The files of a trial's MLflow run: pictures, and the trained network as a model that MLflow loads."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Sequence

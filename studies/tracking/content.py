@@ -5,8 +5,6 @@ every point of a curve is a point of a metric with its own iteration and time. A
 figures belong to finished trials, whose rows are never replaced.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -3,8 +3,6 @@
 What is there and right stays; a second time changes nothing. A study neither waits for tracking nor fails with it.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence

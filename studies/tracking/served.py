@@ -3,8 +3,6 @@
 Takes and gives arrays (batch, channels, height, width) of float32, 0 … 1. Needs clearer-studies where it is loaded.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ A run that holds what it should not (a point of a curve that was computed again,
 takes nothing back: it is deleted, and sent anew.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

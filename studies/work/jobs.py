@@ -1,10 +1,8 @@
 """What a study has computed: jobs, of which each belongs to one key in the store, packs of them, and what they tell.
 
-`Search` and `Train` learn, many as one network where they are in one pack (`studies.work.learning`). `References` and `OneShot`
-are computed alone.
+`Search` and `Train` learn, many as one network where they are in one pack (`studies.work.learning`).
+`References` and `OneShot` are computed alone.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Sequence
@@ -48,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to compute. More jobs may follow from it where `others_wait`; it fails trials where it `is_a_trial_s`."""
+    """One thing to compute. Others may follow from it where they `others_wait`; it fails trials where it `is_a_trial_s`."""
 
     key: str
     configuration: Configuration
@@ -77,7 +75,7 @@ class Job:
 
 
 class Learning(Job):
-    """A job that learns. Those of one `shape` can be one pack, whose width goes by the `name`: they differ in images alone."""
+    """A job that learns. Those of one `shape` can be one pack, whose width goes by the `name`."""
 
     @cached_property
     def shape(self) -> str:

@@ -1,10 +1,9 @@
 """The keys of stages: hashes of exactly what determines a stage's result.
 
-That is: the configuration's fields that name the stage, the pixels that it reads, the stage before it, and the version of the
-method. What the store holds under a key is never computed again, whichever trial or study asks for it.
+That is: the configuration's fields that name the stage, the pixels that it reads, the stage before it, and
+the version of the method. What the store holds under a key is never computed again, whichever trial or
+study asks for it.
 """
-
-from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
@@ -14,8 +13,10 @@ from importlib import metadata
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
 
-METHOD, NORM_BATCHES = 3, 20
-"""The version of the method, raised when the same configuration would give other numbers, and what one-shot scores depend on."""
+METHOD = 3
+"""The version of the method, raised when the same configuration would give other numbers."""
+NORM_BATCHES = 20
+"""From how many batches one-shot scores take batch norm's statistics."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
-"""The jobs that learn, searches and trainings: computed as packs, from the newest checkpoint to the result in the store.
+"""The jobs that learn, searches and trainings: computed as packs, from the newest checkpoint to the stored result.
 
 A pack is computed as one network (`clearer.packing`), but each of its members has checkpoints and a result of its own, under
 its own key: members that were left go on in whatever company, of equal width.
 """
-
-from __future__ import annotations
 
 import contextlib
 import socket
@@ -96,7 +94,7 @@ class _Members:
         self._saved = 0
 
     def events(self, leave: Leave) -> Iterator[Events]:
-        """Goes on from where all members have a checkpoint; saves one when `checkpoint_seconds` have passed, and when left."""
+        """Goes on from where all members have a checkpoint; saves one every `checkpoint_seconds`, and when left."""
         self._resume()
         try:
             with contextlib.suppress(DivergedError):  # of all members; each has its own as `problem`
@@ -113,7 +111,7 @@ class _Members:
                 self._save()
                 saved = now
             events = [*self._rows(), *self._ends()]
-            if events or leave() or now - told >= TICK_SECONDS:
+            if leave() or events or now - told >= TICK_SECONDS:
                 yield events
                 told = now
 

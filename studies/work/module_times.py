@@ -4,9 +4,8 @@ The times are what C^p and C^f of Eq. 5 are then, so they belong to what determi
 again on the same device finds them in the store and hence the same trials.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -35,13 +34,9 @@ def _with_times(c: Configuration, store: Store, device: torch.device, keep: bool
 
 
 def module_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> tuple[float, ...]:
-    """Milliseconds of P and F of every cell at the configuration's width and patch size: P1, F1, P2, …; from the store if there."""
-    measured = {
-        "cells": c.cells,
-        "channels": c.channels,
-        "size": c.patch_size,
-        "device": device_name(device, c.threads),
-    }
+    """Milliseconds of P and F of every cell at the configuration's width and patch size: P1, F1, P2, …"""
+    shape = {"cells": c.cells, "channels": c.channels, "size": c.patch_size}
+    measured: dict[str, Any] = {**shape, "device": device_name(device, c.threads)}
     key = digest({"stage": STAGE, "torch": torch.__version__, **measured})
     found = store.result(STAGE, key)
     if found is None:

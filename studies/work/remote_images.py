@@ -1,15 +1,13 @@
-"""Images that lie on S3 (`--data s3://bucket/prefix`): copied once to each node, and held against what the driver found.
+"""Images that lie on S3 (`--data s3://bucket/prefix`): copied once to each node, and checked against the driver's.
 
-1. The driver lists what lies below the prefix, copies what is not in its cache, and adds to the URI, behind a `#`, the
-   digest of a manifest that names every file and its SHA-256 (`pinned`).
-2. A worker turns that text into a folder on its node (`local_copy`): the first that needs it copies the files, the others
-   wait. The copy is kept in the cache under the digest, so it can't be of other images than the driver's.
+1. The driver lists what lies below the prefix, copies what is not in its cache, and adds to the URI, behind
+   a `#`, the digest of a manifest that names every file and its SHA-256 (`pinned`).
+2. A worker turns that text into a folder on its node (`local_copy`): the first that needs it copies the
+   files, the others wait. The copy is kept under the digest, so it can't be of other images.
 3. Whoever uses the copy first holds each file against the manifest, and fetches a damaged one again.
 
 Anything that pyarrow.fs opens by a URI will do. Credentials come from the environment of each node, never from the URI.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -114,9 +112,8 @@ def listing(uri: str) -> dict[str, list[int]]:
     named = {info.path.removeprefix(root).lstrip("/"): info for info in found if info.is_file}
     images = {name: [info.size, info.mtime_ns or 0] for name, info in sorted(named.items()) if _is_image(name)}
     if not images:
-        raise ImageError(
-            f"--data {redacted(uri)}: no image lies there; it must hold bsds500/ or another dataset's folder"
-        )
+        mend = "it must hold bsds500/ or another dataset's folder"
+        raise ImageError(f"--data {redacted(uri)}: no image lies there; {mend}")
     return images
 
 
@@ -156,9 +153,8 @@ def _copied(uri: str, listed: Mapping[str, list[int]]) -> str:
     folder = cache_folder(_KIND)
     needed, free = sum(size for size, _ in listed.values()), shutil.disk_usage(folder).free
     if needed > free:
-        raise OSError(
-            f"{needed / 1e9:.1f} GB of images, but {folder} has {free / 1e9:.1f} GB free; name another folder in CLEARER_CACHE"
-        )
+        text = f"{needed / 1e9:.1f} GB of images, but {folder} has {free / 1e9:.1f} GB free"
+        raise OSError(f"{text}; name another folder in CLEARER_CACHE")
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
         manifest = json.dumps(_fetch(uri, listed, partial / "images"), sort_keys=True).encode()

@@ -3,8 +3,6 @@
 Searches and trainings are in `studies.work.learning`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import time
