@@ -76,7 +76,7 @@ def searched(planned: list[Configuration], width: int, storage: str) -> tuple[fl
     execution.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]
     with Session(Options(storage=storage, pack=width), quiet) as session, Progress(quiet) as progress:
         store, slots = session.store, session.slots(planned)
-        write_study(store, STUDY, "proxy", planned, STUDY)
+        write_study(store, STUDY, planned, preset="proxy", command=STUDY)
         session.track(STUDY)
         plan, started = Plan(store, session.pixels.trials(planned)), datetime.now(UTC)
         jobs = {key: task for key, task in plan.tasks().items() if isinstance(task.job, Search)}

@@ -78,11 +78,9 @@ class Adaptive:
         for study in store.names("studies"):
             planned = {i: c for i, c in planned_trials(store, study).items() if self._lies_in_space(c)}
             for row in store.rows(study, planned.keys(), _READ) if planned else ():
-                trial_id = row["trial_id"]
-                if (
-                    trial_id not in found or row["status"] == "finished"
-                ):  # what one study finished another may have failed
-                    found[trial_id] = planned[trial_id], row
+                # What one study finished another may have failed.
+                if row["trial_id"] not in found or row["status"] == "finished":
+                    found[row["trial_id"]] = planned[row["trial_id"]], row
         return list(found.values())
 
     def lines(self) -> list[str]:

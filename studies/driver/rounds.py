@@ -101,8 +101,8 @@ class _Run:
         if session.options.retry_failed:
             for trial_id in session.store.trial_ids(name) & {trial.trial_id for trial in missing}:
                 session.store.forget_trial(name, trial_id)
-        command, preset = redacted(shlex.join(sys.argv)), session.options.preset
-        about = write_study(session.store, name, preset, outcome.planned, command, self.study.question, self._nodes)
+        run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
+        about = write_study(session.store, name, outcome.planned, self.study.question, **run)
         session.track(name)
         planned = session.pixels.trials(outcome.planned)
         with Progress(session.console) as progress:

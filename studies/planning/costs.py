@@ -1,4 +1,4 @@
-"""What stages cost, in time and in space: measured in the store where their shape was run, else a probe of a few steps."""
+"""What stages cost, in time and in space: measured where the store has their shape, else a probe of a few steps."""
 
 import functools
 import re
@@ -117,12 +117,12 @@ class Costs:
         rows = [row for row in self._like(stage, c).values() if row[f"{stage}_seconds"]]
         here = [row for row in rows if self._is_its_device(row[f"{stage}_device"] or "", c)]
         here = [row for row in here if _share(row) == round(self._place.gpus, 3)] or here
-        steps = _passes(stage, c.search_iterations, c.warmup_iterations, c.train_iterations)
+        steps = _passes(stage, c.values())
         if here:
             shares = sorted({_share(row) for row in here})
             shared = f", {', '.join(f'{share:g}' for share in shares)} GPU a trial" if shares[-1] else ""
             about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
-            return steps * statistics.fmean(row[f"{stage}_seconds"] / _row_passes(stage, row) for row in here), about
+            return steps * statistics.fmean(row[f"{stage}_seconds"] / _passes(stage, row) for row in here), about
         shape = Configuration(**{name: getattr(c, name) for name in SAME["search"]})  # each shape is probed once
         of = " of a network at half fusion" if stage == "train" else ""
         basis = f"probe: {PROBE_STEPS} steps{of} on {device_name(self.probe_device, c.threads)}"
@@ -140,14 +140,10 @@ class Costs:
 _cpu = functools.cache(functools.partial(device_name, "cpu"))
 
 
-def _passes(stage: str, search: int, warmup: int, train: int) -> int:
+def _passes(stage: str, row: Row) -> int:
     """Passes of a batch, forward and back: one an iteration, and after its warm-up a search has one more, for α."""
-    return 2 * search - warmup if stage == "search" else train
-
-
-def _row_passes(stage: str, row: Row) -> int:
     search = row.get("search_stopped_at") or row["search_iterations"] or 0
-    return _passes(stage, search, row["warmup_iterations"] or 0, row["train_iterations"])
+    return 2 * search - (row["warmup_iterations"] or 0) if stage == "search" else row["train_iterations"]
 
 
 def _share(row: Row) -> float:

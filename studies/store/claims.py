@@ -8,15 +8,13 @@ A claim holds while its driver lives.
 * A driver that has written nothing for 90 seconds, by the store's own clock, counts as dead.
 * A driver whose process on this machine is gone counts as dead at once.
 
-To get a name, a driver writes that it wants it, then reads what the others want.
+To get a name, a driver writes that it wants it, then reads what the others want. It has the name if nobody
+else wants it. Of two that want it, the one with the greater id gives way; the other waits a moment.
 
-* It has the name if nobody else wants it.
-* Of two that want it, the one with the greater id gives way; the other waits a moment for that.
-
-This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion problem, part II, J. ACM 33, 1986). It needs
-no clock and no create-if-absent, which pyarrow.fs lacks on S3, but a store in which what was written is read at once, as it is
-in local folders and on S3. Where that fails (a network folder's cache, a driver that slept for minutes) two drivers compute one
-stage. That costs time and changes nothing: both write the same, and what is finished stays as it is.
+This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion problem, part II,
+J. ACM 33, 1986). It needs no clock and no create-if-absent, which pyarrow.fs lacks on S3, but a store in
+which what was written is read at once. Where that fails (a network folder's cache, a driver that slept for
+minutes) two drivers compute one stage: both write the same, and what is finished stays as it is.
 """
 
 import contextlib
@@ -27,7 +25,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -83,22 +81,16 @@ class Claims:
         Ask again for the others later. A store that can't be written claims nothing and refuses nothing: what is
         computed meanwhile fails by itself, and says why.
         """
-        before, after = self._claimed_before_and_after()
-        free = {key: set(names) for key, names in wanted.items() if (before | after).isdisjoint(names)}
+        taken = _names(self.others())
+        free = {key: set(names) for key, names in wanted.items() if taken.isdisjoint(names)}
         if not free or not self._publish(add=set().union(*free.values())):
             return set(free)
-        before, after = self._claimed_before_and_after()
-        left = self._without(free, before)
-        if not all(after.isdisjoint(names) for names in left.values()):
-            time.sleep(SETTLE_SECONDS)  # for those with a greater id to give way
-            _, after = self._claimed_before_and_after()
-        return set(self._without(left, after))
-
-    def _claimed_before_and_after(self) -> tuple[set[str], set[str]]:
-        """What other drivers have claimed: those with a smaller id than this one's, those with a greater."""
         others = self.others()
-        before = (driver.names for driver in others if driver.id < self.id)
-        return set().union(*before), set().union(*(driver.names for driver in others if driver.id > self.id))
+        left = self._without(free, _names(driver for driver in others if driver.id < self.id))
+        if not _names(others).isdisjoint(set().union(*left.values())):
+            time.sleep(SETTLE_SECONDS)  # for those with a greater id to give way
+            others = self.others()
+        return set(self._without(left, _names(driver for driver in others if driver.id > self.id)))
 
     def _without(self, asked: dict[str, set[str]], taken: set[str]) -> dict[str, set[str]]:
         """Those of `asked` that have none of the names `taken`; the names of the others are given up."""
@@ -167,15 +159,14 @@ class Claims:
         for tries_left in reversed(range(READS)):
             try:
                 data = self.store.read(f"{FOLDER}/{file}")
-            except OSError:
-                if not tries_left:
-                    raise
-            else:
                 if data is None:
                     return None
                 written, _, text = data.partition(b"\n")
                 if written == _hash(text):
                     return json.loads(text)
+            except OSError:
+                if not tries_left:
+                    raise
             time.sleep(0.05)
         return {}
 
@@ -196,6 +187,10 @@ class Claims:
     def _beat(self) -> None:
         while not self._closed.wait(HEARTBEAT_SECONDS):
             self._publish()
+
+
+def _names(drivers: Iterable[Driver]) -> set[str]:
+    return set().union(*(driver.names for driver in drivers))
 
 
 def timing_name(host: str) -> str:
@@ -219,7 +214,7 @@ def _this_process() -> dict[str, Any]:
 
 
 def _machine() -> str | None:
-    """Names this boot of this machine, and the namespace that process numbers are of; None where Linux's /proc is not."""
+    """Names this boot of this machine, and the namespace that process numbers are of; None where there is no /proc."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"

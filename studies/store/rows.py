@@ -1,7 +1,7 @@
 """The columns of a trial's row and of its curve, and what follows from a configuration alone.
 
-A column that is a field of the configuration says in its metadata which stages follow from the field, and what else it is
-about (`clearer.fields.setting`): readers need no list of fields.
+A column that is a field of the configuration says in its metadata which stages follow from the field, and
+what else it is about (`clearer.fields.setting`): readers need no list of fields.
 """
 
 import dataclasses
@@ -17,11 +17,8 @@ from clearer.losses import polarisation_threshold
 from studies.store.store import FORMAT
 
 _NUMBERS = pa.list_(pa.float64())
-_ARROW = {
-    bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(),
-    tuple[int, ...]: pa.string(), tuple[float, ...]: _NUMBERS,
-}  # fmt: skip
 _TEXT, _COUNT, _NUMBER, _FLAG, _TIME = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC")
+_ARROW = {bool: _FLAG, int: _COUNT, float: _NUMBER, str: _TEXT, tuple[int, ...]: _TEXT, tuple[float, ...]: _NUMBERS}
 
 
 def _columns(kind: pa.DataType, names: str) -> list[pa.Field]:

@@ -1,4 +1,4 @@
-"""`study.json`: what a study asks, which trials it has planned, and which code, libraries and machine ran it, run by run."""
+"""`study.json`: what a study asks, which trials it has planned, and what code, libraries and machine ran it."""
 
 import functools
 import json
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from analysis.storage.places import StorageError, redacted
@@ -24,14 +23,18 @@ _LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout that runs, with `+changes` where tracked files differ; None where it is no checkout."""
-    asked = {"cwd": Path(__file__).resolve().parent, "capture_output": True, "text": True, "timeout": 10, "check": True}
+    """The commit of the checkout that runs, with `+changes` where tracked files differ; None for no checkout."""
     try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], **asked).stdout.strip()  # type: ignore[call-overload]
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **asked).stdout.strip()  # type: ignore[call-overload]
+        return _git("rev-parse HEAD") + ("+changes" if _git("status --porcelain -uno") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return found + ("+changes" if changed else "")
+
+
+def _git(command: str) -> str:
+    folder = Path(__file__).resolve().parent
+    return subprocess.check_output(
+        ["git", *command.split()], cwd=folder, stderr=subprocess.DEVNULL, text=True, timeout=10
+    ).strip()
 
 
 @functools.cache
@@ -52,22 +55,16 @@ def hardware() -> dict[str, Any]:
 
 
 def write_study(
-    store: Store,
-    study: str,
-    preset: str,
-    configurations: Sequence[Configuration],
-    command: str,
-    question: str = "",
-    nodes: Mapping[str, Any] = MappingProxyType({}),
+    store: Store, study: str, configurations: Sequence[Configuration], question: str = "", **run: Any
 ) -> dict[str, Any]:
-    """Records a run of a study beside its earlier ones, with what the nodes of its cluster say of themselves; the file."""
+    """Records a `run` of a study (`command`, `preset`, `nodes` …) beside its earlier ones; what the file says."""
     about = _read(store, study) or {}
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
     about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
-    run = {"started_at": now, "command": command, "preset": preset, "commit": commit(), "versions": versions()}
-    about.setdefault("runs", []).append({**run, "hardware": hardware(), **nodes})
+    here = {"started_at": now, "commit": commit(), "versions": versions(), "hardware": hardware()}
+    about.setdefault("runs", []).append(here | run)
     about |= {"study": study, "question": question, "format": FORMAT}
     store.write(_name(study), json.dumps(about, indent=1, sort_keys=True).encode())
     return about
@@ -86,13 +83,9 @@ def read_study(store: Store, study: str) -> dict[str, Any]:
 
 
 def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
-    """Every trial that a study has ever planned in a store, by `trial_id`; without those that this version can't read."""
-    found = {}
-    for trial_id, values in (_read(store, study) or {}).get("trials", {}).items():
-        configuration = readable(values)
-        if configuration is not None:
-            found[trial_id] = configuration
-    return found
+    """Every trial that a study has ever planned in a store, by `trial_id`; of those that this version can read."""
+    written = (_read(store, study) or {}).get("trials", {})
+    return {trial_id: c for trial_id, values in written.items() if (c := readable(values)) is not None}
 
 
 def readable(values: Mapping[str, Any]) -> Configuration | None:

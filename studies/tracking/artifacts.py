@@ -36,7 +36,7 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
 
 @functools.lru_cache(maxsize=256)
 def _drawn(architecture: str) -> bytes:
-    """Its picture: many trials of a study share an architecture, and drawing takes longer than all else that is sent."""
+    """Many trials share an architecture, and drawing takes longer than all else that is sent."""
     return as_png(draw_architecture(architecture), _DPI)
 
 

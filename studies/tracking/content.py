@@ -1,8 +1,10 @@
 """What MLflow's runs of a study should hold: one run for the study, one for each trial that has begun.
 
-The configuration's fields are params (they can't change), texts and flags that were found are tags, figures are metrics, and
-every point of a curve is a point of a metric with its own iteration and time. A failed trial has its curve and its reason;
-figures belong to finished trials, whose rows are never replaced.
+* Params are the configuration's fields: they can't change.
+* Tags are texts and flags that were found.
+* Metrics are figures, and the points of curves, each with its own iteration and time.
+
+A failed trial has its curve and its reason; figures belong to finished trials, whose rows are never replaced.
 """
 
 import json
@@ -24,13 +26,8 @@ from studies.store.store import Store, from_parquet
 from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
-STUDY_TAG, TRIAL_TAG, SENT_TAG, PARENT_TAG = (
-    "clearer.study_id",
-    "clearer.trial_id",
-    "clearer.sent",
-    "mlflow.parentRunId",
-)
-NOTE_TAG, _COMMIT_TAG = "mlflow.note.content", "mlflow.source.git.commit"
+STUDY_TAG, TRIAL_TAG, SENT_TAG = "clearer.study_id", "clearer.trial_id", "clearer.sent"
+PARENT_TAG, NOTE_TAG, _COMMIT_TAG = "mlflow.parentRunId", "mlflow.note.content", "mlflow.source.git.commit"
 LONGEST_TEXT = 5000
 
 _PARAMS = tuple(name for name in field_types() if name != "architecture")
@@ -48,9 +45,10 @@ Point = tuple[str, int, int, float]
 
 @dataclass(frozen=True)
 class Content:
-    """All that one run should hold. `note` describes it where no one else has; `files` writes its artifacts into a folder.
+    """All that one run should hold. `ended` is None and `status` RUNNING for what is still under way.
 
-    `files_key` changes when the files do; `ended` is None and `status` RUNNING for what is still under way.
+    `note` describes it where no one else has. `files` writes its artifacts into a folder, and `files_key`
+    changes when they do.
     """
 
     identity: Mapping[str, str]

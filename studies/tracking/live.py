@@ -52,7 +52,7 @@ def sync_study(
 
 
 class Tracking:
-    """Brings a study's runs at the server at `uri` up to date while the study runs, and at its end; from a thread of its own.
+    """A thread that brings a study's runs at the server at `uri` up to date while the study runs, and at its end.
 
     `under_way` gives the trials that have begun. After a failure it waits for the end to try again.
     """
@@ -68,7 +68,7 @@ class Tracking:
         self._thread.start()
 
     def close(self, timeout: float = 120.0) -> str | None:
-        """Brings everything up to date, whatever has failed before; one line that says why something was not sent, or None."""
+        """Brings everything up to date, whatever has failed before; in a line why something was not sent, or None."""
         self._closing.set()
         self._thread.join(timeout)
         if self._thread.is_alive():

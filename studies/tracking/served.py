@@ -1,4 +1,4 @@
-"""What `mlflow.pyfunc.load_model` runs for a trained network: this file is copied into the model, and nothing is pickled.
+"""What `mlflow.pyfunc.load_model` runs for a trained network: this file is copied into the model, nothing is pickled.
 
 Takes and gives arrays (batch, channels, height, width) of float32, 0 … 1. Needs clearer-studies where it is loaded.
 """

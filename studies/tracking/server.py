@@ -1,7 +1,7 @@
 """A study's runs at a tracking server: found by their tags and completed, never made twice.
 
-A run that holds what it should not (a point of a curve that was computed again, another start) can't be mended, for MLflow
-takes nothing back: it is deleted, and sent anew.
+A run that holds what it should not (a point of a curve that was computed again, another start) can't be
+mended, for MLflow takes nothing back: it is deleted, and sent anew.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def one_line(error: Exception) -> str:
 
 
 def _make_database(uri: str) -> None:
-    """Makes the file of a `sqlite:` URI whole or not at all: MLflow can't go on with tables whose making was cut short."""
+    """Makes the file of a `sqlite:` URI whole or not at all: MLflow can't go on with some of its tables."""
     from mlflow import MlflowClient
 
     path = Path(uri.removeprefix("sqlite:///"))
@@ -143,7 +143,7 @@ class Server:
         return 1
 
     def _run(self, content: Content) -> Any | None:
-        """The run with the identity of `content` as the server holds it now; where there are more, the others are deleted."""
+        """The run with the identity of `content` as the server holds it now; where there are more, others are deleted."""
         found = self._runs.get(content.identity.get(TRIAL_TAG), [])
         for run in found[1:]:
             self.client.delete_run(run.info.run_id)

@@ -1,7 +1,7 @@
 """The jobs that learn, searches and trainings: computed as packs, from the newest checkpoint to the stored result.
 
-A pack is computed as one network (`clearer.packing`), but each of its members has checkpoints and a result of its own, under
-its own key: members that were left go on in whatever company, of equal width.
+A pack is computed as one network (`clearer.packing`), but each of its members has checkpoints and a result of
+its own, under its own key: members that were left go on in whatever company, of equal width.
 """
 
 import contextlib

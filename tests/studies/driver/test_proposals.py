@@ -43,7 +43,7 @@ def sampler(store: Store, wanted: int = 6, seeds: int = 1, slots: int = 2, **ass
     """The sampler of a run of the study whose cluster holds two trials."""
     session = session_of(Path(store.root), InProcess(slots), seeds=seeds, assigned=assigned)
     if not store.names("studies"):
-        write_study(store, "adaptive_pareto", "quick", [], "command")
+        write_study(store, "adaptive_pareto", [], preset="quick", command="command")
     return Adaptive(findings(Outcome(STUDY, []), session), wanted)
 
 
@@ -58,7 +58,7 @@ def add(
     c = configuration("quick", values)
     row = {**configuration_columns(c), "study": study, "trial_id": c.trial_id, "status": status, "psnr_db": psnr_db}
     row |= architecture_columns(c, Architecture.parse(ARCHITECTURE)) if status == "finished" else {"architecture": None}
-    write_study(store, study, "quick", [c], "command")
+    write_study(store, study, [c], preset="quick", command="command")
     store.end_trial(study, c.trial_id, row_table(row), curve_table([], c.trial_id))
     return c
 
@@ -105,13 +105,13 @@ def test_a_lambda_of_zero_counts_as_the_lowest_and_what_is_out_of_range_teaches_
 def test_a_restart_runs_what_was_planned_before_it_asks(store: Store) -> None:
     first = sampler(store).next_round()
     assert len(first) == 2, "as many as the cluster holds"
-    write_study(store, "adaptive_pareto", "quick", first, "command")
+    write_study(store, "adaptive_pareto", first, preset="quick", command="command")
     assert ids(sampler(store).next_round()) == ids(first), "nothing new is asked"
     add(store, lambda1=first[0].lambda1, lambda2=first[0].lambda2)
-    write_study(store, "adaptive_pareto", "quick", first, "command")
+    write_study(store, "adaptive_pareto", first, preset="quick", command="command")
     assert len(sampler(store).next_round()) == 2, "one is still to run"
     add(store, lambda1=first[1].lambda1, lambda2=first[1].lambda2)
-    write_study(store, "adaptive_pareto", "quick", first, "command")
+    write_study(store, "adaptive_pareto", first, preset="quick", command="command")
     second = sampler(store).next_round()
     assert len(second) == 4
     assert ids(sampler(store).next_round()) == ids(second), "proposals follow from the rows"
@@ -139,7 +139,7 @@ def test_the_number_of_columns_is_chosen_with_the_number_of_cells(store: Store) 
 
 def test_more_seeds_replicate_what_was_proposed(store: Store) -> None:
     first = sampler(store, wanted=2).next_round()
-    write_study(store, "adaptive_pareto", "quick", first, "command")
+    write_study(store, "adaptive_pareto", first, preset="quick", command="command")
     more = sampler(store, wanted=2, seeds=3).next_round()
     assert ids(first) < ids(more)
     assert {(c.replicate_id, c.seed) for c in more} == {(c.replicate_id, n) for c in first for n in range(3)}
@@ -148,7 +148,7 @@ def test_more_seeds_replicate_what_was_proposed(store: Store) -> None:
 
 def test_another_range_asks_for_proposals_of_its_own(store: Store) -> None:
     c = add(store, lambda1=0.001, lambda2=0.1)
-    write_study(store, "adaptive_pareto", "quick", [c], "command")
+    write_study(store, "adaptive_pareto", [c], preset="quick", command="command")
     assert ids(sampler(store, wanted=1).next_round()) == {c.trial_id}
     (other,) = sampler(store, wanted=1, lambda1=[0.1234567, 0.1234568]).next_round()
     assert 0.1234567 <= other.lambda1 <= 0.1234568, "rounding does not leave the range"

@@ -165,7 +165,7 @@ def test_findings_are_the_finished_rows_of_the_planned_trials(tmp_path: Path) ->
     put_row(mine.store, "s", planned[0], found="PF", psnr_db=25.0)
     put_row(mine.store, "s", planned[1], status="failed")
     put_row(mine.store, "s", SMALL.with_values(seed=9), found="PF", psnr_db=20.0)
-    write_study(mine.store, "s", "quick", [*planned, SMALL.with_values(seed=9)], "command")
+    write_study(mine.store, "s", [*planned, SMALL.with_values(seed=9)], preset="quick", command="command")
     found = findings(Outcome(GRID, planned), mine)
     assert found.rows["trial_id"].tolist() == [planned[0].trial_id]
     assert (found.study, found.trials, found.options) == ("s", planned, mine.options)
@@ -176,7 +176,7 @@ def test_findings_are_the_finished_rows_of_the_planned_trials(tmp_path: Path) ->
 def test_jobs_that_findings_ask_for_are_computed_once_and_those_that_fail_are_kept(tmp_path: Path) -> None:
     mine = session(tmp_path, InProcess(compute=losing_searches))
     outcome = Outcome(GRID, first_round(GRID, mine))
-    write_study(mine.store, "s", "quick", outcome.planned, "command")
+    write_study(mine.store, "s", outcome.planned, preset="quick", command="command")
     found = findings(outcome, mine)
     there, lost = search_of(SMALL), search_of(SMALL.with_values(lambda1=0.5))
     mine.store.finish("search", there.key, {"architecture": "PF"}, {})
@@ -233,7 +233,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
         row |= architecture_columns(trial.configuration, Architecture.parse(text))
         (storage / "studies/s/trials").mkdir(parents=True, exist_ok=True)
         pq.write_table(row_table(row), storage / f"studies/s/trials/{trial.trial_id}.parquet")
-    write_study(store, "s", "quick", configurations, "command")
+    write_study(store, "s", configurations, preset="quick", command="command")
     store.compact("s")
     return storage, lambdas
 

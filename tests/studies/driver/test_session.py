@@ -110,7 +110,7 @@ def test_the_second_run_of_a_study_waits_for_the_first(tmp_path: Path, monkeypat
 
 def test_tracking_that_failed_is_said_when_the_session_ends(tmp_path: Path) -> None:
     with session_of(tmp_path, tracking_uri="http://someone:word@127.0.0.1:1") as session:
-        write_study(session.store, "s", "quick", [SMALL], "command")
+        write_study(session.store, "s", [SMALL], preset="quick", command="command")
         session.track("s")
         session.track("s")
         assert said(session) == ""

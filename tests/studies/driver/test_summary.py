@@ -87,7 +87,7 @@ def of_settings(folder: Path, found: str, study: Study = settings.STUDY, **value
     planned = [c for c in planned if c.kind == "searched"]
     for number, c in enumerate(planned):
         put_row(session.store, study.name, c, found=found, psnr_db=25.0 + number, **values)
-    write_study(session.store, study.name, "quick", planned, "command")
+    write_study(session.store, study.name, planned, preset="quick", command="command")
     return Outcome(study, planned), session
 
 
@@ -109,7 +109,7 @@ def test_what_early_stopping_saved_is_said_where_it_was_asked_for(tmp_path: Path
         stopped = None if number == 2 else 6
         put_row(store, "settings", c, found="PF", search_key=str(number), search_stopped_at=stopped, psnr_db=25.0)
     put_row(store, "settings", SMALL.with_values(lambda1=0.5), found="PF", search_key="unasked", psnr_db=25.0)
-    write_study(store, "settings", "quick", asked, "command")
+    write_study(store, "settings", asked, preset="quick", command="command")
     session = session_of(tmp_path / "on")
     assert conclude(Outcome(settings.STUDY, [*asked, SMALL.with_values(lambda1=0.5)]), session) == 0
     assert "2 of 3 searches stopped early: 4 of 24 iterations saved" in said(session)
@@ -149,6 +149,6 @@ def test_a_long_table_shows_the_front_and_says_what_it_leaves_out(tmp_path: Path
     planned = [SMALL.with_values(lambda1=n / 100) for n in range(50)]
     for number, c in enumerate(planned):
         put_row(session.store, "lambda_pareto", c, found="PF", psnr_db=20.0 + number / 10)
-    write_study(session.store, "lambda_pareto", "quick", planned, "command")
+    write_study(session.store, "lambda_pareto", planned, preset="quick", command="command")
     assert conclude(Outcome(lambda_pareto.STUDY, planned), session) == 0
     assert "49 more rows are in the results table of the report; shown are the first of the front" in said(session)

@@ -45,7 +45,7 @@ def needed(store: Store) -> set[str]:
     names = {stage(store, kind, "ended") for kind in ("search", "train", "test", "time", "reference")}
     names |= {stage(store, "search", search, FOUND)}
     store.save_checkpoint("search", "under way", 5, b"state")
-    write_study(store, "s", "quick", [ENDED, PLANNED], "command")
+    write_study(store, "s", [ENDED, PLANNED], preset="quick", command="command")
     row = {"study": "s", "trial_id": ENDED.trial_id, **{f"{kind}_key": "ended" for kind in ("search", "train", "test")}}
     store.end_trial("s", ENDED.trial_id, row_table(row), curve_table([], ENDED.trial_id))
     return {name for name in store.files("") if "under way" not in name}
@@ -124,7 +124,7 @@ def test_without_their_images_the_stages_of_unfinished_trials_stay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(str(tmp_path))
-    write_study(store, "s", "proxy", [configuration("proxy", {})], "command")
+    write_study(store, "s", [configuration("proxy", {})], preset="proxy", command="command")
     stage(store, "search", "whose")
     store.write("stages/search/whose/file.0.partial", b"cut off")
     assert main(["gc", str(tmp_path), "--delete"]) == 0
@@ -157,7 +157,7 @@ def test_a_folder_of_images_tells_what_trials_without_a_row_need(
         PIL.Image.fromarray(pixels).save(folder / "1.png")
     c = SMALL.with_values(dataset="mine")
     store = Store(str(tmp_path / "runs"))
-    write_study(store, "s", "quick", [c], "command")
+    write_study(store, "s", [c], preset="quick", command="command")
     needed = keys.search_key(c, stages.fingerprints(c, tmp_path / "data"))
     stage(store, "search", needed, FOUND), stage(store, "search", "another")
     assert main(["gc", store.storage, "--delete", "--data", str(tmp_path / "data")]) == 0
@@ -166,7 +166,7 @@ def test_a_folder_of_images_tells_what_trials_without_a_row_need(
 
 def test_what_follows_from_a_search_that_has_ended_stays(store: Store) -> None:
     trial = Pixels(None).trials([PLANNED])[0]
-    write_study(store, "s", "quick", [PLANNED], "command")
+    write_study(store, "s", [PLANNED], preset="quick", command="command")
     stage(store, "search", str(trial.search_key), FOUND)
     train = trial.train_key("FPFP-FPFF-PFFP")
     stage(store, "train", train), stage(store, "train", trial.train_key("FFFF-FFFF-FFFF"))
@@ -180,7 +180,7 @@ def test_stages_that_a_trial_of_another_version_may_need_stay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(str(tmp_path))
-    about = write_study(store, "s", "quick", [ENDED], "command")
+    about = write_study(store, "s", [ENDED], preset="quick", command="command")
     about["trials"][ENDED.trial_id]["a field of the future"] = 1
     store.write("studies/s/study.json", json.dumps(about).encode())
     stage(store, "search", "whose")
@@ -193,7 +193,7 @@ def test_what_can_not_be_deleted_is_named_and_the_rest_is_freed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(str(tmp_path))
-    write_study(store, "s", "quick", [], "command")
+    write_study(store, "s", [], preset="quick", command="command")
     for key in ("a", "b"):
         stage(store, "search", key)
     free = collect.free

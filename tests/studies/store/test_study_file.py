@@ -16,7 +16,7 @@ OTHER = SMALL.with_values(lambda1=0.5)
 
 
 def test_a_study_that_was_written_is_read_and_its_trials_are_the_same(store: Store) -> None:
-    written = write_study(store, "s", "quick", [SMALL, OTHER], "the command", "the question?")
+    written = write_study(store, "s", [SMALL, OTHER], "the question?", preset="quick", command="the command")
     assert read_study(store, "s") == written
     assert planned_trials(store, "s") == {c.trial_id: c for c in (SMALL, OTHER)}
     (run,) = written["runs"]
@@ -28,21 +28,21 @@ def test_a_study_that_was_written_is_read_and_its_trials_are_the_same(store: Sto
 
 
 def test_a_run_adds_to_those_before_and_a_trial_keeps_its_first_start(store: Store) -> None:
-    first = write_study(store, "s", "quick", [SMALL], "one")
-    second = write_study(store, "s", "proxy", [SMALL, OTHER], "two", nodes={"nodes": [{"host": "n"}], "warnings": []})
+    first = write_study(store, "s", [SMALL], preset="quick", command="one")
+    second = write_study(store, "s", [SMALL, OTHER], preset="proxy", command="two", nodes=[{"host": "n"}], warnings=[])
     assert [run["command"] for run in second["runs"]] == ["one", "two"]
     assert second["runs"][1]["nodes"] == [{"host": "n"}]
     assert second["study_id"] == first["study_id"]
     started = second["trials_started_at"]
     assert started[SMALL.trial_id] == first["trials_started_at"][SMALL.trial_id]
     assert datetime.fromisoformat(started[OTHER.trial_id]) > datetime.fromisoformat(started[SMALL.trial_id])
-    assert write_study(store, "s", "quick", [], "three")["trials"].keys() == second["trials"].keys(), (
+    assert write_study(store, "s", [], preset="quick", command="three")["trials"].keys() == second["trials"].keys(), (
         "none is forgotten"
     )
 
 
 def test_two_studies_have_ids_of_their_own(store: Store) -> None:
-    ids = {write_study(store, name, "quick", [], "command")["study_id"] for name in ("a", "b")}
+    ids = {write_study(store, name, [], preset="quick", command="command")["study_id"] for name in ("a", "b")}
     assert len(ids) == 2
 
 
@@ -55,7 +55,7 @@ def test_a_study_that_is_not_there_is_named_without_secrets(store: Store) -> Non
 
 
 def test_a_study_of_a_newer_format_is_refused_in_one_line_that_names_both_numbers(store: Store) -> None:
-    about = write_study(store, "s", "quick", [SMALL], "command") | {"format": FORMAT + 1}
+    about = write_study(store, "s", [SMALL], preset="quick", command="command") | {"format": FORMAT + 1}
     store.write("studies/s/study.json", json.dumps(about).encode())
     said = f"study s has format {FORMAT + 1}, this version knows {FORMAT}"
     for read in (read_study, planned_trials):
@@ -63,15 +63,15 @@ def test_a_study_of_a_newer_format_is_refused_in_one_line_that_names_both_number
             read(store, "s")
         assert "\n" not in str(refusal.value)
     with pytest.raises(StorageError, match=said):
-        write_study(store, "s", "quick", [SMALL], "command")
+        write_study(store, "s", [SMALL], preset="quick", command="command")
 
 
 def test_what_this_version_can_not_read_is_passed_over_and_kept(store: Store) -> None:
-    about = write_study(store, "s", "quick", [SMALL], "command")
+    about = write_study(store, "s", [SMALL], preset="quick", command="command")
     about["trials"]["0123456789ab"] = SMALL.values() | {"a field of the future": 1}
     store.write("studies/s/study.json", json.dumps(about).encode())
     assert planned_trials(store, "s").keys() == {SMALL.trial_id}
-    after = write_study(store, "s", "quick", [OTHER], "command")
+    after = write_study(store, "s", [OTHER], preset="quick", command="command")
     assert after["trials"].keys() == {SMALL.trial_id, OTHER.trial_id, "0123456789ab"}
     assert readable(about["trials"]["0123456789ab"]) is None
     assert readable(SMALL.values()) == SMALL

@@ -40,7 +40,7 @@ def record(iteration: int, stage: str = "search", **values: Any) -> dict[str, An
 def store(tmp_path: Path) -> Store:
     """A store with a study of two trials, of which one has ended."""
     store = Store(str(tmp_path))
-    write_study(store, "s", "quick", [SMALL, GIVEN], "the command s3://me:word@bucket/x", "a question")
+    write_study(store, "s", [SMALL, GIVEN], "a question", preset="quick", command="the command s3://me:word@bucket/x")
     figures = {"psnr_db": 25.5, "psnr_by_image": [25.0, 26.0], "test_time_ms": 3.0}
     put_row(store, "s", SMALL, [record(2), record(4, "train")], "PF", **figures, **CLOCKS)
     return store
@@ -129,7 +129,7 @@ def test_the_run_of_a_study_is_under_way_until_every_trial_has_a_row(store: Stor
 
 def test_a_study_of_failures_has_failed(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    write_study(store, "s", "quick", [GIVEN], "command")
+    write_study(store, "s", [GIVEN], preset="quick", command="command")
     put_row(store, "s", GIVEN, status="failed", error="no memory", **CLOCKS)
     assert study_content(store, "s").status == "FAILED"
 

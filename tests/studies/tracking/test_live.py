@@ -101,7 +101,7 @@ def begun(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tu
     monkeypatch.setattr(live, "EVERY_SECONDS", 0.1)
     shutil.copyfile(database, tmp_path / "mlflow.db")
     store = Store(str(tmp_path / "runs"))
-    write_study(store, "lambda_pareto", "quick", [SMALL, OTHER], "command")
+    write_study(store, "lambda_pareto", [SMALL, OTHER], preset="quick", command="command")
     return store, f"sqlite:///{tmp_path}/mlflow.db"
 
 
