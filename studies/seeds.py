@@ -11,7 +11,7 @@ Command   python studies/seeds.py
 Usually   --set lambda1=0.1   --set lambda2=0.01
 """
 
-from analysis.statistics.spread import spread_lines
+from analysis.statistics.answers import spread_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
 from studies.driver.study import Findings, Study

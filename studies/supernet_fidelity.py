@@ -16,7 +16,7 @@ Usually   --set lambda1=0,0.1   --random 50
 import pyarrow as pa
 
 from analysis.rows.load import load_oneshot
-from analysis.statistics.fidelity import fidelity_lines
+from analysis.statistics.answers import fidelity_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
 from studies.driver.study import Findings, Study

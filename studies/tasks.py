@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.statistics.transfer import transfer_lines
+from analysis.statistics.answers import transfer_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
 from studies.driver.study import Findings, Study

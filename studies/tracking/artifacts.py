@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.architecture import draw_architecture
-from analysis.figures.fronts import draw_alpha
+from analysis.figures.alpha import draw_alpha
 from analysis.figures.style import as_png
 from studies.store.store import Store
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.rows.groups import by_device
+from analysis.rows.comparable import by_device
 from clearer import timing
 from studies.__main__ import main
 from studies.driver import retime
