@@ -1,7 +1,5 @@
 """All that one study found, in one object: rows, front, figures, and a way to save them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +38,7 @@ class Results(StudyRows):
             raise IndexError(f"group {group}: the study has {len(self.groups)} protocols, counted from 0")
         return pareto_front(self.groups[group][1], minimise=minimise, maximise=maximise)
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> "dict[str, Figure]":
         """Every figure of the report that could be drawn, by the name of its files."""
         from analysis.report.drawings import drawings
 

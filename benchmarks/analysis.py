@@ -7,8 +7,6 @@ columns; their figures are of two or three columns, scattered around a front tha
 on or near. Ten rows make a configuration.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

@@ -3,8 +3,6 @@
 A module of its own, and no part of a script: a worker imports it when it unpickles a pack.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os

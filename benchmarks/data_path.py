@@ -12,8 +12,6 @@ device is no CPU, with the copy to it. Ratios are to the baselines of the same r
 smallest and largest.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import statistics

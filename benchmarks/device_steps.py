@@ -15,8 +15,6 @@ parallel.
     K streams                      the same K, each a graph of its own on a stream of its own
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import statistics

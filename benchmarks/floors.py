@@ -16,8 +16,6 @@ CPU, CPU seconds; on a GPU wall time, synchronised, of steps that are replayed g
 machine's own rates are measured in turn: medians of `--repeats`.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 from collections.abc import Callable, Sequence

@@ -8,8 +8,6 @@ a weights step of one search, the ratio to the first row of the same repeat, and
 `torch.utils.flop_counter` counts them.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the benchmarks of speed share: candidates take turns within one run, ratios are within one repeat."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -21,8 +21,6 @@ starts the searches, on a Ray that runs, to its return:
 Beside it, the CPU time of the driver (Tune, progress, MLflow), which takes cores away from steps.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

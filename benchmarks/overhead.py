@@ -13,8 +13,6 @@ stages divided by the slots. Compute is what the stages' results say that they t
 two trials that found the same architecture with the same seed share its training.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import itertools

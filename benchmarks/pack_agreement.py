@@ -10,8 +10,6 @@ alone, with a Wilson 95 % interval, how far α^f is from it on average, and the 
 different seeds, which agree by what their task has in common.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import statistics

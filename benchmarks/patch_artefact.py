@@ -8,8 +8,6 @@ image. The networks are small and short, given and not searched: `NETWORKS` and 
 how. About ten minutes on one core.
 """
 
-from __future__ import annotations
-
 import csv
 import sys
 from collections.abc import Iterator

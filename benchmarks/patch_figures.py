@@ -5,8 +5,6 @@
 Reads the rows of `benchmarks/patch_artefact.py`; needs neither images nor networks.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

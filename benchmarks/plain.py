@@ -6,8 +6,6 @@ out-of-place sums, the gradients of α and of all weights in both steps, optimis
 by parameter, and a data loader of single crops that is rebuilt for every α step.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from typing import Any

@@ -16,8 +16,6 @@ size alternating:
 Ratios are to the smallest size, and of each load to that with the copy.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

@@ -9,8 +9,6 @@ member a second of wall time. The baseline is one process with as many threads a
 machine alone meanwhile.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import os

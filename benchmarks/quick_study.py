@@ -19,8 +19,6 @@ for nothing; and each trial by itself, as it is without a store, where trials th
 architecture train, test and time it each. The first is the ratio that counts.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import itertools

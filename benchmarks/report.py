@@ -8,8 +8,6 @@ exact counts, its PSNR moved by a normal draw of 0.1 dB. What is timed runs on t
 process of its own where it is a command.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import os

@@ -14,8 +14,6 @@ multiplication and an addition each count).
     proxy   C = 8,  batch 8,  32×32 crops      paper   C = 32, batch 32, 64×64 crops
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,8 +10,6 @@ autocast, which no score uses. Figures are CPU seconds of one image and the rati
 the same repeat.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from pathlib import Path

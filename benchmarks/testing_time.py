@@ -9,8 +9,6 @@ many processes as there are cores, each multiplying matrices without a pause. Pr
 medians.
 """
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import os

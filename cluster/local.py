@@ -7,8 +7,6 @@ The nodes get a token and a folder of their own, so they disturb no other Ray he
 not find them. They share this machine: nothing becomes faster, and no node can be lost by itself but by `kill`.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import secrets

@@ -4,8 +4,6 @@ Exit status 0 as soon as they are there, and when the time is over, with a line 
 needs one. 1: no head answers.
 """
 
-from __future__ import annotations
-
 import logging
 import socket
 import sys

@@ -3,10 +3,10 @@
 Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (Rain800, colour). Then every
           architecture that a task found is trained on every other task, with the same seed. Beside
           them random architectures and the two ends, trained on every task.
-          quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800
-          proxy, paper: 4 searches
           With T tasks, R random architectures and n seeds: n·T searches, n·T·(R + 2) trainings without
           one, at most n·T·(T − 1) retrained.
+          quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800
+          proxy, paper: 4 searches
 Cost      quick without deraining: 5 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
 Shows     PSNR of every architecture on every task: the diagonal (its own task) against the column's mean.
 Command   python studies/tasks.py

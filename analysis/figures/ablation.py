@@ -4,8 +4,6 @@ Each is drawn from the table of the function that it is named after (`analysis.c
 `analysis.search_against_random`); rows read from the top, and what has no interval is an open circle.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures of what α says: in one search, at the end of all of them against λ1, and on the way there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@
 shows its architectures; `architecture_svg` is a small picture of the same for a page that holds hundreds of them.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The Pareto figure that answers to a pointer: traces and layout for plotly.js, and what is shown of each point."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@
 is chosen to flatter: the trial of a kind is its median by PSNR, and the crop follows from the clean image alone.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import textwrap

@@ -1,7 +1,5 @@
 """The Pareto figure: PSNR against parameters or testing time. `pareto_table` has its numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

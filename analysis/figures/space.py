@@ -1,7 +1,5 @@
 """The whole search space as a figure: what every architecture costs, and which of them were found."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """How every figure looks, and how it becomes files: one palette, units on axes, the same bytes for the same numbers."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from typing import Any

@@ -4,8 +4,6 @@ Each is drawn from the table of the function that it is named after: `analysis.a
 `analysis.front_probability`. Costs are to the left where they are small, PSNR is on top where it is large.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure

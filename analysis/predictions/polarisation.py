@@ -4,8 +4,6 @@ Adam's weight decay pulls the logits together, the entropy of α (base 10, as th
 With the restoration loss silent they balance at `fixed_point`; a search of finite length gets as far as `silent_alpha`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 

@@ -6,8 +6,6 @@ columns, d = a^f − a^p and α = α^f,
     ∂(λ1·L_Arch + λ2·L_Comp)/∂a^f = α(1−α)·(−λ1·d/(n·ln 10) + λ2·(C^f − C^p)/(2n)),    and minus that for a^p.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -5,8 +5,6 @@ of `4-4-4` have 125 different sizes. The sums are closed forms in C (channels) a
 channels): convolutions without bias, two parameters of batch norm a channel, two operations a multiply-add.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

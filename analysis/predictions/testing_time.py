@@ -1,7 +1,5 @@
 """Testing times that were not measured, from those that were: time = fixed + Σ over cells of what each module takes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

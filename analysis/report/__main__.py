@@ -1,7 +1,5 @@
 """Writes the report of a study again, from the store alone."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -4,8 +4,6 @@ Items after Lindauer and Hutter 2020, "Best practices for scientific research on
 21(243).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

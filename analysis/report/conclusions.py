@@ -4,8 +4,6 @@ Every sentence is worked out from the rows by the functions of this package, who
 worked out is said, too, with the reason; nothing is left out because it disappoints.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Every figure of a study's report, each from a table that a function of this package returns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

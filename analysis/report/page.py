@@ -1,7 +1,5 @@
 """The report as one page of HTML that holds all it needs: works offline, on a phone and in print."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache

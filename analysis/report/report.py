@@ -6,8 +6,6 @@ Written beside the study's rows (`<storage>/studies/<study>/report/`) at the end
 time: `index.html` holds all it needs, tables are there as csv, md, tex and parquet, figures as svg and png.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from pathlib import Path

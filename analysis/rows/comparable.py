@@ -6,8 +6,6 @@
   and refuses rows that differ in anything else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Configurations, whose rows differ in their seed alone: means over seeds, names, and in what they differ."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

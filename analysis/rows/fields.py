@@ -6,8 +6,6 @@ that determines nothing), `pixels` where the pixels that are scored follow from 
 Reading rows records what their files say, so a field that a later version adds takes its place at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pyarrow as pa

@@ -3,8 +3,6 @@
 All raise StorageError where there is no such store, or no such study in it: named, with those that there are.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ from analysis.storage.compacted import joined, read_files
 from analysis.storage.files import Files
 from analysis.storage.places import StorageError, redacted
 
-FORMAT = 1
-"""The newest format of rows that is known. Raised when this version would misread what a later one writes."""
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 """Counts and flags stay what they are where some are null."""
 
@@ -90,10 +86,7 @@ def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     whole = joined(tables)
-    newest = int(whole.schema.metadata[b"format"])
-    if newest > FORMAT:
-        told = f"its rows have format {newest}, this version knows {FORMAT}; install a later version of clearer-studies"
-        raise StorageError(f"{redacted(str(storage))}: {told}")
+    files.check_format(int(whole.schema.metadata[b"format"]), "one of its rows")
     fields.record(whole.schema)
     return whole.to_pandas(types_mapper=_NULLABLE.get)
 

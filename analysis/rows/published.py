@@ -5,8 +5,6 @@ Tables 1 to 5. Every row is one run, with no spread over seeds. None of them was
 protocol is not fully known: `doubts` says in words what stands between a row and a figure of ours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

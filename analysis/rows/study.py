@@ -1,7 +1,5 @@
 """All that a store keeps of one study: its rows, curves, references, and what it was asked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

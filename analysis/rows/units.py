@@ -1,7 +1,5 @@
 """Numbers and fields as texts say them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ architecture, trained by the same protocol. Here also in dB, with the probabilit
 NeurIPS 2021), and against the best of as many random architectures as the search's seconds would have trained.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@
 * `fidelity`: does the supernet rank architectures as training does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Attainment: the fronts that a share of the seeds reached."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import moocore

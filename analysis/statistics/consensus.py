@@ -1,7 +1,5 @@
 """Do seeds find the same architecture: agreement over seeds, column by column, and whether chance agrees as much."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What a study cost, and what its store saved: seconds of stages, each computed once however many trials use it."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from analysis.rows.units import duration, percent

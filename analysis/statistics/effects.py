@@ -1,7 +1,5 @@
 """How much of a metric each axis of a grid explains, alone and together with another."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import Any

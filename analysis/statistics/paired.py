@@ -1,7 +1,5 @@
 """What a value of an axis gains over another: differences paired by seed and by image, with intervals and tests."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ if it is nowhere worse and somewhere better; equal rows do not dominate each oth
 of the columns is not compared: it is on no front, and its rank and its contribution are null.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import moocore

@@ -1,7 +1,5 @@
 """Tests of paired differences, and Holm's correction: arrays in, p-values out; they know no study."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -21,8 +21,6 @@ generalization of Student's problem" (degrees of freedom); Owen 2007, "The pigeo
 at worst too wide).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

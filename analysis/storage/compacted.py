@@ -8,8 +8,6 @@ listed is read from its own file. So a row that was forgotten, written again or 
 or missing, change how long reading takes and nothing else, and several drivers may replace the copy at any time.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json

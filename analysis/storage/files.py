@@ -1,7 +1,5 @@
 """The files below a storage, a folder or a URI: read, and written whole or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import uuid
@@ -11,6 +9,8 @@ import pyarrow.fs as pafs
 
 from analysis.storage.places import StorageError, join, open_storage, redacted
 
+FORMAT = 1
+"""The number of the store's form. Raised when an older version would misread what this one writes."""
 UNFINISHED = ".partial"
 """How the names of files end that a writer has not finished."""
 
@@ -26,6 +26,13 @@ class Files:
         self.storage = str(storage)
         self.filesystem, self.root = open_storage(storage)
         self.is_local = isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    def check_format(self, written: int, what: str) -> None:
+        """Raises StorageError where a version wrote something that uses a newer format than this one knows."""
+        if written > FORMAT:
+            told = f"{what} has format {written}, this version knows {FORMAT}"
+            mend = "install the version of clearer-studies that wrote it, or a later one"
+            raise StorageError(f"{redacted(self.storage)}: {told}; {mend}")
 
     def path(self, *parts: str) -> str:
         """The path of something below the storage, for the file system."""

@@ -1,7 +1,5 @@
 """Where results lie: a folder or a URI, opened through pyarrow.fs, and what a message may say of it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -9,8 +9,6 @@ published values stand as they are in `analysis.rows.published`, where test set 
         table.save("paper")  # paper/table5.csv, .md, .tex, .parquet
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the rows of the paper's tables are made of: which rows share a table, configurations, intervals, captions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The table of a study's trials: one row a trial, methods without training among them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -4,8 +4,6 @@ Numbers come first: CSV and Parquet hold the frame in full precision. Only Markd
 what an interval warrants.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -3,8 +3,6 @@
 A test compares the pages with what this writes, so that they can't fall behind the code.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

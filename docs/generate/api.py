@@ -1,7 +1,5 @@
 """The page `python.md`: what `analysis` and `studies` export, with signatures and docstrings."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import re

@@ -1,7 +1,5 @@
 """The page `columns.md`: every column of a row and of a curve, from their schemas; what they mean is said here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa

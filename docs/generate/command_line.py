@@ -1,7 +1,5 @@
 """The page `command_line.md`: every command and flag, from the argument parsers themselves."""
 
-from __future__ import annotations
-
 import argparse
 import inspect
 import re
@@ -57,7 +55,9 @@ def _study(name: str, own: Sequence[argparse.Action]) -> Iterator[str]:
         lines = [line.strip() for line in text.splitlines()]
         if label in ("Command", "Usually"):
             text = ", ".join(f"`{part}`" for line in lines for part in re.split(r" {2,}", line))
-        yield f"* {label}: {joined(text)}"
+        about, *presets = re.split(r"\n\s*(?=(?:quick|proxy|paper|every preset)\b)", text)
+        yield f"* {label}: {joined(about)}"
+        yield from (f"  * {joined(preset)}" for preset in presets)
     yield ""
     yield from paragraphs(more)
     if own:

@@ -1,7 +1,5 @@
 """The page `configuration.md`: every field of a configuration, from the class and its metadata."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The Markdown of generated pages, line by line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 

@@ -1,7 +1,5 @@
 """The parsers of all programs of this project, as the programs make them."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import importlib

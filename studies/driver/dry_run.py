@@ -3,8 +3,8 @@
 import functools
 from collections.abc import Mapping, Sequence
 
+from analysis.rows.units import duration
 from clearer.timing import device_name
-from studies.driver.progress import duration
 from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError

@@ -14,8 +14,9 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from analysis.rows.units import duration
 from clearer.presets import label
-from studies.driver.progress import Progress, duration
+from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.nodes.exchange import Exchange
 from studies.planning.packs import packs

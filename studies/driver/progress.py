@@ -8,6 +8,7 @@ from rich import progress
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.rows.units import duration
 from studies.work.jobs import Progressed
 
 _LINE_SECONDS = 15.0
@@ -79,11 +80,3 @@ class Progress:
     def _count(self, name: str | None = None) -> None:
         text = f"{self._ended} of {self._wanted} ended{f', {self._failed} failed' if self._failed else ''}"
         self._bars.update(self._all, completed=self._ended, total=self._wanted, description=name, told=text)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the units that a person would use."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -5,10 +5,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.rows.units import duration
 from analysis.storage.places import redacted
 from analysis.tables.trials import TABLE, results_table
 from clearer.presets import label
-from studies.driver.progress import duration
 from studies.driver.rounds import Outcome, findings
 from studies.driver.session import Session
 

@@ -5,16 +5,17 @@ what else it is about (`clearer.fields.setting`): readers need no list of fields
 """
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types
-from clearer.fields import as_text
+from clearer.fields import ALWAYS, as_text
 from clearer.losses import polarisation_threshold
-from studies.store.store import FORMAT
 
 _NUMBERS = pa.list_(pa.float64())
 _TEXT, _COUNT, _NUMBER, _FLAG, _TIME = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC")
@@ -30,6 +31,8 @@ def _configured() -> list[pa.Field]:
     found = []
     for field in dataclasses.fields(Configuration):
         about = {"stages": " ".join(field.metadata["stages"])} | dict.fromkeys(field.metadata["about"], "1")
+        if field.metadata["before"] is not ALWAYS:
+            about["before"] = json.dumps(field.metadata["before"])
         found.append(pa.field(field.name, _ARROW[field_types()[field.name]], metadata=about))
     return found
 

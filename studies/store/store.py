@@ -24,11 +24,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from analysis.storage.compacted import compacted, read_files
-from analysis.storage.files import Files
-from analysis.storage.places import StorageError, redacted
+from analysis.storage.files import FORMAT, Files
 
-FORMAT = 1
-"""The number of the store's form. Raised when an older version would misread what this one writes."""
 CURVES_BYTES = 2**26
 Row = dict[str, Any]
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
@@ -50,16 +47,8 @@ class Store(Files):
         return None if data is None else self.checked(json.loads(data), f"stages/{stage}/{key}")
 
     def checked(self, about: dict[str, Any], name: str) -> dict[str, Any]:
-        """What a version of this project wrote under `name`.
-
-        Raises:
-            StorageError: a version wrote it that uses a newer format.
-        """
-        if about.get("format", 1) > FORMAT:
-            raise StorageError(
-                f"{redacted(self.storage)}: {name} has format {about['format']}, this version knows {FORMAT}; "
-                "install the version of clearer-studies that wrote it, or a later one"
-            )
+        """What some version wrote under `name`; StorageError where that version uses a newer format."""
+        self.check_format(about.get("format", 1), name)
         return about
 
     def finished(self, stage: str) -> dict[str, int]:

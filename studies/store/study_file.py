@@ -12,11 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
 from clearer.timing import device_name
-from studies.store.store import FORMAT, Store
+from studies.store.store import Store
 
 _LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
 

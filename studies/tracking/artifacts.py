@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.figures.architecture import draw_architecture
 from analysis.figures.alpha import draw_alpha
+from analysis.figures.architecture import draw_architecture
 from analysis.figures.style import as_png
 from studies.store.store import Store
 

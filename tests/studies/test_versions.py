@@ -18,12 +18,13 @@ from small import NO_DATA
 from tracking_servers import contents, runs
 
 import analysis
+from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
 from clearer.configuration import REMOVED, Configuration
 from clearer.fields import ConfigurationError
 from studies.__main__ import main
 from studies.planning.plan import Plan
-from studies.store.store import FORMAT, Store
+from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study
 from studies.tracking.live import sync_study
 from studies.work import keys

@@ -14,7 +14,8 @@ from running import ROOT
 
 import analysis
 from analysis.rows import fields
-from analysis.rows.load import FORMAT, finished, read_about
+from analysis.rows.load import finished, read_about
+from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
 
 WITHOUT = """
@@ -86,7 +87,7 @@ def test_rows_of_a_newer_format_are_refused_in_one_line(tmp_path: Path) -> None:
     written(tmp_path, "a", LATER.with_metadata({"format": str(FORMAT)}))
     assert len(analysis.load(tmp_path)) == 1
     written(tmp_path, "b", LATER.with_metadata({"format": str(FORMAT + 1)}))
-    with pytest.raises(StorageError, match=f"^[^\n]*its rows have format {FORMAT + 1}[^\n]*$"):
+    with pytest.raises(StorageError, match=f"^[^\n]*one of its rows has format {FORMAT + 1}[^\n]*$"):
         analysis.load(tmp_path)
 
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from studies.driver.progress import Progress, duration
+from studies.driver.progress import Progress
 from studies.work.jobs import Progressed
 
 
@@ -38,10 +38,6 @@ def test_a_terminal_gets_bars() -> None:
     text = shown(terminal=True)
     for word in ("λ1=a  search", "━", "25/100", "21.46 dB", "30 s left", "λ1=b  search", "starting", "0 of 2 ended"):
         assert word in text
-
-
-def test_durations_are_in_the_units_of_a_person() -> None:
-    assert [duration(s) for s in (5, 89, 600, 3 * 3600)] == ["5 s", "89 s", "10 min", "3.0 h"]
 
 
 def test_more_jobs_add_to_those_that_there_are() -> None:

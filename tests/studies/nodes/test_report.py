@@ -113,8 +113,8 @@ def test_a_cache_that_can_not_be_written_is_an_error(
 
 
 def test_a_full_cache_stops_a_study_only_where_images_are_copied_to_it(asked: Question, tmp_path: Path) -> None:
-    most = 10**18
-    (remote,) = (p for p in answered(asked, files={"s3://bucket/data": {"1.png": most}}) if "free, for" in p.text)
+    most, uri = 10**18, f"file://{tmp_path}/nowhere"
+    (remote,) = (p for p in answered(asked, files={uri: {"1.png": most}}) if "free, for" in p.text)
     assert remote.is_error
     assert str(tmp_path / "cache") in remote.text
     assert not [p for p in answered(asked, files={str(tmp_path): {"1.png": most}}) if "free, for" in p.text]

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from small import put_row
 
+from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.losses import polarisation_threshold
 from studies.store.rows import ROW, architecture_columns, configuration_columns, curve_table, row_table
-from studies.store.store import FORMAT, Store
+from studies.store.store import Store
 
 
 def test_a_row_has_every_column_and_what_is_missing_is_null() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError, redacted
 from studies.store.rows import curve_table
-from studies.store.store import FORMAT, Store, as_parquet, from_parquet, storage_of
+from studies.store.store import Store, as_parquet, from_parquet, storage_of
 
 
 def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:

@@ -8,8 +8,9 @@ from datetime import datetime
 import pytest
 from small import SMALL
 
+from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
-from studies.store.store import FORMAT, Store
+from studies.store.store import Store
 from studies.store.study_file import commit, hardware, planned_trials, read_study, readable, versions, write_study
 
 OTHER = SMALL.with_values(lambda1=0.5)
