@@ -354,7 +354,7 @@ def test_what_another_run_may_mend_leaves_no_row(tmp_path: Path) -> None:
     session = session_of(tmp_path / "runs", cluster)
     made = executed(session, [SMALL, GIVEN])
     assert set(rows_of(session)) == {GIVEN.trial_id}
-    assert made.endings[SMALL.trial_id].failure == LOST
+    assert made.failures == {SMALL.trial_id: LOST}
     assert sum(isinstance(pack.jobs[0], Search) for pack in cluster.packs) == 1, "not tried again in this run"
     later = session_of(tmp_path / "runs")
     executed(later, [SMALL])
