@@ -25,7 +25,7 @@ from studies.store.claims import POLL_SECONDS, Claims, timing_name
 from studies.store.rows import configuration_columns, curve_table, row_table
 from studies.store.store import Store, as_parquet
 from studies.tracking.content import UnderWay
-from studies.work.jobs import Ended, Job, Progressed, Started
+from studies.work.jobs import Ended, Failure, Job, Progressed, Started
 from studies.work.learning import load_curve
 from studies.work.trials import Ending, Trial, mean, trial_row
 
@@ -81,7 +81,10 @@ class Tasks:
                         task.has_started = True
                         self.progress.started(task.job.key, text_of(task), task.job.stage)
             elif isinstance(event, Progressed):
-                self.all[event.key].records.append(event.record)
+                records = self.all[event.key].records
+                while records and records[-1]["iteration"] >= event.iteration:  # what a lost worker told
+                    records.pop()
+                records.append(event.record)
                 self.progress.progressed(event.key, event)
             elif isinstance(event, Ended):
                 task = self.all[event.key]
@@ -145,13 +148,14 @@ class Execution:
     def __init__(self, study: str, session: Session, trials: Trials, planned: Trials, started: Mapping[str, str]):
         self.study, self.session, self.store = study, session, session.store
         self.trials, self.planned = trials, planned
-        self.endings = {t.trial_id: Ending(datetime.fromisoformat(started[t.trial_id])) for t in trials}
-        self._tasks: Tasks | None = None
+        self.started = {trial.trial_id: datetime.fromisoformat(started[trial.trial_id]) for trial in trials}
+        self.failures: dict[str, Failure] = {}
+        self._tasks: Mapping[str, Task] = {}
 
     @property
     def left(self) -> list[Trial]:
-        """The trials that nothing has ended yet."""
-        return [trial for trial in self.trials if self.endings[trial.trial_id].failure is None]
+        """The trials that have not failed."""
+        return [trial for trial in self.trials if trial.trial_id not in self.failures]
 
     def run_to_rows(self, progress: Progress) -> None:
         """Computes, times and writes; a trial without a row afterwards has failed, and another run may mend it."""
@@ -159,58 +163,40 @@ class Execution:
         session.under_way = self._under_way
         with Claims(self.store) as claims:
             with session.cluster.workers(session.place) as exchange:
-                tasks = self._tasks = Tasks(self.store, progress, claims, exchange)
+                tasks = Tasks(self.store, progress, claims, exchange)
+                self._tasks = tasks.all
                 self._learn(tasks)
-            plan = self._take_up(tasks)
-            self._write_references(plan)
-            self._time(plan, claims, progress)
+            self._write_references()
+            self._time(claims, progress)
         session.under_way = lambda: ()
 
     def _learn(self, tasks: Tasks) -> None:
         name = "searches, references, trainings"
         while self._add(tasks, name):
             for task in tasks.ends():
-                if task.failure is not None and task.job.is_a_trial_s:
-                    self._fail(task)
+                self._fail(task, task.trials)
                 if task.job.others_wait and not any(other.job.others_wait for other in tasks.open):
                     self._add(tasks, "trainings")
             name = "trainings"
 
     def _add(self, tasks: Tasks, name: str) -> bool:
-        """Adds what can be computed now; whether there is any."""
+        """Adds what can be computed now; whether there is any. What has failed in this run is not tried again."""
         plan = Plan(self.store, self.left, self.planned)
-        return tasks.add(name, plan.tasks(), plan.widths(self.session.packing))
+        wanted = plan.tasks()
+        for key in wanted.keys() & tasks.all.keys():
+            self._fail(tasks.all[key], wanted[key].trials)
+        return tasks.add(name, wanted, plan.widths(self.session.packing))
 
-    def _fail(self, task: Task) -> None:
-        for trial in task.trials:
-            ending = self.endings[trial.trial_id]
-            ending.failure = task.failure
-            if task.failure is not None and task.failure.permanent:
-                self._take_up_one(trial, Plan(self.store, [trial]))
-                self._write(trial)
+    def _fail(self, task: Task, trials: Trials) -> None:
+        """Fails trials with a job of theirs, where it has failed."""
+        if task.failure is None or not task.job.is_a_trial_s:
+            return
+        for trial in trials:
+            self.failures[trial.trial_id] = task.failure
+            if task.failure.permanent:
+                self._write(trial, Plan(self.store, [trial]).architecture(trial))
 
-    def _take_up(self, tasks: Tasks) -> Plan:
-        plan = Plan(self.store, self.left, self.planned)
-        for trial in self.left:
-            self._take_up_one(trial, plan)
-        return plan
-
-    def _take_up_one(self, trial: Trial, plan: Plan) -> None:
-        """What is known of a trial at its end."""
-        ending = self.endings[trial.trial_id]
-        ending.architecture = plan.architecture(trial)
-        if trial.search_key:
-            ending.search_reused = self._is_reused(trial.search_key, trial)
-        if ending.architecture:
-            ending.train_reused = self._is_reused(trial.train_key(ending.architecture), trial)
-
-    def _is_reused(self, key: str, trial: Trial) -> bool:
-        """Whether a stage was there before this run, or was computed for another trial of it."""
-        assert self._tasks is not None
-        task = self._tasks.all.get(key)
-        return task is None or not task.is_new or task.trials[0].trial_id != trial.trial_id
-
-    def _write_references(self, plan: Plan) -> None:
+    def _write_references(self) -> None:
         """One file a protocol beside the rows: what methods without training score on the same pixels."""
         for key, c in {trial.reference_key: trial.configuration for trial in self.trials}.items():
             result = self.store.result("reference", key)
@@ -220,7 +206,8 @@ class Execution:
                 table = pa.Table.from_pylist(rows)
                 self.store.write(f"studies/{self.study}/references/{key[:12]}.parquet", as_parquet(table))
 
-    def _time(self, plan: Plan, claims: Claims, progress: Progress) -> None:
+    def _time(self, claims: Claims, progress: Progress) -> None:
+        plan = Plan(self.store, self.left, self.planned)
         ready = [(trial, text) for trial in self.left if (text := plan.architecture(trial))]
         if not ready:
             return
@@ -232,34 +219,43 @@ class Execution:
             progress.say(f"another study ({owner}) takes times on {host}: waiting")
 
         with claims.alone(timing_name(host), waiting):
-            for (trial, _), found in zip(ready, cluster.time_networks(ready, self.session.place), strict=True):
-                ending = self.endings[trial.trial_id]
-                ending.time_key, ending.time_error = found
-                milliseconds = self._write(trial)
-                took = f"not timed: {ending.time_error}" if milliseconds is None else f"{milliseconds:.1f} ms an image"
+            times = cluster.time_networks(ready, self.session.place)
+            for (trial, architecture), time_ in zip(ready, times, strict=True):
+                milliseconds = self._write(trial, architecture, *time_)
+                took = f"not timed: {time_[1]}" if milliseconds is None else f"{milliseconds:.1f} ms an image"
                 progress.ended(trial.trial_id, f"{label(trial.configuration)}  {took}")
 
-    def _write(self, trial: Trial) -> float | None:
+    def _write(
+        self, trial: Trial, architecture: str | None, time_key: str | None = None, time_error: str | None = None
+    ) -> float | None:
         """Writes the row and the curve of a trial; its testing time."""
-        ending = self.endings[trial.trial_id]
+        train = trial.train_key(architecture) if architecture else None
+        reused = self._is_reused(trial.search_key, trial), self._is_reused(train, trial)
+        begun, failure = self.started[trial.trial_id], self.failures.get(trial.trial_id)
+        ending = Ending(begun, architecture, failure, time_key, time_error, *reused)
         row = trial_row(self.study, trial, ending, self.store)
-        records = self._curve("search", row["search_key"]) + self._curve("train", row["train_key"])
+        records = self._curve("search", trial.search_key) + self._curve("train", train)
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
         return row["test_time_ms"]
 
+    def _is_reused(self, key: str | None, trial: Trial) -> bool | None:
+        """Whether a stage was there before this run, or was computed for another trial of it."""
+        task = self._tasks.get(key or "")
+        return None if key is None else task is None or not task.is_new or task.trials[0].trial_id != trial.trial_id
+
     def _curve(self, stage: str, key: str | None) -> list[dict]:
         """The curve of a stage that has finished, or has failed in this run."""
-        task = self._tasks.all.get(key) if self._tasks and key else None
+        task = self._tasks.get(key or "")
         return (load_curve(self.store, stage, key) if key else []) or (task.records if task and task.failure else [])
 
     def _under_way(self) -> list[UnderWay]:
         """The trials that have begun and have no row, with what of their curves is safe; a thread asks for them."""
         records: dict[str, list[dict]] = {}
-        for task in list(self._tasks.all.values()) if self._tasks else ():
+        for task in list(self._tasks.values()):
             for trial in task.trials if task.has_started and task.job.is_a_trial_s else ():
                 records.setdefault(trial.trial_id, []).extend(self._safe(task))
         begun = [trial for trial in self.left if trial.trial_id in records]
-        return [UnderWay(t.configuration, self.endings[t.trial_id].started_at, records[t.trial_id]) for t in begun]
+        return [UnderWay(t.configuration, self.started[t.trial_id], records[t.trial_id]) for t in begun]
 
     def _safe(self, task: Task) -> list[dict]:
         if task.has_ended:

@@ -112,7 +112,7 @@ class _Run:
                     break
                 execution = Execution(name, session, wave, planned, about["trials_started_at"])
                 execution.run_to_rows(progress)
-                failed = [(t.configuration, execution.endings[t.trial_id].failure) for t in wave]
+                failed = [(t.configuration, execution.failures.get(t.trial_id)) for t in wave]
                 outcome.unfinished += [(c, failure) for c, failure in failed if failure and not failure.permanent]
 
     def _waves(self, missing: list[Trial]) -> list[list[Trial]]:

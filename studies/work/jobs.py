@@ -4,36 +4,26 @@
 `References` and `OneShot` are computed alone.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import torch
-
 from clearer.architecture import FUSION, PARALLEL, Architecture
-from clearer.checkpoint import pack_network, pack_state, unpack_state
+from clearer.checkpoint import pack_network, pack_state
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
-from clearer.images.sets import ImageSet, check_unchanged
-from clearer.networks import Supernet
-from clearer.oneshot import oneshot_scores
+from clearer.images.sets import ImageSet
 from clearer.packing import shape
 from clearer.runs import Member, Run
 from clearer.search import Search as SearchRun
-from clearer.splits import learning_images, scored_images
-from clearer.timing import device_name
 from clearer.training import Training
-from studies.store.store import Store
 from studies.work import stages
-from studies.work.keys import Fingerprints, search_key
-from studies.work.stages import Place
+from studies.work.keys import Fingerprints
+from studies.work.stages import Found, Place
 
 Sets = tuple[ImageSet, ImageSet]
 """What the weights learn from, and what α learns from, which curves watch too."""
-Found = tuple[dict[str, Any], dict[str, bytes]]
-"""What a member of a run found: its part of the result, and files."""
 
 
 @dataclass(frozen=True)
@@ -185,22 +175,7 @@ class OneShot(Job):
     stage = "oneshot"
 
     def compute(self, place: Place) -> None:
-        c, store = self.configuration, Store(place.storage)
-        if store.result(self.stage, self.key) is not None:
-            return
-        torch.set_num_threads(c.threads)
-        name = f"stages/search/{search_key(c, self.data)}/supernet.pt"
-        state = store.read(name)
-        if state is None:
-            raise FileNotFoundError(f"{name}: the search's supernet is missing")
-        supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
-        supernet.load_state_dict(unpack_state(state, "cpu"))
-        learned, tested = learning_images(c, c.weights_split, place.folder), scored_images(c, place.folder)
-        check_unchanged(learned, self.data.files[0])
-        check_unchanged(tested, self.data.files[2])
-        found = oneshot_scores(supernet, c, self.architectures, learned, tested, place.device)
-        about = {"device": device_name(place.device), "finished_at": time.time()}
-        store.finish(self.stage, self.key, found | about, {})
+        stages.compute_oneshot(self.configuration, self.key, self.architectures, self.data, place)
 
 
 @dataclass(frozen=True)

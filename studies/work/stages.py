@@ -6,8 +6,10 @@ Searches and trainings are in `studies.work.learning`.
 import dataclasses
 import io
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +17,20 @@ from PIL import Image as PillowImage
 
 from clearer import references
 from clearer.architecture import Architecture
-from clearer.checkpoint import unpack_network
+from clearer.checkpoint import unpack_network, unpack_state
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, check_unchanged, fingerprint
-from clearer.networks import Network
+from clearer.networks import Network, Supernet
+from clearer.oneshot import oneshot_scores
 from clearer.splits import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import device_name, measure_testing_time, pass_seconds
 from studies.store.store import Store
-from studies.work.keys import Fingerprints, time_key
+from studies.work.keys import Fingerprints, search_key, time_key
 from studies.work.remote_images import is_remote, local_copy
 
+Found = tuple[dict[str, Any], dict[str, bytes]]
+"""What a stage has found: its result, and files."""
 SCORES = ["psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_padded", "psnr_y_db", "ssim_y"]
 """The scores of a test that are kept for every image; luma's for colour images alone."""
 
@@ -76,26 +81,34 @@ def unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) ->
     return sets
 
 
+def compute(stage: str, key: str, c: Configuration, place: Place, body: Callable[[Store], Found]) -> None:
+    """Computes a stage by `body`, unless it has finished, and records it with what it took."""
+    store = Store(place.storage)
+    if store.result(stage, key) is None:
+        torch.set_num_threads(c.threads)  # sums, hence bits, depend on it
+        started = time.perf_counter()
+        result, files = body(store)
+        took = {"finished_at": time.time(), "seconds": time.perf_counter() - started}
+        store.finish(stage, key, result | took, files)
+
+
 def compute_test(c: Configuration, key: str, train: str, data: Fingerprints, place: Place) -> None:
     """Scores a trained network over the test images, and keeps the scores and the first image restored."""
-    store = Store(place.storage)
-    if store.result("test", key) is not None:
-        return
-    torch.set_num_threads(c.threads)  # sums, hence bits, depend on it
-    started = time.perf_counter()
-    images = scored_images(c, place.folder)
-    check_unchanged(images, data.files[2])
-    scores = score(c, load_network(store, train), images, place.device)
-    by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
-    result = {
-        "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
-        "images": list(images.names),
-        "pixels_sha256": scores.pixels_sha256,
-        "device": device_name(place.device),
-        "finished_at": time.time(),
-        "seconds": time.perf_counter() - started,
-    }
-    store.finish("test", key, result, {"example.png": _png(scores.example)})
+
+    def body(store: Store) -> Found:
+        images = scored_images(c, place.folder)
+        check_unchanged(images, data.files[2])
+        scores = score(c, load_network(store, train), images, place.device)
+        by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
+        result = {
+            "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
+            "images": list(images.names),
+            "pixels_sha256": scores.pixels_sha256,
+            "device": device_name(place.device),
+        }
+        return result, {"example.png": _png(scores.example)}
+
+    compute("test", key, c, place, body)
 
 
 def compute_references(c: Configuration, key: str, place: Place) -> None:
@@ -103,63 +116,74 @@ def compute_references(c: Configuration, key: str, place: Place) -> None:
 
     Each denoiser's first image is kept, too: `pictures` of the result says under which name and with which PSNR.
     """
-    store = Store(place.storage)
-    if store.result("reference", key) is not None:
-        return
-    torch.set_num_threads(c.threads)
-    started = time.perf_counter()
-    validation = learning_images(c, c.alpha_split, place.folder)
-    few = slice(c.reference_images)
-    first = dataclasses.replace(validation, clean=validation.clean[few], names=validation.names[few])
-    test = scored_images(c, place.folder)
-    found = list(references.scored(c, first, test))
-    denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
-    pictures = [
-        {"file": file, "method": row["method"], "image": test.names[0], "psnr_db": scores.psnr_db[0]}
-        for file, (row, scores) in denoised.items()
-    ]
-    result = {
-        "rows": [row for row, _ in found],
-        "pictures": pictures,
-        "pixels_sha256": found[0][1].pixels_sha256,
-        "fields": c.of_stage("test") | c.of_stage("reference"),
-        "seconds": time.perf_counter() - started,
-    }
-    files = {file: _png(scores.example[2:]) for file, (_, scores) in denoised.items()}
-    store.finish("reference", key, result, files)
+
+    def body(store: Store) -> Found:
+        validation = learning_images(c, c.alpha_split, place.folder)
+        few = slice(c.reference_images)
+        first = dataclasses.replace(validation, clean=validation.clean[few], names=validation.names[few])
+        test = scored_images(c, place.folder)
+        found = list(references.scored(c, first, test))
+        denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
+        pictures = [
+            {"file": file, "method": row["method"], "image": test.names[0], "psnr_db": scores.psnr_db[0]}
+            for file, (row, scores) in denoised.items()
+        ]
+        about = {"pixels_sha256": found[0][1].pixels_sha256, "fields": c.of_stage("test") | c.of_stage("reference")}
+        result = {"rows": [row for row, _ in found], "pictures": pictures, **about}
+        return result, {file: _png(scores.example[2:]) for file, (_, scores) in denoised.items()}
+
+    compute("reference", key, c, place, body)
 
 
 def compute_time(c: Configuration, architecture: str, data: Fingerprints, train: str, place: Place) -> str:
     """Times a trained network for what was scored, unless this device has; the key of the result."""
-    store = Store(place.storage)
     torch.set_num_threads(c.threads)
-    started = time.perf_counter()
     device = device_name(place.device)
     key = time_key(c, Architecture.parse(architecture), data, device)
-    if store.result("time", key) is not None:
-        return key
-    degraded = degraded_inputs(c, scored_images(c, place.folder))
-    network, timed = load_network(store, train), degraded[: c.time_images]
-    inputs = [on_device(image, place.device) for image in timed]
-    series = c.time_series, c.time_calls, c.time_attempts
-    found = measure_testing_time(network, inputs, c.self_ensemble, *series, c.time_spread_limit)
-    seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
-    result = {
-        "test_time_ms": found.median_ms,
-        "test_time_iqr_ms": found.iqr_ms,
-        "test_time_spread": found.spread,
-        "test_time_images": len(inputs),
-        "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
-        "test_set_seconds": seconds,
-        "device": device,
-        "attempts": found.attempts,
-        "precision": "fp32",
-        "torch": torch.__version__,
-        "finished_at": time.time(),
-        "seconds": time.perf_counter() - started,
-    }
-    store.finish("time", key, result, {})
+
+    def body(store: Store) -> Found:
+        degraded = degraded_inputs(c, scored_images(c, place.folder))
+        network, timed = load_network(store, train), degraded[: c.time_images]
+        inputs = [on_device(image, place.device) for image in timed]
+        series = c.time_series, c.time_calls, c.time_attempts
+        found = measure_testing_time(network, inputs, c.self_ensemble, *series, c.time_spread_limit)
+        seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
+        result = {
+            "test_time_ms": found.median_ms,
+            "test_time_iqr_ms": found.iqr_ms,
+            "test_time_spread": found.spread,
+            "test_time_images": len(inputs),
+            "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
+            "test_set_seconds": seconds,
+        }
+        return result | {
+            "device": device,
+            "attempts": found.attempts,
+            "precision": "fp32",
+            "torch": torch.__version__,
+        }, {}
+
+    compute("time", key, c, place, body)
     return key
+
+
+def compute_oneshot(c: Configuration, key: str, architectures: Sequence[str], data: Fingerprints, place: Place) -> None:
+    """Scores architectures with the weights of a search's supernet."""
+
+    def body(store: Store) -> Found:
+        name = f"stages/search/{search_key(c, data)}/supernet.pt"
+        state = store.read(name)
+        if state is None:
+            raise FileNotFoundError(f"{name}: the search's supernet is missing")
+        supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
+        supernet.load_state_dict(unpack_state(state, "cpu"))
+        learned, tested = learning_images(c, c.weights_split, place.folder), scored_images(c, place.folder)
+        check_unchanged(learned, data.files[0])
+        check_unchanged(tested, data.files[2])
+        found = oneshot_scores(supernet, c, architectures, learned, tested, place.device)
+        return found | {"device": device_name(place.device)}, {}
+
+    compute("oneshot", key, c, place, body)
 
 
 def load_network(store: Store, train: str) -> Network:

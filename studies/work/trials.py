@@ -52,7 +52,7 @@ class Trial:
         return keys.tested_key(self.configuration, train, self.data)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ending:
     """How a trial ended: what its row says beside its configuration and its stages' results."""
 
