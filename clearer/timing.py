@@ -1,16 +1,15 @@
 """Testing time: how long a network takes for what was scored, on one device that nothing else uses."""
 
 import math
-import platform
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clearer.machine import processor
 from clearer.modules import folded
 from clearer.testing import restore
 
@@ -95,16 +94,7 @@ def device_name(device: torch.device | str, threads: int | None = None) -> str:
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     count = threads or torch.get_num_threads()
-    return f"{_processor()}, {count} thread{'s' if count > 1 else ''}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return f"{processor()}, {count} thread{'s' if count > 1 else ''}"
 
 
 def _synchronise(device: torch.device) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -27,21 +28,22 @@ _FLAGS: dict[str, dict[str, Any]] = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, command: str | None = None) -> int:
     """Runs one command; the exit status: 0 done, 1 something was left, 2 a mistake in the request."""
+    words = [*([command] if command else []), *(sys.argv[1:] if arguments is None else arguments)]
     parser = OneLineParser(prog="python -m studies", description="Maintenance of stores and clusters.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
-    for command, flags in (
+    for run, flags in (
         (gc, "storage --data --delete"),
         (sync, "storage study --tracking-uri"),
         (retime, "storage study --data --gpu"),
         (preflight, "--address --storage --data --gpus-per-trial --tracking-uri"),
     ):
-        added = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        added = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
         for flag in flags.split():
             added.add_argument(flag, **_FLAGS[flag])
-        added.set_defaults(command=command)
-    options = parser.parse_args(arguments)
+        added.set_defaults(command=run)
+    options = parser.parse_args(words)
     try:
         return options.command(options)
     except (StorageError, ImageError, ClusterError, OSError, ValueError) as error:

@@ -30,14 +30,12 @@ TRIALS = {"quick": 6, "proxy": 30, "paper": 20}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """The number of proposals."""
     parser.add_argument(
         "--trials", metavar="N", type=whole_number, help="proposals in all (default: 6 quick, 30 proxy, 20 paper)"
     )
 
 
 def follow(findings: Findings) -> list[Configuration]:
-    """The proposals of the next round."""
     return Adaptive(findings, findings.options.more["trials"] or TRIALS[findings.options.preset]).next_round()
 
 

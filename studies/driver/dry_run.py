@@ -46,7 +46,6 @@ def _slots(request: Request, session: Session) -> int:
 
 
 def _stage_lines(needs: Mapping[str, Need]) -> list[str]:
-    """How many of each stage are to run, are in the store, and serve several trials."""
     found = []
     for stage, name in _NAMES.items():
         counted = needs[stage]

@@ -49,7 +49,6 @@ class Tasks:
 
     @property
     def open(self) -> list[Task]:
-        """Those that have not ended."""
         return [task for task in self.all.values() if not task.has_ended]
 
     def add(self, name: str, tasks: Mapping[str, Task], widths: Mapping[str, int]) -> bool:
@@ -104,8 +103,12 @@ class Tasks:
             return
         self._asked = time.monotonic()
         won = self.claims.take({key: task.job.claims for key, task in self._unclaimed.items()})
-        if len(won) < len(self._unclaimed) and not self._said:
-            self._say_waiting([task.job for key, task in self._unclaimed.items() if key not in won])
+        others = [task.job for key, task in self._unclaimed.items() if key not in won]
+        if others and not self._said:
+            count = "1 stage is" if len(others) == 1 else f"{len(others)} stages are"
+            owners = self.claims.owners(set().union(*(job.claims for job in others)))
+            self.progress.say(f"{count} being computed by another study ({owners}): waiting")
+            self._said = True
         claimed = [self._unclaimed.pop(key) for key in list(self._unclaimed) if key in won]
         there = {stage: self.store.finished(stage) for stage in {s for task in claimed for s, _ in task.job.stages}}
         missing = []
@@ -117,12 +120,6 @@ class Tasks:
             else:
                 missing.append(task.job)
         self.exchange.submit(packs(missing, self._widths))
-
-    def _say_waiting(self, jobs: Sequence[Job]) -> None:
-        count = "1 stage is" if len(jobs) == 1 else f"{len(jobs)} stages are"
-        owners = self.claims.owners(set().union(*(job.claims for job in jobs)))
-        self.progress.say(f"{count} being computed by another study ({owners}): waiting")
-        self._said = True
 
     def _outcome(self, job: Job) -> str:
         result = self.store.result(job.stage, job.key) or {}

@@ -121,16 +121,13 @@ class Adaptive:
         for _ in range(_ASKS * count):
             if len(found) == count:
                 break
-            asked = study.ask(distributions).params
-            trials = [self._configuration(self._rounded(asked), seed) for seed in self.seeds]
+            asked = dict(study.ask(distributions).params)
+            for name, (low, high) in self.ranges.items():  # three digits
+                asked[name] = min(max(float(f"{asked[name]:.3g}"), low), high)
+            trials = [self._configuration(asked, seed) for seed in self.seeds]
             if trials[0].replicate_id not in known:
                 found.setdefault(trials[0].replicate_id, trials)
         return unique([c for trials in found.values() for c in trials])
-
-    def _rounded(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """λ to three digits, within the range."""
-        within = {name: min(max(float(f"{asked[name]:.3g}"), low), high) for name, (low, high) in self.ranges.items()}
-        return {**asked, **within}
 
     def _sampler(self) -> Any:
         import optuna

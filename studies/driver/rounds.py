@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from analysis.report.report import write_report
 from analysis.rows.load import finished, load
 from analysis.storage.places import redacted
@@ -106,7 +104,8 @@ class _Run:
         session.track(name)
         planned = session.pixels.trials(outcome.planned)
         with Progress(session.console) as progress:
-            for wave in self._waves(missing):
+            at_once = len(missing) if self._deadline is None else session.slots(outcome.planned)
+            for wave in (missing[first : first + at_once] for first in range(0, len(missing), at_once)):
                 if self._deadline is not None and time.monotonic() >= self._deadline:
                     outcome.is_out_of_time = True
                     break
@@ -114,12 +113,6 @@ class _Run:
                 execution.run_to_rows(progress)
                 failed = [(t.configuration, execution.failures.get(t.trial_id)) for t in wave]
                 outcome.unfinished += [(c, failure) for c, failure in failed if failure and not failure.permanent]
-
-    def _waves(self, missing: list[Trial]) -> list[list[Trial]]:
-        size = len(missing)
-        if self._deadline is not None:
-            size = self.session.slots([trial.configuration for trial in missing])
-        return [missing[first : first + size] for first in range(0, len(missing), size)]
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""
@@ -133,6 +126,8 @@ class _Run:
 def findings(outcome: Outcome, session: Session) -> Findings:
     """What a study's `follow` and `answer` see."""
     name, planned = outcome.study.name, outcome.planned
+    rows = finished(load(session.store.storage, name))
+    rows = rows[rows["trial_id"].isin([c.trial_id for c in planned])] if len(rows) else rows
 
     def compute(text: str, jobs: Sequence[Job]) -> None:
         missing = [job for job in jobs if session.store.result(job.stage, job.key) is None]
@@ -147,13 +142,7 @@ def findings(outcome: Outcome, session: Session) -> Findings:
         pixels=session.pixels,
         trials=planned,
         recorded=list(planned_trials(session.store, name).values()),
-        rows=_rows(session, name, planned),
+        rows=rows,
         slots=lambda: session.slots(planned),
         compute=compute,
     )
-
-
-def _rows(session: Session, study: str, planned: Sequence[Configuration]) -> pd.DataFrame:
-    """The finished rows of the planned trials."""
-    frame = finished(load(session.store.storage, study))
-    return frame[frame["trial_id"].isin([c.trial_id for c in planned])] if len(frame) else frame

@@ -62,7 +62,6 @@ class Session:
 
     @cached_property
     def cluster(self) -> Cluster:
-        """The cluster, joined or started."""
         self._opened.enter_context(connect(self.options.address))
         return Cluster(self.options.gpus_per_trial, self.options.concurrent)
 
@@ -116,6 +115,5 @@ class Session:
             self._opened.callback(self._end_tracking, self._tracking)
 
     def _end_tracking(self, tracking: Tracking) -> None:
-        problem = tracking.close()
-        if problem:
+        if problem := tracking.close():
             self.console.print(f"[yellow]{problem}[/]")

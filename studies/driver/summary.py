@@ -48,7 +48,9 @@ def conclude(outcome: Outcome, session: Session) -> int:
         console.print(line, soft_wrap=True, markup=False)
     _say_where(outcome, session)
     if outcome.is_out_of_time:
-        console.print(out_of_time(session.options.budget or 0, len(planned) - len(rows)))
+        spent = f"--budget {duration(session.options.budget or 0)} is spent"
+        left = len(planned) - len(rows)
+        console.print(f"{spent}: {left} trials have not started; the same command goes on with them")
     if failed:
         again = "the same command tries again" if outcome.unfinished else "add --retry-failed to try again"
         console.print(f"{len(failed)} of {len(planned)} trials failed; {again} what has failed.")
@@ -58,11 +60,6 @@ def conclude(outcome: Outcome, session: Session) -> int:
         console.print(f"{len(outcome.lost)} jobs failed ({names}), see above; the same command tries again.")
         return 1
     return 3 if outcome.is_out_of_time else 0
-
-
-def out_of_time(budget: float, left: int) -> str:
-    """What is said when the time is spent."""
-    return f"--budget {duration(budget)} is spent: {left} trials have not started; the same command goes on with them"
 
 
 def _saved(rows: pd.DataFrame) -> list[str]:

@@ -52,7 +52,6 @@ class Exchange:
             self._changed.notify_all()
 
     def tell(self, event: Event | BaseException) -> None:
-        """Tells the driver."""
         with self._changed:
             self._events.append(event)
             self._unheard += 1

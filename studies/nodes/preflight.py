@@ -14,7 +14,7 @@ import dataclasses
 import socket
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,7 +81,8 @@ def check_nodes(
     console.print(_table(answers, nodes))
     reports = [report for report, _ in answers.values()]
     found += [problem for report in reports for problem in report.problems] + mixed(reports, place.gpus > 0)
-    found += [*_of_clocks(answers.values()), *_of_space(place, trials, sum(held.values()))]
+    found += [_of_clock(*answer) for answer in answers.values() if abs(answer[1]) > _CLOCK_SECONDS]
+    found += _of_space(place, trials, sum(held.values()))
     warnings = _conclude(found + tracking_problems(tracking), console)
     return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
 
@@ -139,11 +140,9 @@ def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem
     return [Problem(True, "", f"{text}; make room, or give another storage")] if needed > free else []
 
 
-def _of_clocks(reports: Iterable[tuple[Report, float]]) -> Iterator[Problem]:
-    for report, ahead in reports:
-        if abs(ahead) > _CLOCK_SECONDS:
-            text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
-            yield Problem(False, report.host, f"{text}; switch time synchronisation on")
+def _of_clock(report: Report, ahead: float) -> Problem:
+    text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
+    return Problem(False, report.host, f"{text}; switch time synchronisation on")
 
 
 def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:

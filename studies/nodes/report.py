@@ -5,17 +5,16 @@ What a node may lack is imported where that can be said of it.
 
 import hashlib
 import os
-import platform
 import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from analysis.storage.places import redacted
+from clearer.machine import processor, versions
 
 LIBRARIES = "ray numpy scikit-image pillow pyarrow safetensors".split()
 _SAME = ("python", "torch", "ray")
@@ -79,12 +78,7 @@ def examine(question: Question, node: str, host: str = "") -> Report:
 
 def installed() -> tuple[dict[str, str], str]:
     """Versions of Python and of what numbers depend on, and the digest of this project's files."""
-    found = {"python": platform.python_version(), "torch": _torch_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "missing"
+    found = dict.fromkeys(LIBRARIES, "missing") | versions(LIBRARIES) | {"torch": _torch_version()}
     from studies.nodes.connection import own_files
 
     digest = hashlib.sha256()
@@ -109,15 +103,6 @@ def free_bytes(storage: str) -> int | None:
 def gb(size: float) -> str:
     """Bytes in units of 10⁹."""
     return f"{size / 1e9:,.0f}" if size >= 10e9 else f"{size / 1e9:.1f}"
-
-
-def processor() -> str:
-    """The name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _torch_version() -> str:

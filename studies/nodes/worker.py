@@ -25,7 +25,6 @@ class PackWorker(tune.Trainable):
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """The threads of the configuration, and the share of a GPU that a trial takes."""
         gpus = {"GPU": config["gpus"]} if config["gpus"] else {}
         return tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}])
 

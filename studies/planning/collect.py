@@ -82,7 +82,6 @@ class Survey:
                 yield self._file("unfinished files", name)
 
     def _stages(self) -> Iterator[Find]:
-        """The stages that no trial refers to."""
         try:
             wanted = self._wanted()
         except ImageError as error:

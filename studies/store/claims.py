@@ -100,7 +100,6 @@ class Claims:
         return kept
 
     def release(self, names: Collection[str]) -> None:
-        """Gives names up."""
         self._publish(drop=set(names))
 
     @contextlib.contextmanager

@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
-from clearer.timing import device_name
+from clearer.machine import processor, versions
 from studies.store.store import Store
 
-_LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
+LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
 
 
 @functools.cache
@@ -38,23 +37,6 @@ def _git(command: str) -> str:
     ).strip()
 
 
-@functools.cache
-def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def hardware() -> dict[str, Any]:
-    """The machine of this process."""
-    return {"driver": platform.node(), "processor": device_name("cpu", 1).rsplit(",", 1)[0], "cores": os.cpu_count()}
-
-
 def write_study(
     store: Store, study: str, configurations: Sequence[Configuration], question: str = "", **run: Any
 ) -> dict[str, Any]:
@@ -64,8 +46,9 @@ def write_study(
     about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
-    here = {"started_at": now, "commit": commit(), "versions": versions(), "hardware": hardware()}
-    about.setdefault("runs", []).append(here | run)
+    here = {"driver": platform.node(), "processor": processor(), "cores": os.cpu_count()}
+    known = {"started_at": now, "commit": commit(), "versions": versions(LIBRARIES), "hardware": here}
+    about.setdefault("runs", []).append(known | run)
     about |= {"study": study, "question": question, "format": FORMAT}
     store.write(_name(study), json.dumps(about, indent=1, sort_keys=True).encode())
     return about

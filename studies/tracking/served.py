@@ -18,7 +18,6 @@ class Restorer(PythonModel):
     """A derived network behind MLflow's interface."""
 
     def load_context(self, context: Any) -> None:
-        """Reads the network that lies beside this file."""
         self.network, _ = read_network(Path(context.artifacts["network"]))
 
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:

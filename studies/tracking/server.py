@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,15 @@ class Server:
             self._log(run_id, "params", params),
             self._log(run_id, "metrics", points, _POINTS),
             self._log(run_id, "tags", [RunTag(*item) for item in sorted((wanted | note).items() - held.items())]),
-            self._drop_tags(run_id, (OWN_TAGS & held.keys()) - wanted.keys()),
-            self._send_files(run_id, content) if content.files_key and not was_sent else 0,
         ]
+        for name in sorted((OWN_TAGS & held.keys()) - wanted.keys()):
+            self.client.delete_tag(run_id, name)
+            changes.append(1)
+        if content.files_key and not was_sent:
+            with tempfile.TemporaryDirectory() as folder:
+                content.files(Path(folder))
+                self.client.log_artifacts(run_id, folder)
+            changes.append(1)
         if run.info.run_name != content.name:
             self.client.update_run(run_id, name=content.name)
             changes.append(1)
@@ -129,18 +135,6 @@ class Server:
         for first in range(0, len(entities), most):
             self.client.log_batch(run_id, **{kind: entities[first : first + most]})  # type: ignore[arg-type]
         return len(entities)
-
-    def _drop_tags(self, run_id: str, names: Iterable[str]) -> int:
-        dropped = sorted(names)
-        for name in dropped:
-            self.client.delete_tag(run_id, name)
-        return len(dropped)
-
-    def _send_files(self, run_id: str, content: Content) -> int:
-        with tempfile.TemporaryDirectory() as folder:
-            content.files(Path(folder))
-            self.client.log_artifacts(run_id, folder)
-        return 1
 
     def _run(self, content: Content) -> Any | None:
         """The run with the identity of `content` as the server holds it now; where there are more, others are deleted."""

@@ -209,7 +209,6 @@ class Progressed:
 
     @property
     def iteration(self) -> int:
-        """The record's."""
         return self.record["iteration"]
 
 

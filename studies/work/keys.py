@@ -38,18 +38,15 @@ class Fingerprints:
 
 
 def search_key(c: Configuration, data: Fingerprints) -> str:
-    """The key of the search of a configuration."""
     return digest({"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": data.learning})
 
 
 def train_key(c: Configuration, architecture: Architecture | str, data: Fingerprints) -> str:
-    """The key of the training of an architecture under a configuration."""
     fields = {"fields": c.of_stage("train"), "architecture": str(architecture)}
     return digest({"stage": "train", "method": METHOD, **fields, "data": data.learning})
 
 
 def tested_key(c: Configuration, train: str, data: Fingerprints) -> str:
-    """The key of the test of a trained network."""
     return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})
 
 

@@ -19,7 +19,7 @@ from clearer.timing import device_name
 from studies.store.rows import curve_table
 from studies.store.store import Store, as_parquet, from_parquet
 from studies.work import stages
-from studies.work.jobs import Ended, Event, Failure, Job, Learning, Pack, Progressed, failure_of
+from studies.work.jobs import Ended, Event, Job, Learning, Pack, Progressed, failure_of
 from studies.work.stages import Place
 
 TICK_SECONDS = 2.0
@@ -46,15 +46,11 @@ def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Gene
         return
     for job in pack.jobs:
         if job.key not in ended:
-            yield [Ended(job.key, _failure_after_learning(job, place))]
-
-
-def _failure_after_learning(job: Job, place: Place) -> Failure | None:
-    try:
-        job.compute(place)
-    except Exception as error:
-        return failure_of(error)
-    return None
+            try:
+                job.compute(place)
+                yield [Ended(job.key)]
+            except Exception as error:
+                yield [Ended(job.key, failure_of(error))]
 
 
 def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave) -> Iterator[Events]:

@@ -24,13 +24,12 @@ def with_module_times(
 
     Measured on this machine, on its GPU where trials run on one; with `keep`, written to the store.
     """
-    return [_with_times(c, store, torch.device("cuda" if gpus else "cpu"), keep) for c in configurations]
-
-
-def _with_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> Configuration:
-    if c.kind != "searched" or c.complexity != "time" or c.module_times_ms:
-        return c
-    return c.with_values(module_times_ms=module_times(c, store, device, keep))
+    device = torch.device("cuda" if gpus else "cpu")
+    asked = [c.kind == "searched" and c.complexity == "time" and not c.module_times_ms for c in configurations]
+    return [
+        c.with_values(module_times_ms=module_times(c, store, device, keep)) if asks else c
+        for c, asks in zip(configurations, asked, strict=True)
+    ]
 
 
 def module_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> tuple[float, ...]:

@@ -46,7 +46,6 @@ class Place:
 
     @property
     def device(self) -> str:
-        """What a stage runs on."""
         return "cuda" if self.gpus > 0 else "cpu"
 
     @property

@@ -10,10 +10,11 @@ from typing import Any
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest, fields_about
+from clearer.machine import versions
 from clearer.splits import check_splits
 from studies.store.rows import architecture_columns, configuration_columns
 from studies.store.store import Store
-from studies.store.study_file import commit, versions
+from studies.store.study_file import LIBRARIES, commit
 from studies.work import keys
 from studies.work.jobs import Failure
 from studies.work.keys import Fingerprints
@@ -29,7 +30,6 @@ class Trial:
 
     @property
     def trial_id(self) -> str:
-        """The configuration's."""
         return self.configuration.trial_id
 
     @cached_property
@@ -115,7 +115,7 @@ def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[st
         "started_at": ending.started_at,
         "finished_at": datetime.now(UTC),
         "commit": commit(),
-        "versions": json.dumps(versions()),
+        "versions": json.dumps(versions(LIBRARIES)),
     }
     if found:
         row |= architecture_columns(c, Architecture.parse(found))
@@ -126,7 +126,6 @@ def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[st
 
 
 def _learnt(store: Store, stage: str, key: str | None, iterations: int) -> dict[str, Any]:
-    """What a search or a training took."""
     result = store.result(stage, key) if key else None
     if result is None:
         return {}
