@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, get_type_hints
+from typing import Any, NoReturn, Self, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
@@ -32,6 +32,9 @@ from clearer.images.datasets import DATASETS, PAIRINGS, misuse
 KINDS = ("searched", "random", "given")
 LEARN, ALL, SCORE = "search train", "search train test", "test time"
 """Stages whose results follow from one field."""
+_SEED: Check = (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)")
+_PATCH: Check = (lambda v: v >= 8, "must be 8 or greater")
+_SPLITS = ("train", "validation")
 _PRINTABLE: Check = (lambda v: v.isprintable(), "must be one line")
 _FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', '.join(DATASETS)}, or a folder")
 
@@ -40,8 +43,8 @@ _FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', 
 class Configuration:
     """One trial, end to end. `columns` is N_i of every cell, or a single number that holds for all cells.
 
-    `dataset` and `test_set` are as `clearer.images.datasets` reads them. `sigma` and `protocol` make noise, which deraining
-    has none of; `pairing` is for deraining alone, `grayscale` for gray networks alone.
+    `dataset` and `test_set` are as `clearer.images.datasets` reads them. `sigma` and `protocol` make noise, which
+    deraining has none of; `pairing` is for deraining alone, `grayscale` for gray networks alone.
     """
 
     # Which architecture
@@ -51,43 +54,31 @@ class Configuration:
     columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", ALL_POSITIVE, "shape speed named")
     channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE, "shape speed")
     image_channels: int = setting(1, f"{ALL} time", "1 gray, 3 RGB", one_of(1, 3), "shape speed area images pixels")
-    mixing: str = setting(
-        "parallel", "search", "Eq. 1; sequential is the released code's", ("parallel", "sequential"), "cost"
-    )
+    mixing: str = setting("parallel", "search", "Eq. 1; sequential: released code", ("parallel", "sequential"), "cost")
 
     # What is restored
     task: str = setting("denoise", ALL, "section 4", ("denoise", "derain"), "images pixels named area")
     dataset: str = setting("bsds500", ALL, f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER, "images named")
-    test_set: str = setting(
-        "", "test", "empty: the dataset's own; else as dataset; section 4.2", _PRINTABLE, "images pixels area"
-    )
+    test_set: str = setting("", "test", "as dataset; empty: its own; section 4.2", _PRINTABLE, "images pixels area")
     pairing: str = setting("clean_left", ALL, "how a folder holds pairs for derain; Rain800's", PAIRINGS, "images")
-    grayscale: str = setting(
-        "pillow", ALL, "Pillow's L (released code), or MATLAB's rgb2gray", ("pillow", "bt601"), "images pixels"
-    )
+    grayscale: str = setting("pillow", ALL, "Pillow's L: released code; MATLAB's", ("pillow", "bt601"), "images pixels")
     allow_overlap: bool = setting(False, "", "run although train, validation and test share images", about="images")
     sigma: float = setting(30.0, ALL, "noise, 0-255 scale; section 4.2", POSITIVE, "pixels member named")
-    protocol: str = setting(
-        "clip8", ALL, "how noise is made; clip8 is the released code's", ("clip8", "float"), "pixels member"
-    )
-    weights_split: str = setting("train", LEARN, "what the weights learn from", ("train", "validation"), "images")
-    alpha_split: str = setting(
-        "validation", LEARN, "what α learns from, and curves watch", ("train", "validation"), "images"
-    )
+    protocol: str = setting("clip8", ALL, "of the noise; clip8: released code", ("clip8", "float"), "pixels member")
+    weights_split: str = setting("train", LEARN, "what the weights learn from", _SPLITS, "images")
+    alpha_split: str = setting("validation", LEARN, "what α learns from, and curves watch", _SPLITS, "images")
 
     # Losses
     lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
     lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
     complexity: str = setting("parameters", "search", "Eq. 5", ("parameters", "flops", "time", "authors"), "member")
     module_times_ms: tuple[float, ...] = setting(
-        (), "search", "measured C^p, C^f of each cell, for complexity=time", ALL_POSITIVE, "member"
+        (), "search", "C^p, C^f of each cell, for time", ALL_POSITIVE, "member"
     )
 
     # Search
     batch_size: int = setting(32, LEARN, "section 4.1", POSITIVE, "cost")
-    patch_size: int = setting(
-        64, LEARN, "pixels; section 4.1", (lambda v: v >= 8, "must be 8 or greater"), "images cost"
-    )
+    patch_size: int = setting(64, LEARN, "pixels; section 4.1", _PATCH, "images cost")
     search_iterations: int = setting(10_000, "search", "section 4.1", POSITIVE)
     warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1", NOT_NEGATIVE)
     search_epoch_iterations: int = setting(50, "search", "schedule steps; released code", POSITIVE)
@@ -103,12 +94,7 @@ class Configuration:
     alpha_statistics: str = setting(
         "running", "search", "batch norm in the α step; released code", ("running", "batch")
     )
-    search_patience: int = setting(
-        0,
-        "search",
-        "ends a search that has not changed for so many iterations; 0: never, as in the paper",
-        NOT_NEGATIVE,
-    )
+    search_patience: int = setting(0, "search", "a search without change ends after so many; 0: never", NOT_NEGATIVE)
     search_tolerance: float = setting(0.02, "search", "the most that α may move and count as unchanged", FRACTION)
     clip_norm: float = setting(5.0, LEARN, "global gradient norm of the weights; released code", POSITIVE)
     initial_std: float = setting(1e-3, LEARN, "convolutions; released code", POSITIVE, "member")
@@ -120,13 +106,7 @@ class Configuration:
     train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
 
     # Test and testing time
-    test_border: str = setting(
-        "crop64",
-        SCORE,
-        "crop to multiples of 64 (released code), or the whole image",
-        ("crop64", "whole"),
-        "pixels area",
-    )
+    test_border: str = setting("crop64", SCORE, "multiples of 64, or whole images", ("crop64", "whole"), "pixels area")
     test_limit: int = setting(0, SCORE, "the first so many test images by name; 0: all", NOT_NEGATIVE, "images area")
     self_ensemble: int = setting(8, SCORE, "flips and rotations averaged; section 4.1", one_of(1, 8), "cost")
     time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, "cost")
@@ -134,23 +114,12 @@ class Configuration:
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE, "cost")
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
     time_spread_limit: float = setting(0.03, "time", "a time whose series spread by more is refused", POSITIVE)
-    reference_images: int = setting(
-        10, "reference", "validation images that tune the classical denoisers", POSITIVE, "cost"
-    )
+    reference_images: int = setting(10, "reference", "validation images that tune denoisers", POSITIVE, "cost")
 
     # How it runs
-    seed: int = setting(
-        0, LEARN, "the replicate; named streams are spawned from it", (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)"),
-        "member named",
-    )  # fmt: skip
+    seed: int = setting(0, LEARN, "the replicate; named streams are spawned from it", _SEED, "member named")
     report_iterations: int = setting(100, LEARN, "iterations between two rows of a curve", POSITIVE)
-    precision: str = setting(
-        "fp32",
-        LEARN,
-        "of passes, forward and back; weights, losses and scores are always fp32",
-        ("fp32", "bf16"),
-        "cost",
-    )
+    precision: str = setting("fp32", LEARN, "of passes forward and back; the rest is fp32", ("fp32", "bf16"), "cost")
     threads: int = setting(1, f"{LEARN} time", "CPU threads; sums, hence bits, depend on it", POSITIVE, "speed")
 
     def __post_init__(self) -> None:
@@ -167,49 +136,36 @@ class Configuration:
         if len(self.columns) > 1 and len(set(self.columns)) == 1 and len(self.columns) == self.cells:
             object.__setattr__(self, "columns", self.columns[:1])  # one canonical form of a uniform space
         if len(self.columns) not in (1, self.cells):
-            raise ConfigurationError(
-                f"columns={as_text(self.columns)}: one number for all cells, or one for each of cells={self.cells}"
-            )
+            self._refuse("columns", f"one number for all cells, or one for each of cells={self.cells}")
         if self.warmup_iterations >= self.search_iterations:
-            raise ConfigurationError(
-                f"warmup_iterations={self.warmup_iterations}: must be less than search_iterations={self.search_iterations}"
-            )
-        self._check_stopping()
+            self._refuse("warmup_iterations", f"must be less than search_iterations={self.search_iterations}")
+        most = self.search_iterations - self.warmup_iterations
+        if self.search_patience >= most:
+            self._refuse("search_patience", f"must be less than search_iterations - warmup_iterations={most}")
+        if not self.search_patience:
+            self._forget(["search_tolerance"])
         if self.weights_split == self.alpha_split:
-            raise ConfigurationError(
-                f"alpha_split={self.alpha_split}: weights and α learn from different splits, both are {self.weights_split}"
-            )
+            self._refuse("alpha_split", "weights and α learn from different splits, and weights_split is the same")
         if self.module_times_ms and self.complexity != "time":
-            raise ConfigurationError(f"module_times_ms={as_text(self.module_times_ms)}: needs complexity=time")
+            self._refuse("module_times_ms", "needs complexity=time")
         if self.module_times_ms and len(self.module_times_ms) != 2 * self.cells:
-            raise ConfigurationError(
-                f"module_times_ms={as_text(self.module_times_ms)}: two for each of cells={self.cells}"
-            )
+            self._refuse("module_times_ms", f"two for each of cells={self.cells}")
         self._check_datasets()
         if self.kind == "searched":
             if self.architecture:
-                raise ConfigurationError(
-                    f"architecture={self.architecture}: a searched trial finds its own; set kind=given"
-                )
+                self._refuse("architecture", "a searched trial finds its own; set kind=given")
             return
         try:
-            architecture = Architecture.parse(self.architecture)
+            has = Architecture.parse(self.architecture).columns
         except ValueError as error:
-            raise ConfigurationError(f"architecture={self.architecture}: {error}") from None
-        if architecture.columns != self.columns_by_cell:
-            raise ConfigurationError(
-                f"architecture={self.architecture}: has {as_text(architecture.columns)} columns, but cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
-            )
+            self._refuse("architecture", str(error))
+        if has != self.columns_by_cell:
+            asked = f"cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
+            self._refuse("architecture", f"has {as_text(has)} columns, but {asked}")
         self._forget(SEARCH_ONLY)
 
-    def _check_stopping(self) -> None:
-        most = self.search_iterations - self.warmup_iterations
-        if self.search_patience >= most:
-            raise ConfigurationError(
-                f"search_patience={self.search_patience}: must be less than search_iterations - warmup_iterations={most}"
-            )
-        if not self.search_patience:
-            self._forget(["search_tolerance"])
+    def _refuse(self, name: str, why: str) -> NoReturn:
+        raise ConfigurationError(f"{name}={as_text(getattr(self, name))}: {why}") from None
 
     def _check_datasets(self) -> None:
         for field in ("dataset", "test_set"):
@@ -241,8 +197,8 @@ class Configuration:
     def _as_kept(self, stage: str | None = None) -> dict[str, Any]:
         """The values as identities and keys hold them, of all fields or of a stage's.
 
-        Fields that were added later are left out where they mean what was so before, and fields that were renamed or removed
-        stand as they did: so a new version finds what older ones stored.
+        Fields that were added later are left out where they mean what was so before, and fields that were
+        renamed or removed stand as they did: so a new version finds what older ones stored.
         """
         kept = {}
         for field in dataclasses.fields(self):
@@ -276,9 +232,8 @@ class Configuration:
         found = {RENAMED.get(name, name): value for name, value in values.items()}
         for name, (value, _) in REMOVED.items():
             if found.pop(name, value) != value:
-                raise ConfigurationError(
-                    f"{name}: this version has no such field any more, and only {value!r} means as now"
-                )
+                why = f"this version has no such field any more, and only {value!r} means as now"
+                raise ConfigurationError(f"{name}: {why}")
         unknown = found.keys() - field_types().keys()
         if unknown:
             raise ConfigurationError(f"{', '.join(sorted(unknown))}: no field of this version; a newer one wrote it")
@@ -306,10 +261,8 @@ def cost_fields(stage: str) -> tuple[str, ...]:
     return tuple(f.name for f, about in found if about - {"cost"} or (about and stage in f.metadata["stages"]))
 
 
-SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)) - {
-    "cells",
-    "columns",
-}
+_SEARCH = {f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)}
+SEARCH_ONLY = frozenset(_SEARCH - {"cells", "columns"})
 """The fields that only a search reads; `cells` and `columns` follow from an architecture where there is one."""
 
 
@@ -319,9 +272,8 @@ def _plain(value: Any) -> Any:
 
 def digest(value: Any) -> str:
     """SHA-256, in hex, of the canonical JSON of `value`: sorted keys, no spaces."""
-    return hashlib.sha256(
-        json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    ).hexdigest()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @functools.cache

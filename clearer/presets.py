@@ -1,4 +1,4 @@
-"""The presets: `paper` is the defaults of `clearer.configuration`, `proxy` ranks configurations in less time, `quick` shows the machinery."""
+"""The presets: `paper` is all defaults, `proxy` ranks configurations in less time, `quick` shows the machinery."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,8 +24,8 @@ DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_chan
 """What a preset needs to be about deraining; section 4.3."""
 QUICK_DERAIN: Mapping[str, Any] = {
     **DERAIN,
-    # Without a skip from input to output, three colours need more channels than gray, and what a network learns last are the
-    # colours of an image: weights that start larger move sooner. With fewer iterations or channels it does worse than nothing.
+    # Without a skip from input to output, three colours need more channels than gray, and what a network learns
+    # last are the colours: weights that start larger move sooner. With less it does worse than nothing.
     "channels": 8, "batch_size": 16, "initial_std": 0.05, "train_iterations": 2_000, "train_epoch_iterations": 20,
 }  # fmt: skip
 

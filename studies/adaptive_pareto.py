@@ -30,18 +30,12 @@ TRIALS = {"quick": 6, "proxy": 30, "paper": 20}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--trials", metavar="N", type=whole_number, help="proposals in all (default: 6 quick, 30 proxy, 20 paper)"
-    )
+    text = "proposals in all (default: 6 quick, 30 proxy, 20 paper)"
+    parser.add_argument("--trials", metavar="N", type=whole_number, help=text)
 
 
 def follow(findings: Findings) -> list[Configuration]:
     return Adaptive(findings, findings.options.more["trials"] or TRIALS[findings.options.preset]).next_round()
-
-
-def answer(findings: Findings) -> list[str]:
-    """What the sampler was taught."""
-    return Adaptive(findings, 0).lines()
 
 
 STUDY = Study(
@@ -49,7 +43,7 @@ STUDY = Study(
     random={"quick": 2, "proxy": 5, "paper": 5},
     searched=False,
     follow=follow,
-    answer=answer,
+    answer=lambda findings: Adaptive(findings, 0).lines(),
     arguments=arguments,
     check=check_assigned,
 )

@@ -20,22 +20,9 @@ from studies.driver.study import Findings, Study
 def retrained(findings: Findings) -> list[Configuration]:
     """The architecture of each configuration's first seed, with the other seeds."""
     searched = [c for c in findings.trials if c.kind == "searched"]
-    rows = findings.rows
-    found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
-    first: dict[str, Configuration] = {}
-    for c in searched:
-        first.setdefault(c.replicate_id, c)
-    trials = []
-    for c in searched:
-        architecture = found.get(first[c.replicate_id].trial_id)
-        if architecture is not None:
-            trials.append(c.with_values(kind="given", architecture=architecture))
-    return trials
-
-
-def answer(findings: Findings) -> list[str]:
-    """The standard deviations, each with what it is over."""
-    return spread_lines(findings.rows)
+    first = {c.replicate_id: findings.found.get(c.trial_id) for c in reversed(searched)}
+    found = ((c, first[c.replicate_id]) for c in searched)
+    return [c.with_values(kind="given", architecture=architecture) for c, architecture in found if architecture]
 
 
 STUDY = Study(
@@ -44,7 +31,7 @@ STUDY = Study(
     random={"quick": 2, "proxy": 3, "paper": 3},
     ends=False,
     follow=retrained,
-    answer=answer,
+    answer=lambda findings: spread_lines(findings.rows),
 )
 
 if __name__ == "__main__":

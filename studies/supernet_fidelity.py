@@ -55,16 +55,11 @@ def write_oneshot(store: Store, job: OneShot) -> None:
         store.write(f"studies/supernet_fidelity/oneshot/{c.trial_id}.parquet", as_parquet(table))
 
 
-def answer(findings: Findings) -> list[str]:
-    """Kendall's τ and the gap at argmax."""
-    return fidelity_lines(findings.rows, load_oneshot(findings.store.storage, "supernet_fidelity"))
-
-
 STUDY = Study(
     name="supernet_fidelity",
     random={"quick": 6, "proxy": 20, "paper": 10},
     follow=scored,
-    answer=answer,
+    answer=lambda findings: fidelity_lines(findings.rows, load_oneshot(findings.store.storage, findings.study)),
 )
 
 if __name__ == "__main__":

@@ -40,8 +40,7 @@ def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
 def retrained(findings: Findings) -> list[Configuration]:
     """Every architecture that a task found, on every other task of the same seed and the same values of `--set`."""
     searched = [c for c in findings.trials if c.kind == "searched"]
-    rows = findings.rows
-    found = {} if not len(rows) else dict(zip(rows["trial_id"], rows["architecture"], strict=True))
+    found = findings.found
     shared = {"seed", *findings.options.assigned} - _OF_A_TASK
     return [
         target.with_values(kind="given", architecture=found[source.trial_id])

@@ -22,8 +22,6 @@ from studies.driver.session import Session
 from studies.driver.study import Study
 from studies.nodes.connection import ClusterError, reachable
 
-USAGE_ERRORS = (ConfigurationError, ImageError, StorageError, ClusterError)
-
 
 def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> int:
     """Runs a study as the command line asks; the exit status.
@@ -40,7 +38,7 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
         console.width = max(console.width, 160)  # of a wide table, no figure is cut off
     try:
         return _run(study, options_of(parsed), console)
-    except USAGE_ERRORS as error:
+    except (ConfigurationError, ImageError, StorageError, ClusterError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     except OSError as error:  # of the store: a full disk, a server that is away
         detail = redacted(str(error)).splitlines()[0]
@@ -53,12 +51,9 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
 
 def _parser(study: Study, doc: str | None) -> OneLineParser:
     fields = ", ".join(f"{name}={as_text(value)}" for name, value in Configuration().values().items())
-    parser = OneLineParser(
-        prog=f"{study.name}.py",
-        description=doc,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=textwrap.fill(f"Fields of --set, with the paper's values: {fields}", 110),
-    )
+    epilog = textwrap.fill(f"Fields of --set, with the paper's values: {fields}", 110)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = OneLineParser(prog=f"{study.name}.py", description=doc, formatter_class=raw, epilog=epilog)
     add_flags(parser)
     if study.arguments is not None:
         study.arguments(parser)

@@ -56,9 +56,7 @@ def _flag(default: Any, metavar: str | None, text: str, kind: Any = str, **more:
 
 
 _PRESETS = "quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings"
-_PACK = (
-    "searches of one shape, and trainings of one architecture, that are computed as one network; auto (default) chooses"
-)
+_PACK = "searches of one shape, or trainings of one architecture, computed as one network (default: auto)"
 _RANDOM = "random architectures beside the searches, with the same training (default: the preset's)"
 _SHARE = "a share of a GPU or whole GPUs for each trial (default 0: CPU)"
 
@@ -78,9 +76,7 @@ class Options:
     pack: int | None = _flag(None, "K|auto", _PACK, lambda text: None if text == "auto" else whole_number(text))
     random: int | None = _flag(None, "N", _RANDOM, lambda text: whole_number(text, 0))
     budget: float | None = _flag(None, "TIME", "start no trial after this time, as 90m or 2h; what runs ends", _budget)
-    dry_run: bool = _flag(
-        False, None, "say what would run and what it would cost; compute nothing", action="store_true"
-    )
+    dry_run: bool = _flag(False, None, "say what would run and cost, and compute nothing", action="store_true")
     checkpoint_seconds: float = _flag(60.0, "S", "time between two checkpoints of a stage (default 60)", seconds)
     retry_failed: bool = _flag(False, None, "run trials again that have failed", action="store_true")
     assigned: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)

@@ -91,12 +91,9 @@ class Adaptive:
         finished = sum(row["status"] == "finished" for row in rows)
         others = sum(row["study"] != self.findings.study for row in rows)
         size, device = self.base.patch_size, device_name(self._device(), self.base.threads)
-        return [
-            f"the sampler was taught {finished} finished and {len(rows) - finished} failed trials, "
-            f"{others} of them of other studies",
-            f"its time proxy is the sum of module times at {size}×{size} pixels, measured once on {device}; "
-            "testing times are in the rows",
-        ]
+        taught = f"{finished} finished and {len(rows) - finished} failed trials, {others} of them of other studies"
+        proxy = f"the sum of module times at {size}×{size} pixels, measured once on {device}"
+        return [f"the sampler was taught {taught}", f"its time proxy is {proxy}; testing times are in the rows"]
 
     def _configuration(self, parameters: Mapping[str, Any], seed: int) -> Configuration:
         """The trial that a proposal stands for."""
@@ -147,9 +144,8 @@ class Adaptive:
 
         distributions = self._distributions()
         for c, row in self.taught():
-            values = [
-                math.nan if v is None else float(v) for v in (row["psnr_db"], row["parameters"], self._proxy_ms(c, row))
-            ]
+            found = row["psnr_db"], row["parameters"], self._proxy_ms(c, row)
+            values = [math.nan if v is None else float(v) for v in found]
             is_good = row["status"] == "finished" and all(map(math.isfinite, values))
             own = {name: max(getattr(c, name), LOWEST) for name in self.ranges}
             yield create_trial(

@@ -6,7 +6,6 @@ machine should have nothing else to do meanwhile.
 """
 
 import socket
-from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from analysis.report.report import write_report
 from analysis.study_results import Results
-from clearer.configuration import Configuration, digest
+from clearer.configuration import digest
 from clearer.images.reading import ImageError
 from clearer.timing import UnsteadyError, device_name
 from studies.store.claims import Claims, timing_name
@@ -38,7 +37,7 @@ def retime(store: Store, study: str, data: str | None, gpu: bool, console: Conso
     place = Place(store.storage, data_place(data), gpus=1.0 if gpu else 0.0)
     alone = timing_name(socket.gethostname())
     with Claims(store) as claims, claims.alone(alone, lambda who: console.print(f"{who} takes times here: waiting")):
-        found, left = _times(store, study, planned_trials(store, study), place, console)
+        found, left = _times(store, study, place, console)
     if found:
         name = digest(found[0]["device"])[:12]
         store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
@@ -47,10 +46,9 @@ def retime(store: Store, study: str, data: str | None, gpu: bool, console: Conso
     return left
 
 
-def _times(
-    store: Store, study: str, configurations: Mapping[str, Configuration], place: Place, console: Console
-) -> tuple[list[dict[str, Any]], int]:
+def _times(store: Store, study: str, place: Place, console: Console) -> tuple[list[dict[str, Any]], int]:
     """The times, and how many trials have none because the machine was not steady."""
+    configurations = planned_trials(store, study)
     rows = store.rows(study, store.trial_ids(study) & configurations.keys())
     rows = [row for row in rows if row["status"] == "finished" and row.get("train_stopped_at") is None]
     trials = Pixels(place.folder).trials([configurations[row["trial_id"]] for row in rows])

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from studies.work.stages import Place
 from studies.work.trials import Pixels, Trial
 
 
-class Session:
+class Session(contextlib.ExitStack):
     """A context: what was opened in it is closed at its end.
 
     Raises:
@@ -32,22 +32,16 @@ class Session:
     """
 
     def __init__(self, options: Options, console: Console):
+        super().__init__()
         self.options, self.console = options, console
         place = storage_of(options.storage), data_place(options.data)
         self.place = Place(*place, options.gpus_per_trial, options.checkpoint_seconds)
         self.store = Store(self.place.storage)
         self.pixels = Pixels(self.place.folder)
         self.packing = Packing(options.pack, options.gpus_per_trial)
-        self._opened = contextlib.ExitStack()
         self._tracking: Tracking | None = None
         self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()
         """The trials that have begun, for tracking."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        self._opened.__exit__(*raised)
 
     @property
     def is_local(self) -> bool:
@@ -62,7 +56,7 @@ class Session:
 
     @cached_property
     def cluster(self) -> Cluster:
-        self._opened.enter_context(connect(self.options.address))
+        self.enter_context(connect(self.options.address))
         return Cluster(self.options.gpus_per_trial, self.options.concurrent)
 
     def slots(self, configurations: Sequence[Configuration]) -> int:
@@ -112,7 +106,7 @@ class Session:
         """Begins to track a study, if it is tracked and study.json has been written."""
         if self._tracking is None and self.tracking_uri is not None:
             self._tracking = Tracking(self.tracking_uri, study, self.store, lambda: self.under_way())
-            self._opened.callback(self._end_tracking, self._tracking)
+            self.callback(self._end_tracking, self._tracking)
 
     def _end_tracking(self, tracking: Tracking) -> None:
         if problem := tracking.close():

@@ -23,6 +23,8 @@ from studies.store.store import Store
 from studies.work.jobs import Job
 from studies.work.trials import Pixels
 
+Axes = Mapping[str, Sequence[Any]]
+"""The values of fields that vary."""
 Points = Callable[[str, Path | None], Sequence[Mapping[str, Any]]]
 """Of a preset and the data folder: fields that change together, each point with all the axes."""
 
@@ -45,6 +47,11 @@ class Findings:
     slots: Callable[[], int]
     compute: Callable[[str, Sequence[Job]], None]
 
+    @property
+    def found(self) -> dict[str, str]:
+        """The architectures of the finished trials, by `trial_id`."""
+        return dict(zip(self.rows["trial_id"], self.rows["architecture"], strict=True)) if len(self.rows) else {}
+
 
 @dataclass(frozen=True)
 class Study:
@@ -57,7 +64,7 @@ class Study:
 
     name: str
     random: Mapping[str, int]
-    axes: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+    axes: Mapping[str, Axes] = field(default_factory=dict)
     ends: bool = True
     points: Points = lambda preset, folder: [{}]
     searched: bool = True
@@ -65,16 +72,11 @@ class Study:
     follow: Callable[[Findings], list[Configuration]] | None = None
     answer: Callable[[Findings], list[str]] | None = None
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
-    check: Callable[[Mapping[str, Sequence[Any]]], None] | None = None
+    check: Callable[[Axes], None] | None = None
     question: str = ""
 
     def trials(
-        self,
-        preset: str,
-        assigned: Mapping[str, Sequence[Any]],
-        seeds: int,
-        random: int | None = None,
-        folder: Path | None = None,
+        self, preset: str, assigned: Axes, seeds: int, random: int | None = None, folder: Path | None = None
     ) -> list[Configuration]:
         """Every configuration of the first round, without repeats: searched or given ones, then those without a search.
 
@@ -91,10 +93,9 @@ class Study:
         searched: list[Configuration] = []
         fixed: list[Configuration] = []
         for point in self.points(preset, folder):
-            axes: dict[str, Sequence[Any]] = {name: [value] for name, value in point.items()}
-            if not (self.replaced_by_assigned and any(len(values) > 1 for values in assigned.values())):
-                axes |= self.axes.get(preset, {})
-            axes |= assigned
+            is_replaced = self.replaced_by_assigned and any(len(values) > 1 for values in assigned.values())
+            own = {} if is_replaced else self.axes.get(preset, {})
+            axes: dict[str, Any] = {name: [value] for name, value in point.items()} | {**own, **assigned}
             if seeds > 1:
                 first = int(assigned.get("seed", [0])[0])
                 axes["seed"] = range(first, first + seeds)
@@ -105,7 +106,7 @@ class Study:
                 fixed += self._fixed_trials(preset, axes, self.random[preset] if random is None else random)
         return unique([*searched, *fixed])
 
-    def _fixed_trials(self, preset: str, axes: Mapping[str, Sequence[Any]], count: int) -> list[Configuration]:
+    def _fixed_trials(self, preset: str, axes: Axes, count: int) -> list[Configuration]:
         """Trials without a search: `count` random architectures, and the two at the ends of the space."""
         shared = {name: values for name, values in axes.items() if name not in SEARCH_ONLY}
         found = []
@@ -127,7 +128,7 @@ def random_architectures(columns: Sequence[int], count: int) -> list[Architectur
     return list(found.values())
 
 
-def _check_assigned(assigned: Mapping[str, Sequence[Any]], seeds: int) -> None:
+def _check_assigned(assigned: Axes, seeds: int) -> None:
     for name in assigned:
         if name not in field_types():
             raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(field_types())}")

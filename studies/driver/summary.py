@@ -84,9 +84,8 @@ def _answer(outcome: Outcome, session: Session) -> list[str]:
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
-    about = text.replace("\n", "; ")
-    front = "● on the Pareto front of PSNR and parameters"
-    console.print(f"\n[bold]Results[/] on {about}; {front}", soft_wrap=True)
+    about = f"{text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters"
+    console.print(f"\n[bold]Results[/] on {about}", soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
     more = {name: (name, "") for name in shown.columns if name not in TABLE}
@@ -107,10 +106,8 @@ def _say_where(outcome: Outcome, session: Session) -> None:
     study, options, console = outcome.study.name, session.options, session.console
     more = f"--seeds {len({c.seed for c in outcome.planned}) + 1}"
     where = redacted(options.storage).rstrip("/")
-    lines = {
-        "figures and tables": f"{where}/studies/{study}/report/",
-        "rows and curves": f"{where}/studies/{study}/   (analysis.load({where!r}))",
-    }
+    lines = {"figures and tables": f"{where}/studies/{study}/report/"}
+    lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
     if options.tracking_uri is None and session.store.is_local:
         lines["MLflow"] = f"mlflow ui --backend-store-uri sqlite:///{where}/mlflow.db"
     elif options.tracking_uri not in (None, "none"):

@@ -108,9 +108,10 @@ def gb(size: float) -> str:
 def _torch_version() -> str:
     try:
         import torch
+
+        return torch.__version__
     except Exception as error:  # a library that it needs is missing, or is another one
         return f"can't be imported ({_line(error)})"
-    return torch.__version__
 
 
 def _code_problems(question: Question, versions: Mapping[str, str], code: str) -> Iterator[tuple[bool, str]]:

@@ -94,25 +94,13 @@ class Cluster:
         class_cache.DEFAULT_ENV_VARS.clear()
         trainable = tune.with_parameters(PackWorker, place=place)
         trainable.__qualname__ = PackWorker.__qualname__  # what `ps` and Ray's dashboard show
-        return tune.Tuner(
-            trainable,
-            param_space={"gpus": self.gpus_per_trial},
-            tune_config=tune.TuneConfig(
-                search_alg=queueing.Queue(exchange),
-                num_samples=-1,
-                max_concurrent_trials=self.concurrent,
-                reuse_actors=self.gpus_per_trial == 0,
-            ),
-            run_config=tune.RunConfig(
-                name="packs",
-                storage_path=str(scratch),
-                stop=queueing.Stop(exchange),
-                failure_config=tune.FailureConfig(max_failures=queueing.MAX_FAILURES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # one that fails costs the process
-                verbose=0,
-                callbacks=[queueing.Report(exchange)],
-            ),
-        )
+        asks = tune.TuneConfig(search_alg=queueing.Queue(exchange), num_samples=-1)
+        asks.max_concurrent_trials, asks.reuse_actors = self.concurrent, self.gpus_per_trial == 0
+        runs = tune.RunConfig(name="packs", storage_path=str(scratch), stop=queueing.Stop(exchange), verbose=0)
+        runs.callbacks = [queueing.Report(exchange)]
+        runs.failure_config = tune.FailureConfig(max_failures=queueing.MAX_FAILURES)
+        runs.checkpoint_config = tune.CheckpointConfig(checkpoint_at_end=False)  # one that fails costs the process
+        return tune.Tuner(trainable, param_space={"gpus": self.gpus_per_trial}, tune_config=asks, run_config=runs)
 
     def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
         """The keys of testing times, in order, each measured alone on one node; or why one could not be had."""
@@ -120,12 +108,10 @@ class Cluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         node = self._timing_node()
-        strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        cpus = node["Resources"].get("CPU", 1)
-        whole = {"num_gpus": 1} if self.gpus_per_trial > 0 else {"num_cpus": cpus}
-        task = ray.remote(_time_networks).options(
-            scheduling_strategy=strategy, num_returns="streaming", max_retries=MAX_FAILURES, **whole
-        )
+        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        whole = {"num_gpus": 1} if self.gpus_per_trial > 0 else {"num_cpus": node["Resources"].get("CPU", 1)}
+        options = {"scheduling_strategy": where, "num_returns": "streaming", "max_retries": MAX_FAILURES, **whole}
+        task = ray.remote(_time_networks).options(**options)
         for reference in task.remote(list(timed), place):  # type: ignore[attr-defined]
             yield ray.get(reference)
 

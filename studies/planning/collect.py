@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from analysis.storage.places import StorageError, redacted
+from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from studies.planning.plan import Plan
 from studies.store.claims import FOLDER, Claims
@@ -27,10 +28,6 @@ from studies.work.trials import Pixels
 
 LEFT_SECONDS = 3600.0
 _KINDS = ("search", "train", "test")
-
-
-class _UnreadableError(ValueError):
-    """A trial that this version can't read: what it needs is not known."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class Survey:
             unread = "trials without a row may need them, and their images can't be read; name --data"
             self.notes.append(f"stages stay: {unread} ({error})")
             return
-        except _UnreadableError as error:
+        except ConfigurationError as error:
             self.notes.append(f"stages stay: {error}; run gc with that version")
             return
         there = {tuple(name.split("/")[1:3]) for name in self._files if name.startswith("stages/")}
@@ -102,7 +99,7 @@ class Survey:
 
         Raises:
             ImageError: the images of a trial that has no row can't be read.
-            _UnreadableError: such a trial is of another version.
+            ConfigurationError: such a trial is of another version.
         """
         wanted: set[tuple[str, str]] = set()
         pixels = Pixels(self.folder)
@@ -112,7 +109,7 @@ class Survey:
                 wanted |= {(kind, row[f"{kind}_key"]) for kind in _KINDS}
             planned = planned_trials(self.store, study)
             for trial_id in sorted(about["trials"].keys() - planned.keys() - there):
-                raise _UnreadableError(f"{study} has a trial of another version that has no row, {trial_id}")
+                raise ConfigurationError(f"{study} has a trial of another version that has no row, {trial_id}")
             missing = pixels.trials([c for trial_id, c in planned.items() if trial_id not in there])
             plan = Plan(self.store, missing)
             wanted |= {(kind, key) for trial in missing for kind, key in plan.keys(trial).items()}

@@ -100,13 +100,12 @@ class Costs:
             found = [(calls * r["test_time_ms"] / 1000 + (r["test_set_seconds"] or 0), r["device"]) for r in here]
         else:
             keys = sorted(self._finished["reference"] if stage == "reference" else rows)[:_RESULTS]
-            results = [result for key in keys if (result := self._store.result(stage, key))]
+            results = [result for key in keys if (result := self._store.result(stage, key)) and "seconds" in result]
             if stage == "reference":
                 fields = {name: getattr(c, name) for name in (*SAME["reference"], "dataset")}.items()
-                results = [r for r in results if fields <= r.get("fields", {}).items()]
+                found = [(r["seconds"], "some device") for r in results if fields <= r.get("fields", {}).items()]
             else:
-                results = [r for r in results if "seconds" in r and self._is_its_device(r["device"], c)]
-            found = [(result["seconds"], result.get("device", "some device")) for result in results]
+                found = [(r["seconds"], r["device"]) for r in results if self._is_its_device(r["device"], c)]
         if not found:
             return None, "not counted: none of this kind was measured"
         mean = statistics.fmean(seconds for seconds, _ in found)

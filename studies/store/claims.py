@@ -105,12 +105,10 @@ class Claims:
     @contextlib.contextmanager
     def alone(self, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
         """Waits until this driver has `name`, and keeps it meanwhile; `waiting` is told once who has it."""
-        said = False
-        while not self.take({name: {name}}):
-            if not said:
-                waiting(self.owners({name}))
-                said = True
-            time.sleep(POLL_SECONDS)
+        if not self.take({name: {name}}):
+            waiting(self.owners({name}))
+            while not self.take({name: {name}}):
+                time.sleep(POLL_SECONDS)
         try:
             yield
         finally:

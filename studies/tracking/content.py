@@ -80,15 +80,10 @@ def study_content(store: Store, study: str) -> Content:
     failed, missing = sum(row["status"] == "failed" for row in rows), len(about["trials"]) - len(rows)
     report = f"studies/{study}/report"
     hashes = {name: digest((store.read(f"{report}/{name}") or b"").hex()) for name in store.files(report)}
-    facts = {name: last[name] for name in ("preset", "command", "commit")} | {
-        "kind": "study",
-        _COMMIT_TAG: last["commit"],
-        "versions": json.dumps(last["versions"], sort_keys=True),
-        "hardware": json.dumps(last["hardware"], sort_keys=True),
-        "trials": len(about["trials"]),
-        "failed": failed,
-        "missing": missing,
-    }
+    facts = {name: last[name] for name in ("preset", "command", "commit")}
+    facts |= {name: json.dumps(last[name], sort_keys=True) for name in ("versions", "hardware")}
+    facts |= {"kind": "study", "trials": len(about["trials"]), "failed": failed, "missing": missing}
+    facts[_COMMIT_TAG] = last["commit"]
 
     def write(folder: Path) -> None:
         for name in hashes:
@@ -128,11 +123,8 @@ def trial_content(store: Store, study_id: str, c: Configuration, trial: dict[str
         "params": _texts({name: columns.get(name) for name in _PARAMS}),
     }
     if isinstance(trial, UnderWay):
-        known: dict[str, Any] = {
-            "started": _milliseconds(trial.started_at),
-            "points": frozenset(curve_points(trial.records)),
-        }
-        return Content(**told, **known, status="RUNNING", ended=None, tags={}, is_partial=True)
+        told |= {"started": _milliseconds(trial.started_at), "points": frozenset(curve_points(trial.records))}
+        return Content(**told, status="RUNNING", ended=None, tags={}, is_partial=True)
     curve = from_parquet(store.read(f"studies/{trial['study']}/curves/{c.trial_id}.parquet"))
     ended, finished = _milliseconds(trial["finished_at"]), trial["status"] == "finished"
     return Content(

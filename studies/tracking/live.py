@@ -15,27 +15,24 @@ from studies.tracking.content import UnderWay, study_content, trial_content
 from studies.tracking.server import Server, one_line
 
 EVERY_SECONDS = 10.0
+Ids = Collection[str]
 
 
-def sync_study(
-    store: Store,
-    study: str,
-    uri: str,
-    thorough: bool = True,
-    under_way: Sequence[UnderWay] = (),
-    known: Collection[str] = (),
-    server: Server | None = None,
-) -> Counter[str]:
+def sync_study(store: Store, study: str, uri: str, thorough: bool = True) -> Counter[str]:
     """Makes a server's runs of a study what the store says; how many were `created`, `completed`, `unchanged`.
-
-    Trials that have neither ended nor are `under_way` keep what was sent of them. `known` ones are passed over.
 
     Raises:
         StorageError: no such study.
         Exception: of MLflow, where the server can't be reached or fails.
     """
+    return _bring(store, study, Server(uri, study, read_study(store, study)["study_id"]), thorough)
+
+
+def _bring(
+    store: Store, study: str, server: Server, thorough: bool, under_way: Sequence[UnderWay] = (), known: Ids = ()
+) -> Counter[str]:
+    """As `sync_study`; trials that have neither ended nor are `under_way` keep what was sent, `known` ones all."""
     about = read_study(store, study)
-    server = server or Server(uri, study, about["study_id"])
     whole = study_content(store, study)
     parent, outcome = server.bring(replace(whole, files_key="") if under_way else whole, thorough=thorough)
     outcomes = Counter([outcome])
@@ -97,5 +94,5 @@ class Tracking:
             return
         if self._server is None:
             self._server = Server(self.uri, self.study, read_study(self.store, self.study)["study_id"])
-        sync_study(self.store, self.study, self.uri, False, under_way, known, self._server)
+        _bring(self.store, self.study, self._server, False, under_way, known)
         self._sent |= ended

@@ -87,7 +87,10 @@ class Server:
             self.client.delete_run(run.info.run_id)
             run, was_sent, have = None, False, frozenset()
         outcome = "created" if run is None else "completed"
-        run = run or self._create(content, parent)
+        if run is None:
+            tags = {**content.identity, NOTE_TAG: content.note} | ({PARENT_TAG: parent} if parent else {})
+            run = self.client.create_run(self._experiment, content.started, tags, content.name)
+            self._runs[content.identity.get(TRIAL_TAG)] = [run]
         run_id = run.info.run_id
         changed = self._complete(run, have, content, parent, was_sent)
         if changed:
@@ -144,18 +147,10 @@ class Server:
         del found[1:]
         return found[0] if found else None
 
-    def _create(self, content: Content, parent: str | None) -> Any:
-        tags = {**content.identity, NOTE_TAG: content.note} | ({PARENT_TAG: parent} if parent else {})
-        run = self.client.create_run(self._experiment, start_time=content.started, tags=tags, run_name=content.name)
-        self._runs[content.identity.get(TRIAL_TAG)] = [run]
-        return run
-
     def _history(self, run: Any | None) -> frozenset[Point]:
         """The points that a run holds; asked for once."""
-        if run is None:
-            return frozenset()
-        if run.info.run_id in self._points:
-            return self._points[run.info.run_id]
+        if run is None or run.info.run_id in self._points:
+            return self._points[run.info.run_id] if run else frozenset()
         histories = [self.client.get_metric_history(run.info.run_id, name) for name in run.data.metrics]
         return frozenset((m.key, m.step, m.timestamp, m.value) for history in histories for m in history)
 

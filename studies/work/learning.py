@@ -92,24 +92,22 @@ class _Members:
     def events(self, leave: Leave) -> Iterator[Events]:
         """Goes on from where all members have a checkpoint; saves one every `checkpoint_seconds`, and when left."""
         self._resume()
+        saved = told = time.monotonic()
         try:
-            with contextlib.suppress(DivergedError):  # of all members; each has its own as `problem`
-                yield from self._iterations(leave)
+            for _ in self.run.advance(every=1):
+                now = time.monotonic()
+                if now - saved >= self.place.checkpoint_seconds:
+                    self._save()
+                    saved = now
+                events = [*self._rows(), *self._ends()]
+                if leave() or events or now - told >= TICK_SECONDS:
+                    yield events
+                    told = now
+        except DivergedError:
+            pass  # of all members; each has its own as `problem`
         except GeneratorExit:
             self._save()
             raise
-
-    def _iterations(self, leave: Leave) -> Iterator[Events]:
-        saved = told = time.monotonic()
-        for _ in self.run.advance(every=1):
-            now = time.monotonic()
-            if now - saved >= self.place.checkpoint_seconds:
-                self._save()
-                saved = now
-            events = [*self._rows(), *self._ends()]
-            if leave() or events or now - told >= TICK_SECONDS:
-                yield events
-                told = now
 
     def _resume(self) -> None:
         run = self.run

@@ -76,6 +76,8 @@ def pinned(uri: str) -> str:
                 known = {"listing": listed, "digest": _copied(uri, listed)}
                 keep(_KIND, name, json.dumps(known).encode())
         local_copy(f"{uri}#{known['digest']}")
+    except StorageError as error:
+        raise ImageError(f"--data {error}") from None
     except OSError as error:
         raise ImageError(f"--data {redacted(uri)}: {_reason(error)}") from None
     return f"{uri}#{known['digest']}"
@@ -104,10 +106,11 @@ def listing(uri: str) -> dict[str, list[int]]:
     """Size, and time of writing in nanoseconds, of each image below a URI, by its path there.
 
     Raises:
-        ImageError: there is none, or the URI is none.
+        ImageError: there is none.
+        StorageError: not a URI that pyarrow knows.
         OSError: no such place, or it can't be reached.
     """
-    filesystem, root = _opened(uri)
+    filesystem, root = open_storage(uri)
     found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
     named = {info.path.removeprefix(root).lstrip("/"): info for info in found if info.is_file}
     images = {name: [info.size, info.mtime_ns or 0] for name, info in sorted(named.items()) if _is_image(name)}
@@ -128,13 +131,6 @@ def sizes(place: str) -> dict[str, int]:
     found = (path for depth in range(1, _DEEPEST + 1) for path in Path(place).glob("/".join("*" * depth)))
     images = (path for path in found if _is_image(path.name) and path.is_file())
     return {str(path.relative_to(place)): path.stat().st_size for path in images}
-
-
-def _opened(uri: str) -> tuple[pafs.FileSystem, str]:
-    try:
-        return open_storage(uri)
-    except StorageError as error:
-        raise ImageError(f"--data {error}") from None
 
 
 def _is_image(name: str) -> bool:
@@ -170,7 +166,7 @@ def _copied(uri: str, listed: Mapping[str, list[int]]) -> str:
 
 def _fetch(uri: str, names: Iterable[str], folder: Path) -> dict[str, str]:
     """Copies files from below a URI into a folder, each whole or not at all; their SHA-256."""
-    filesystem, root = _opened(uri)
+    filesystem, root = open_storage(uri)
 
     def fetch(name: str) -> tuple[str, str]:
         path = folder / name

@@ -149,9 +149,7 @@ def _scores(store: Store, key: str | None) -> dict[str, Any]:
 
 
 def _testing_time(store: Store, key: str | None) -> dict[str, Any]:
-    result = store.result("time", key) if key else None
-    if result is None:
-        return {"test_time_ms": None}
+    result = (store.result("time", key) if key else None) or {"test_time_ms": None}
     return {name: value for name, value in result.items() if name.startswith("test_") or name == "device"}
 
 
