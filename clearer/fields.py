@@ -98,9 +98,7 @@ def typed(name: str, value: Any, hint: Any) -> Any:
     Raises:
         ConfigurationError: not of that type, or not finite.
     """
-    if isinstance(value, bool) or hint is bool:
-        if isinstance(value, bool) and hint is bool:
-            return value
+    if isinstance(value, bool) != (hint is bool):
         raise _wrong(name, value, hint)
     if hint in (_INTS, _FLOATS):
         items = value if isinstance(value, tuple | list) else [value]

@@ -69,13 +69,12 @@ def wavelets(degraded: np.ndarray, sigma: float, wavelet: str, strength: float, 
     return restoration.denoise_wavelet(degraded, strength * sigma, wavelet, **options)
 
 
-bayes_wavelets = functools.partial(wavelets, method="BayesShrink")
-visu_wavelets = functools.partial(wavelets, method="VisuShrink")
+_bayes, _visu = (functools.partial(wavelets, method=f"{name}Shrink") for name in ("Bayes", "Visu"))
 METHODS: Mapping[str, Method] = {
     "total variation": Method(total_variation, {"strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}),
     "non-local means": Method(nonlocal_means, {"strength": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "patch_size": (5, 7)}),
-    "wavelets, BayesShrink": Method(bayes_wavelets, {"wavelet": ("db2", "sym4"), "strength": (0.8, 0.9, 1.0, 1.1)}),
-    "wavelets, VisuShrink": Method(visu_wavelets, {"wavelet": ("db2", "sym4"), "strength": (0.2, 0.3, 0.4, 0.5)}),
+    "wavelets, BayesShrink": Method(_bayes, {"wavelet": ("db2", "sym4"), "strength": (0.8, 0.9, 1.0, 1.1)}),
+    "wavelets, VisuShrink": Method(_visu, {"wavelet": ("db2", "sym4"), "strength": (0.2, 0.3, 0.4, 0.5)}),
 }
 
 
@@ -113,14 +112,6 @@ def evaluate(method: Method, configuration: Configuration, images: ImageSet, par
     return scores
 
 
-def noisy_input(configuration: Configuration, images: ImageSet) -> Scores:
-    """The scores of the degraded images themselves, not clipped: what doing nothing scores."""
-    scores = Scores()
-    for clean, degraded in zip(images.clean, degraded_inputs(configuration, images), strict=True):
-        scores.add(scored_pixels(configuration, clean), degraded, degraded)
-    return scores
-
-
 def scored(
     configuration: Configuration, validation: ImageSet, test: ImageSet
 ) -> Iterator[tuple[dict[str, Any], Scores]]:
@@ -133,7 +124,9 @@ def scored(
     about = {name: getattr(c, name) for name in ("task", "dataset", "sigma", "protocol", "test_border")}
     about |= {"test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu")}
     name = "noisy input" if c.task == "denoise" else "degraded input"
-    scores = noisy_input(c, test)
+    scores = Scores()
+    for clean, degraded in zip(test.clean, degraded_inputs(c, test), strict=True):
+        scores.add(scored_pixels(c, clean), degraded, degraded)  # not clipped: what doing nothing scores
     yield {"method": name, **scores.means(), "chosen": "", **about}, scores
     for name, method in available().items() if c.task == "denoise" else ():
         chosen = tuned(method, c, validation)
@@ -144,11 +137,10 @@ def scored(
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:
     """The rows as text: what they were measured on, then a line a method."""
-    lines = [
-        "{dataset} test, {test_images} images, σ = {sigma:g}, protocol {protocol}, {test_border}; parameters chosen on "
-        "{validation_images} validation images; {device}".format(**found[0]),
-        f"{'method':<24}{'PSNR dB':>9}{'SSIM':>9}{'patch PSNR dB':>15}   parameters",
-    ]
+    about = "{dataset} test, {test_images} images, σ = {sigma:g}, protocol {protocol}, {test_border}; parameters "
+    about += "chosen on {validation_images} validation images; {device}"
+    lines = [about.format(**found[0])]
+    lines.append(f"{'method':<24}{'PSNR dB':>9}{'SSIM':>9}{'patch PSNR dB':>15}   parameters")
     line = "{method:<24}{psnr_db:>9.2f}{ssim:>9.4f}{psnr_patch_db:>15.2f}   {chosen}"
     lines += [line.format(**row) for row in found]
     missing = [name for name in METHODS if name not in available()]
@@ -157,9 +149,8 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    parser = OneLineParser(
-        prog="python -m clearer.references", description="What denoisers without training score on a test set."
-    )
+    about = "What denoisers without training score on a test set."
+    parser = OneLineParser(prog="python -m clearer.references", description=about)
     add = parser.add_argument
     add("--dataset", default="bsds500", help="as --set dataset= of a study (default bsds500)")
     add("--data", type=Path, help="the folder that holds the datasets")

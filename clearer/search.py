@@ -57,13 +57,9 @@ class Search(Run):
         sgd = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
         crops = Crops(weights_images, self._filled, "search weights crops", self.device)
         self._learn("weights", sgd, crops, self._weights_loss, c.clip_norm)
-        adam = torch.optim.Adam(
-            [self.supernet.logits],
-            c.alpha_learning_rate,
-            betas=(c.alpha_beta1, c.alpha_beta2),
-            weight_decay=c.alpha_weight_decay,
-            capturable=self.device.type == "cuda",
-        )
+        options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
+        options["capturable"] = self.device.type == "cuda"
+        adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
         crops = Crops(alpha_images, self._filled, "search alpha crops", self.device)
         self._learn("alpha", adam, crops, self._alpha_loss, clip=None)
 
@@ -116,8 +112,7 @@ def has_settled(curve: Sequence[Mapping[str, Any]], warmup_iterations: int, pati
 
     It may if, since a record that is at least `patience` iterations old and not of the warm-up, the
     architecture has not changed and no column's α^f has spanned more than `tolerance`. `curve` holds the
-    `iteration` and the `alpha` (α^f by column) of every reported iteration so far. Nothing else is read, so
-    the rule can be replayed on the curves of searches that ran to their end.
+    `iteration` and the `alpha` (α^f by column) of every reported iteration so far.
 
     Not of the paper, whose searches all run to their end.
     """

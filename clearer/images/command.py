@@ -30,13 +30,15 @@ def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: 
         _fetch(console, data, words, url)
     if data is not None and not data.is_dir():
         raise ImageError(f"--data {data}: no such folder")
-    found = {name: sets for name in [*DATASETS, *_own_folders(data)] if (sets := _sets(console, name, data))}
+    own = sorted(path.name for path in data.iterdir() if path.is_dir()) if data else []
+    names = [*DATASETS, *(name for name in own if name not in DATASETS and not name.startswith("."))]
+    found = {name: sets for name in names if (sets := _sets(console, name, data))}
     hashes = {path: content_hash(path) for sets in found.values() for path in _paths(sets)}
     console.print(_listing(found, data, hashes))
     _print_notes(console, found, hashes)
     if data is None:
-        named = ", ".join(f"DIR/{name}" for name in ("bsds500", "bsd68", "set12", "rain800"))
-        console.print(f"With --data DIR also what is there: {named}, or any folder.")
+        there = "DIR/bsds500, DIR/bsd68, DIR/set12, DIR/rain800, or any folder"
+        console.print(f"With --data DIR also what is there: {there}.")
     if check_overlap:
         _print_overlaps(console, found)
 
@@ -54,12 +56,6 @@ def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str |
         missing = fetch(name, data, url)
         found = f"{missing} images fetched and verified" if missing else "complete already, verified"
         console.print(f"{name}: {found}")
-
-
-def _own_folders(data: Path | None) -> list[str]:
-    """The user's own folders of images in the data folder."""
-    folders = () if data is None else (path for path in data.iterdir() if path.is_dir())
-    return sorted(path.name for path in folders if path.name not in DATASETS and not path.name.startswith("."))
 
 
 def _sets(console: Console, name: str, data: Path | None) -> Sets:

@@ -26,6 +26,7 @@ from clearer.images.cache import alone, keep, kept
 from clearer.images.keypoints import shared_places
 from clearer.images.reading import Image, ImageFile, content_hash, read_file
 
+Owners = Sequence[Sequence[str]] | None
 COPY, PIXELS, GRAY, RECOMPRESSED, CROP = "same file", "same pixels", "gray copy", "recompressed", "crop"
 LARGEST_RMSE = 10.0
 """Gray levels. In BSD500, BSD68 and Rain800 recompressions are within 8, and no other proposed pair is within 14."""
@@ -86,9 +87,7 @@ def grouped(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     return list(members.values())
 
 
-def _among_distinct(
-    keys: list[str], files: list[ImageFile], owners: Sequence[Sequence[str]] | None
-) -> list[tuple[int, int, str]]:
+def _among_distinct(keys: list[str], files: list[ImageFile], owners: Owners) -> list[tuple[int, int, str]]:
     """As `matches`, of files whose contents all differ and which may have several owners; kept under their hashes."""
     about = json.dumps([keypoints.VERSION, LARGEST_RMSE, LARGEST_SHARE, SMALLEST_AREA, keys, owners])
     name = f"{hashlib.sha256(about.encode()).hexdigest()}.json"
@@ -100,9 +99,7 @@ def _among_distinct(
     return json.loads(known)
 
 
-def _compared(
-    keys: list[str], files: list[ImageFile], owners: Sequence[Sequence[str]] | None
-) -> list[tuple[int, int, str]]:
+def _compared(keys: list[str], files: list[ImageFile], owners: Owners) -> list[tuple[int, int, str]]:
     with ThreadPoolExecutor(2) as threads:  # Pillow and scipy let another thread run
         points = list(threads.map(_keypoints, keys, files))
     gray = functools.lru_cache(64)(lambda place: read_file(files[place], 1)[0])

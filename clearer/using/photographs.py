@@ -66,12 +66,16 @@ def _decoded(image: PIL.ImageFile.ImageFile, path: Path) -> Photograph:
     else:
         if image.mode == "CMYK":
             profile = b""  # it describes inks
-        pixels = np.asarray(image.convert(_eight_bit_mode(image)))
+        mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+        has_alpha = image.has_transparency_data and image.mode not in ("L", "RGB")
+        pixels = np.asarray(image.convert(f"{mode}A" if has_alpha else mode))
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     colour, alpha = np.split(pixels, [1 if pixels.shape[2] < 3 else 3], axis=2)
     if key is not None:
         alpha = ~(colour == key).all(-1, keepdims=True) * np.array(np.iinfo(colour.dtype).max, colour.dtype)
-    return Photograph(colour, alpha if alpha.size else None, profile, _exif(image), frames)
+    # A TIFF's tags describe that very file, and Pillow has turned its pixels upright.
+    exif = b"" if image.format == "TIFF" else (image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+    return Photograph(colour, alpha if alpha.size else None, profile, exif, frames)
 
 
 def _sixteen_bits(image: PIL.ImageFile.ImageFile, path: Path) -> np.ndarray:
@@ -90,18 +94,6 @@ def _swapped(arguments: Any) -> Any:
     if isinstance(arguments, tuple):
         return (_swapped(arguments[0]), *arguments[1:])
     return arguments[:-1] + _SWAPPED[arguments[-1]]
-
-
-def _eight_bit_mode(image: PIL.Image.Image) -> str:
-    alpha = "A" if image.has_transparency_data and image.mode not in ("L", "RGB") else ""
-    return ("L" if image.mode in ("1", "L", "LA", "La") else "RGB") + alpha
-
-
-def _exif(image: PIL.ImageFile.ImageFile) -> bytes:
-    """The EXIF block of a decoded image, as its file holds it."""
-    if image.format == "TIFF":
-        return b""  # its tags describe that very file, and Pillow has turned its pixels upright
-    return (image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
 
 
 def write_png(photograph: Photograph, file: BinaryIO) -> None:

@@ -99,7 +99,9 @@ def restore_files(
     torch.backends.cudnn.allow_tf32 = False  # its rounding would show where tiles meet
     if threads is not None:
         torch.set_num_threads(threads)
-    _map_large_blocks()
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have no such setting
+        # Blocks above 1 MiB go back when they are freed: in glibc's heap, windows of many shapes leave gaps.
+        ctypes.CDLL(None).mallopt(_MALLOPT_MMAP_THRESHOLD, 2**20)
     print(_about(trained, notes))
     restoring, failed = Restoring(trained, tile or default_tile(trained), self_ensemble, chosen), 0
     for path, output in outputs.items():
@@ -148,15 +150,6 @@ def _reason(error: Exception, path: Path, output: Path, tile: int) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error):
         return f"{path}: not enough memory with --tile {tile}; give a smaller one"
     raise error
-
-
-def _map_large_blocks() -> None:
-    """Has glibc give every block above 1 MiB back when it is freed.
-
-    In its heap, blocks of windows of many shapes leave gaps: memory grew to twice what one window takes.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have no such setting
-        ctypes.CDLL(None).mallopt(_MALLOPT_MMAP_THRESHOLD, 2**20)
 
 
 def _about(network: Network, notes: dict[str, Any]) -> str:
