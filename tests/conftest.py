@@ -1,7 +1,5 @@
 """What tests of several folders share."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
@@ -11,9 +9,11 @@ from pathlib import Path
 import boto3
 import pytest
 from hypothesis import settings
+from in_process import InProcess
 from object_storage import BUCKET, moto
 from running import run_study
 
+from studies.driver.session import Session
 from studies.store.store import Store
 
 settings.register_profile("clearer", deadline=None, max_examples=25, derandomize=True, database=None)
@@ -62,6 +62,14 @@ def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield storage
     after = {path: path.stat().st_mtime_ns for path in storage.rglob("*.*")}
     assert after == files, "a test has changed what others use"
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """What studies run on in this process, instead of a Ray."""
+    found = InProcess()
+    monkeypatch.setattr(Session, "cluster", found)
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """The ablation statistics on simulated studies without any effect: how often they find one. About a minute."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

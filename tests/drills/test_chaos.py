@@ -6,8 +6,6 @@ The kinds and the times of the kills are drawn from the seed, which is printed. 
 the last kill is followed by the same study on another store; all are compared with the undisturbed one.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

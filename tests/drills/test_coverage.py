@@ -1,7 +1,5 @@
 """Does the hypervolume's interval cover the truth as often as it says, over simulated studies."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -3,8 +3,6 @@
 DISK_SEED=7 python -m pytest -m drill -s tests/drills/test_disk_full.py
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

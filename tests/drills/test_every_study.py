@@ -1,7 +1,5 @@
 """Every study in the quick preset, shortened, one after another on one store."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 python -m pytest -m drill -s tests/drills/test_hosts.py       as root, on Linux with iproute2 and util-linux
 """
 
-from __future__ import annotations
-
 import subprocess
 import time
 from collections.abc import Iterator

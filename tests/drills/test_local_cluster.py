@@ -3,8 +3,6 @@
 python -m pytest -m drill -s tests/drills/test_local_cluster.py
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

@@ -1,7 +1,5 @@
 """The main job as a newcomer runs it: no arguments at all."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

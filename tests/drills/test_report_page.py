@@ -5,8 +5,6 @@
 needs Chromium; CHROMIUM names it where it is not on the path.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

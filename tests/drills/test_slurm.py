@@ -3,8 +3,6 @@
 python -m pytest -m drill -s tests/drills/test_slurm.py       as root, with slurmctld, slurmd and munged installed
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """`analysis` in an environment of its own, in which torch, Ray and MLflow are not installed."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Stores whose reads are counted, wherever in the project they are read."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

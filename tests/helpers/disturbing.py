@@ -1,7 +1,5 @@
 """What is killed in the tests, always by process id, and what must be the same afterwards."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

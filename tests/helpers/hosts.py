@@ -5,8 +5,6 @@ is one network, whose cables can be pulled, the folder SHARED, and the installed
 said to have it see the checkout; the others have `cluster/` of it. Everything is gone when `Hosts` is left.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -14,6 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 import pytest
@@ -104,7 +103,7 @@ class Hosts:
         self._keepers: list[subprocess.Popen[str]] = []
         self._hosts: dict[str, Host] = {}
 
-    def __enter__(self) -> Hosts:
+    def __enter__(self) -> Self:
         try:
             self.shared.mkdir(parents=True, exist_ok=True)
             lines = [f"10.77.0.{number} {name}" for number, name in enumerate(self.names, 1)]

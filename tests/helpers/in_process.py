@@ -1,7 +1,5 @@
 """A cluster without Ray: packs are computed in threads of the test's process, by the real code."""
 
-from __future__ import annotations
-
 import io
 import threading
 import time

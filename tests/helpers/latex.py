@@ -1,7 +1,5 @@
 """What a LaTeX table must be for a compiler to take it, as far as reading it shows."""
 
-from __future__ import annotations
-
 import re
 
 _COMMANDS = re.compile(r"\\([a-zA-Z]+|.)", re.DOTALL)

@@ -1,7 +1,5 @@
 """Real Ray nodes for tests: each a raylet of its own on this machine, with a token, in a folder that is theirs."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """A real S3 endpoint for tests."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

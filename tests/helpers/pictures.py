@@ -1,7 +1,5 @@
 """Pictures that the tests make: textures with structure, and their files."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Studies run for the tests: the real command in a process of its own, on a real Ray, with settings of seconds."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

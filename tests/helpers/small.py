@@ -1,7 +1,5 @@
 """The smallest trials, their jobs, and rows as a study would leave them: for tests that need no study of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

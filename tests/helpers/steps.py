@@ -1,7 +1,5 @@
 """What tests of steps share: networks far from a start, and the gradients that an optimiser is given."""
 
-from __future__ import annotations
-
 import torch
 
 

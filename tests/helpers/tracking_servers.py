@@ -1,7 +1,5 @@
 """A real tracking server on loopback, and all that one shows of a study."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

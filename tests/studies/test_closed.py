@@ -1,7 +1,5 @@
 """What a study opens to the network: by itself nothing but loopback; a cluster only to those who have its token."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A study on a running cluster gives the numbers of a study on this machine, computed by the code of the driver."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

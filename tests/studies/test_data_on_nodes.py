@@ -1,7 +1,5 @@
 """Two nodes that copy the images from S3, each into its own cache, give the rows of one that reads a folder."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Whatever is killed, the same command ends the study with the same numbers."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

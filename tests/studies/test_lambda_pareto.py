@@ -1,7 +1,5 @@
 """The main job, end to end: the real command on real images, a real Ray and a real MLflow store."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

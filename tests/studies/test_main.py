@@ -1,7 +1,5 @@
 """`python -m studies`: the maintenance commands, under their old spellings too."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Passwords and keys, in the URIs of storage and tracking or in the environment, are in nothing that is written."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import tempfile

@@ -1,17 +1,16 @@
 """Every study: its trials in every preset, and that studies of one store share what they have in common."""
 
-from __future__ import annotations
-
+import dataclasses
 import importlib
 import shutil
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
-from running import UNSWEPT, run_study
+from in_process import InProcess
+from running import UNSWEPT
 
 import analysis
 from clearer.configuration import Configuration
@@ -19,8 +18,9 @@ from clearer.fields import ConfigurationError
 from clearer.losses import polarisation_threshold
 from clearer.presets import PRESETS
 from studies.driver.axes import Multiple
+from studies.driver.command_line import main
 from studies.driver.options import Options, parse_assignments
-from studies.driver.study import Study
+from studies.driver.study import Findings, Study
 from studies.tasks import retrained
 
 QUICK_COUNTS = {
@@ -113,19 +113,23 @@ def test_what_a_task_found_is_retrained_in_its_own_space() -> None:
     rows = pd.DataFrame(
         [{"trial_id": c.trial_id, "architecture": "F" * c.columns[0]} for c in trials if c.kind == "searched"]
     )
-    findings: Any = SimpleNamespace(trials=trials, options=Options(assigned=assigned), rows=rows)
-    found = retrained(findings)
+    told: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Findings))
+    told |= {"trials": trials, "options": Options(assigned=assigned), "rows": rows}
+    found = retrained(Findings(**told))
     assert {(c.sigma, c.architecture, c.seed) for c in found} == {
         (sigma, text, seed) for sigma in (30, 50) for text in ("F", "FF") for seed in (0, 1)
     }
 
 
-def test_a_baseline_shares_trainings_and_pixels_with_the_search(study_storage: Path, tmp_path: Path) -> None:
+def test_a_baseline_shares_trainings_and_pixels_with_the_search(
+    in_process: InProcess, study_storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
     storage = tmp_path / "runs"
     shutil.copytree(study_storage, storage)
     before = {path.name for path in storage.glob("stages/train/*")}
-    done = run_study(storage, "--random", "4", "--tracking-uri", "none", settings=UNSWEPT, study="random_baseline")
-    assert done.returncode == 0, done.stdout + done.stderr
+    asked = ["--storage", str(storage), "--random", "4", "--tracking-uri", "none", "--set", *UNSWEPT]
+    assert main(study("random_baseline"), None, asked) == 0
     theirs, own = analysis.load(storage, "lambda_pareto"), analysis.load(storage, "random_baseline")
     assert own["kind"].value_counts().to_dict() == {"random": 4, "given": 2}
     assert theirs["test_pixels_sha256"].nunique() == 1
@@ -139,21 +143,21 @@ def test_a_baseline_shares_trainings_and_pixels_with_the_search(study_storage: P
     assert (both["psnr_db"] == both["psnr_db_there"]).all()
 
 
-def test_time_that_is_spent_leaves_trials_to_the_next_run(tmp_path: Path) -> None:
-    storage = tmp_path / "runs"
-    request = "--seeds", "2", "--random", "0", "--tracking-uri", "none"
-    spent = run_study(storage, "--budget", "0s", *request, settings=UNSWEPT, study="seeds")
-    assert spent.returncode == 3, spent.stdout + spent.stderr
-    assert "2 trials have not started" in spent.stdout
-    done = run_study(storage, "--budget", "1h", *request, settings=UNSWEPT, study="seeds")
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = analysis.load(storage)
+def test_time_that_is_spent_leaves_trials_to_the_next_run(
+    in_process: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
+    asked = ["--storage", str(tmp_path), "--tracking-uri", "none", "--seeds", "2", "--random", "0", "--set", *UNSWEPT]
+    assert main(study("seeds"), None, [*asked, "--budget", "0s"]) == 3
+    assert "2 trials have not started" in capsys.readouterr().out
+    assert main(study("seeds"), None, [*asked, "--budget", "1h"]) == 0
+    rows = analysis.load(tmp_path)
     assert rows["kind"].value_counts().to_dict() == {"searched": 2, "given": 2}
     given = rows[rows["kind"] == "given"]
     assert set(given["seed"]) == {0, 1}
     first = rows[(rows["kind"] == "searched") & (rows["seed"] == 0)].iloc[0]
     assert set(given["architecture"]) == {first["architecture"]}, "what the first seed found, trained with every seed"
-    assert "standard deviation" in done.stdout
+    assert "standard deviation" in capsys.readouterr().out
 
 
 def test_a_given_trial_reads_no_field_of_a_search() -> None:

@@ -1,7 +1,5 @@
 """A store outlives its version: nothing is computed again because a field was added, renamed or removed."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
@@ -12,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from in_process import session_of
+from in_process import InProcess, session_of
 from running import ROOT
 from small import NO_DATA
 from tracking_servers import contents, runs
@@ -22,12 +20,15 @@ from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
 from clearer.configuration import REMOVED, Configuration
 from clearer.fields import ConfigurationError
+from studies import lambda_pareto
 from studies.__main__ import main
+from studies.driver.command_line import main as run_study
 from studies.planning.plan import Plan
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study
 from studies.tracking.live import sync_study
 from studies.work import keys
+from studies.work.jobs import Search, Train
 
 STUDY = "lambda_pareto"
 
@@ -53,17 +54,12 @@ def files(storage: Path, folder: str = "stages") -> dict[str, tuple[int, bytes]]
     return {str(path.relative_to(storage)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
 
 
-def again(storage: Path, *more: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command that wrote the store, with some of its settings changed."""
-    _, script, *asked = shlex.split((storage / "command.txt").read_text())
-    asked = [
-        f"{name}={changes.get(name, value)}" if value else name for name, _, value in (a.partition("=") for a in asked)
-    ]
-    command = [sys.executable, str(ROOT / script), *asked, *more]
-    environment = os.environ | {"COLUMNS": "200", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, cwd=storage.parent, env=environment, check=False
-    )
+def arguments(storage: Path, **changes: str) -> list[str]:
+    """What the command asked that wrote the store, of this storage and with some settings changed."""
+    _, _, _, _, *asked = shlex.split((storage / "command.txt").read_text())
+    named = ((text.partition("=")[0], text) for text in asked)
+    changed = [f"{name}={changes[name]}" if name in changes else text for name, text in named]
+    return ["--storage", str(storage), "--tracking-uri", "none", *changed]
 
 
 # A store that the first version wrote.
@@ -71,9 +67,10 @@ def again(storage: Path, *more: str, **changes: str) -> subprocess.CompletedProc
 
 def test_the_same_command_computes_nothing(storage: Path) -> None:
     before = files(storage, "")
-    done = again(storage, "--tracking-uri", "none")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
+    command = [sys.executable, str(ROOT / "studies/lambda_pareto.py"), *arguments(storage)]
+    environment = os.environ | {"COLUMNS": "200"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "7 trials, 7 there, 0 to run" in done.stdout
     after = files(storage, "")
     changed = {name for name in after if after[name] != before.get(name)}
@@ -83,16 +80,20 @@ def test_the_same_command_computes_nothing(storage: Path) -> None:
     assert (storage / f"studies/{STUDY}/report/index.html").exists()
 
 
-def test_a_further_lambda_computes_that_alone(storage: Path) -> None:
+def test_a_further_lambda_computes_that_alone(
+    in_process: InProcess, storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before, rows = files(storage), analysis.load(storage)
-    done = again(storage, "--tracking-uri", "none", lambda1="0,0.1,0.2", lambda2="0")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 trials, 5 there, 1 to run" in done.stdout
+    asked = arguments(storage, lambda1="0,0.1,0.2", lambda2="0")
+    assert run_study(lambda_pareto.STUDY, None, asked) == 0
+    assert "6 trials, 5 there, 1 to run" in capsys.readouterr().out
+    assert {type(job) for pack in in_process.packs for job in pack.jobs} == {Search, Train}
     after = files(storage)
     assert {name: after[name] for name in before} == before
     new = [name.split("/")[1] for name in after.keys() - before.keys() if name.endswith("result.json")]
     assert new.count("search") == 1
     assert set(new) <= {"search", "train", "test", "time"}
+    assert sum(len(pack.jobs) for pack in in_process.packs) == new.count("search") + new.count("train")
     grown = analysis.load(storage)
     (row,) = grown[~grown["trial_id"].isin(rows["trial_id"])].to_dict("records")
     assert (row["lambda1"], row["status"]) == (0.2, "finished")
@@ -196,6 +197,7 @@ exec(compile(source, spec.origin, "exec"), module.__dict__)
 
 from clearer.configuration import Configuration
 from studies.work import keys
+from studies.work.jobs import Search, Train
 from studies.work.keys import Fingerprints
 
 def identities(c):
@@ -287,8 +289,7 @@ raise SystemExit(main(STUDY, None, sys.argv[2:]))
 
 
 def test_a_version_with_one_field_more_finds_all_that_there_is(storage: Path) -> None:
-    _, _, _, _, *settings = shlex.split((storage / "command.txt").read_text())
-    asked = ["--storage", str(storage), "--dry-run", *settings]
+    asked = ["--dry-run", *arguments(storage)]
     assert "7 trials, 7 there, 0 to run" in in_version([field(7, 7)], RUN, *asked)
     assert "7 trials, 0 there, 7 to run" in in_version([field(9, 7)], RUN, *asked), "its default is not what was before"
 
@@ -315,14 +316,19 @@ def test_a_study_of_a_later_version_is_refused_by_maintenance(
     assert {name: found for name, found in files(storage, "").items() if "drivers/" not in name} == before
 
 
-def test_a_study_of_a_later_version_is_refused_by_its_command(storage: Path) -> None:
+def test_a_study_of_a_later_version_is_refused_by_its_command(
+    in_process: InProcess, storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     said = newer(storage / f"studies/{STUDY}/study.json")
     before = files(storage, "")
-    done = again(storage, "--tracking-uri", "none", seed="0,1")
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert said in done.stderr
+    with pytest.raises(SystemExit) as stop:
+        run_study(lambda_pareto.STUDY, None, arguments(storage, seed="0,1"))
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    assert said in err
     assert files(storage, "") == before
+    assert in_process.packs == []
 
 
 def test_a_stage_of_a_later_version_is_refused(storage: Path) -> None:

@@ -1,7 +1,5 @@
 """Values along axes, and the configurations that they make with a preset."""
 
-from __future__ import annotations
-
 import pytest
 
 from clearer.configuration import Configuration

@@ -1,7 +1,5 @@
 """The command of a study, and the same from Python: mistakes are one line that names the value, and write nothing."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import subprocess
@@ -18,11 +16,13 @@ from small import ASSIGNED
 
 import analysis
 import studies
+from analysis.storage.places import StorageError
 from clearer.configuration import field_types
+from clearer.fields import ConfigurationError
+from clearer.images.reading import ImageError
 from studies import adaptive_pareto
 from studies.driver.command_line import main
 from studies.driver.options import Options
-from studies.driver.session import Session
 from studies.driver.study import Study
 from studies.lambda_pareto import STUDY
 from studies.nodes import connection
@@ -185,21 +185,24 @@ def test_dry_run_computes_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(tmp_path: Path) -> None:
-    settings = (*TINY, "weights_learning_rate=0.025,1e30")
-    done = run_study(tmp_path / "runs", settings=settings)
-    assert done.returncode == 1, done.stderr
-    assert "search diverged: restoration_loss is" in done.stdout
-    assert "2 of 9 trials failed" in done.stdout
-    rows = analysis.load(tmp_path / "runs")
+def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(
+    in_process: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--storage", str(tmp_path), "--tracking-uri", "none", "--set", *TINY, "weights_learning_rate=0.025,1e30"]
+    assert main(STUDY, None, asked) == 1
+    said = capsys.readouterr().out
+    assert "search diverged: restoration_loss is" in said
+    assert "2 of 9 trials failed" in said
+    rows = analysis.load(tmp_path)
     failed = rows[rows["status"] == "failed"]
     assert len(rows) == 9
     assert (failed["weights_learning_rate"] == 1e30).all()
     assert failed["error"].str.contains("diverged").all()
     assert failed["psnr_db"].isna().all()
-    again = run_study(tmp_path / "runs", settings=settings)
-    assert again.returncode == 1
-    assert "9 there, 0 to run" in again.stdout
+    computed = len(in_process.packs)
+    assert main(STUDY, None, asked) == 1
+    assert "9 there, 0 to run" in capsys.readouterr().out
+    assert len(in_process.packs) == computed
 
 
 # From Python.
@@ -208,16 +211,8 @@ GRID = Study(name="s", axes={"quick": {"lambda1": [0.0, 0.5]}}, random={"quick":
 SMALL = {name: values[0] for name, values in ASSIGNED.items()}
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> InProcess:
-    """What studies run on that are asked for from Python."""
-    found = InProcess()
-    monkeypatch.setattr(Session, "cluster", found)
-    return found
-
-
 def test_a_study_that_is_run_from_python_returns_its_results(
-    cluster: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_process: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {"storage": str(tmp_path), "tracking_uri": "none", "set": SMALL}
     results = studies.run(GRID, **asked)
@@ -226,24 +221,24 @@ def test_a_study_that_is_run_from_python_returns_its_results(
     assert len(results.front()) > 0
     assert (tmp_path / "studies/s/report/index.html").exists()
     monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])  # one is enough
-    computed = len(cluster.packs)
+    computed = len(in_process.packs)
     further = studies.run(GRID, **{**asked, "set": {**SMALL, "lambda1": [0.0, 0.25, 0.5]}})
     assert len(further.frame) == 3
-    assert {job.configuration.lambda1 for pack in cluster.packs[computed:] for job in pack.jobs} == {0.25}
+    assert {job.configuration.lambda1 for pack in in_process.packs[computed:] for job in pack.jobs} == {0.25}
     assert len(studies.run(GRID, studies.Options(storage=str(tmp_path), tracking_uri="none"), set=SMALL).frame) == 2
 
 
-def test_a_mistake_from_python_is_an_exception_of_one_line(cluster: InProcess, tmp_path: Path) -> None:
+def test_a_mistake_from_python_is_an_exception_of_one_line(in_process: InProcess, tmp_path: Path) -> None:
     for changes in ({"set": {"lamda1": 0.1}}, {"data": "no/such/folder"}, {"storage": "gopher://x/y"}):
-        with pytest.raises((ConfigurationError, StorageError)) as raised:
+        with pytest.raises((ConfigurationError, ImageError, StorageError)) as raised:
             studies.run(GRID, **{"storage": str(tmp_path / "runs"), **changes})
         assert "\n" not in str(raised.value)
     assert not (tmp_path / "runs").exists()
-    assert cluster.packs == []
+    assert in_process.packs == []
 
 
 def test_a_study_with_flags_of_its_own_runs_from_python(
-    cluster: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_process: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
     asked = {"storage": str(tmp_path), "tracking_uri": "none", "random": 0}

@@ -1,7 +1,5 @@
 """A dry run says what there is, what is shared, what the rest costs and on what that rests; it writes nothing."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From what is missing to rows: jobs that are claimed, computed once and shared, and how trials end."""
 
-from __future__ import annotations
-
 import io
 import math
 import threading

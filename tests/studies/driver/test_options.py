@@ -1,7 +1,5 @@
 """The options of a study: a flag for each, and the fields of `--set`."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 from typing import Any

@@ -1,7 +1,5 @@
 """The display: what a person reads while a study runs."""
 
-from __future__ import annotations
-
 import io
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """What the sampler is taught: every ended trial of the store once, and nothing that is not a number as the best."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from pathlib import Path

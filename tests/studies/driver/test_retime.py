@@ -1,7 +1,5 @@
 """Networks of a finished study timed again, without training."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,11 +1,8 @@
 """A run of a study's command: round after round until nothing new follows, alone on its name, from few reads."""
 
-from __future__ import annotations
-
 import dataclasses
-import os
 import shutil
-import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from counting import counted
 from in_process import InProcess, compute_learning, said, session_of
-from running import command
+from running import wait_for
 from small import ASSIGNED, NO_DATA, SMALL, put_row, search_of
 
 import analysis
@@ -187,24 +184,23 @@ def test_jobs_that_findings_ask_for_are_computed_once_and_those_that_fail_are_ke
     assert "none" not in said(mine)
 
 
-def test_a_second_run_of_a_study_waits_for_the_first(study_storage: Path, tmp_path: Path) -> None:
-    storage = tmp_path / "runs"
-    shutil.copytree(study_storage, storage)
-    asked: list[str] = []
-    with Claims(Store(str(storage))) as first, first.alone("studies/lambda_pareto", asked.append):
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        second = subprocess.Popen(command(storage), stdout=subprocess.PIPE, text=True, env=environment)
-        assert second.stdout is not None
-        for line in second.stdout:
-            if line.endswith(": waiting\n"):
-                break
-        else:
-            pytest.fail("it did not wait")
-    rest, _ = second.communicate()
-    assert second.returncode == 0
-    assert asked == []
-    assert line.startswith(f"lambda_pareto is being run by process {os.getpid()} on ")
-    assert "λ1" in rest
+def test_a_second_run_of_a_study_waits_for_the_first_and_computes_what_that_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.store.claims.POLL_SECONDS", 0.05)
+    cluster = InProcess()
+    second = session(tmp_path, cluster)
+    planned, outcomes = first_round(GRID, second), list[Outcome]()
+    with Claims(second.store) as first, first.alone("studies/s", lambda owner: None):
+        thread = threading.Thread(target=lambda: outcomes.append(run(second)))
+        thread.start()
+        wait_for(lambda: "s is being run by process " in said(second))
+        put_row(second.store, "s", planned[0], found="PF", psnr_db=25.0)
+        assert cluster.packs == []
+    thread.join(60)
+    assert len(outcomes) == 1
+    assert {job.configuration.lambda1 for pack in cluster.packs for job in pack.jobs} == {planned[1].lambda1}
+    assert second.store.trial_ids("s") == {c.trial_id for c in planned}
 
 
 # A store of many rows.

@@ -1,7 +1,5 @@
 """What a run of a study has at hand, opened when it is first needed and closed at its end."""
 
-from __future__ import annotations
-
 import threading
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The trials of a grid."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from itertools import product

@@ -1,7 +1,5 @@
 """What a study says at its end, and its exit status, from rows that are there."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

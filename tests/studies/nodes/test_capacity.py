@@ -1,7 +1,5 @@
 """What nodes hold, and what a request asks for that none has."""
 
-from __future__ import annotations
-
 import pytest
 import ray
 

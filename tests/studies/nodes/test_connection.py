@@ -1,7 +1,5 @@
 """What the driver says when the head of its cluster is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading

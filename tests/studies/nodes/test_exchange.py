@@ -1,7 +1,5 @@
 """What the driver and Tune's thread hand each other: nothing is lost, and nobody waits for the other in vain."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

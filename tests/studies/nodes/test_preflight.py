@@ -1,7 +1,5 @@
 """A study on real nodes that could not run it ends before anything is computed, with a line for each reason."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

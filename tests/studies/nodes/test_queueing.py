@@ -1,7 +1,5 @@
 """What Tune asks and tells, as it reaches the driver."""
 
-from __future__ import annotations
-
 import pickle
 from types import SimpleNamespace
 from typing import Any

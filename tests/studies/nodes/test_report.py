@@ -1,7 +1,5 @@
 """What a node says of itself: real answers of this machine to a driver that has something else, one thing at a time."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Packs and testing times on a real Ray of this machine: what is asked is computed, and what is left is stopped."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

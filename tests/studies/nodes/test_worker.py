@@ -1,7 +1,5 @@
 """A worker that has to leave saves what it was computing; another goes on from there."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import signal

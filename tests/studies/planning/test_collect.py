@@ -1,7 +1,5 @@
 """`python -m studies gc`: frees what no study needs, in a folder and on S3, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

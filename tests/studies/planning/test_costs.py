@@ -1,7 +1,5 @@
 """What stages cost: by what was measured of their shape on their device, else by a probe; what they take in a store."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Packs of a study: how wide, of what, and in which order."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

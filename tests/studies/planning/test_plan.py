@@ -1,7 +1,5 @@
 """What a study needs, what the store has of it, and the jobs that are left: from listings, not from reading objects."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

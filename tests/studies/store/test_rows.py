@@ -1,7 +1,5 @@
 """Rows and curves have every column, of one type, whatever the trial."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

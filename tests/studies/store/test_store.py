@@ -1,7 +1,5 @@
 """The store, in a folder and on S3: whole or not at all, never half-read."""
 
-from __future__ import annotations
-
 import json
 import resource
 from pathlib import Path

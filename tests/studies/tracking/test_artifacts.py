@@ -1,7 +1,5 @@
 """The files of a trial's run: pictures, and the trained network as a model that MLflow loads."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

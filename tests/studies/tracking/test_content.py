@@ -1,7 +1,5 @@
 """What MLflow's runs should hold, from the store alone."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A trained network as a model of MLflow: loaded without pickle, it restores what the network does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import mlflow

@@ -1,7 +1,5 @@
 """A tracking server made what the store says, whatever state it was in."""
 
-from __future__ import annotations
-
 import resource
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Jobs: what each computes and claims, which can be one pack, and what a failure is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

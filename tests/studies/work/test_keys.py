@@ -1,7 +1,5 @@
 """Keys: a stage is the same stage exactly when what determines it is the same."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """Packs that learn: a packed job is any other, interrupted or not, and fails alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

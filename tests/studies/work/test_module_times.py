@@ -1,7 +1,5 @@
 """Measured module times: taken once, then part of what a trial is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from clearer.configuration import Configuration

@@ -1,7 +1,5 @@
 """Images on a real S3 endpoint on loopback become a folder of the node: once, whole, and what the driver found."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The stages that do not learn: computed once, of the pixels that were there when the study began."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A trial, and the row that it ends as."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path
