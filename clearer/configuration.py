@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Self, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
+    ALWAYS,
     ALL_POSITIVE,
     FRACTION,
     NOT_NEGATIVE,
@@ -237,7 +238,8 @@ class Configuration:
         unknown = found.keys() - field_types().keys()
         if unknown:
             raise ConfigurationError(f"{', '.join(sorted(unknown))}: no field of this version; a newer one wrote it")
-        return cls(**found)
+        fields = ((field.name, field.metadata["before"]) for field in dataclasses.fields(cls))
+        return cls(**{name: value for name, value in fields if value is not ALWAYS} | found)
 
 
 RENAMED: Mapping[str, str] = {}

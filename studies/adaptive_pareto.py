@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def follow(findings: Findings) -> list[Configuration]:
-    return Adaptive(findings, findings.options.more["trials"] or TRIALS[findings.options.preset]).next_round()
+    return Adaptive(findings, findings.options.more.get("trials") or TRIALS[findings.options.preset]).next_round()
 
 
 STUDY = Study(

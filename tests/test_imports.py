@@ -1,7 +1,5 @@
 """Who may import whom: a table of arrows between packages, and no circle of files anywhere."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from graphlib import TopologicalSorter

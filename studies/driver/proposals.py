@@ -108,9 +108,10 @@ class Adaptive:
         within = all(low <= max(getattr(c, name), LOWEST) <= high for name, (low, high) in self.ranges.items())
         if not within or not all(getattr(c, name) in values for name, values in self.choices.items()):
             return False
-        free = (*self.ranges, *self.choices, "seed", "module_times_ms")
-        there = c.with_values(**{name: getattr(self.base, name) for name in free})
-        return all(there.of_stage(stage) == self.base.of_stage(stage) for stage in ("search", "train", "test"))
+        free = dict.fromkeys([*self.ranges, *self.choices, "seed", "module_times_ms"])
+        return all(
+            c.of_stage(stage) | free == self.base.of_stage(stage) | free for stage in ("search", "train", "test")
+        )
 
     def _proposals(self, count: int, known: set[str]) -> list[Configuration]:
         study, distributions = self._sampler(), self._distributions()

@@ -109,7 +109,7 @@ def _torch_version() -> str:
     try:
         import torch
 
-        return torch.__version__
+        return str(torch.__version__)  # its own type would need torch to be read
     except Exception as error:  # a library that it needs is missing, or is another one
         return f"can't be imported ({_line(error)})"
 

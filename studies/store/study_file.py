@@ -43,7 +43,9 @@ def write_study(
     """Records a `run` of a study (`command`, `preset`, `nodes` …) beside its earlier ones; what the file says."""
     about = _read(store, study) or {}
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
-    about.setdefault("trials", {}).update({c.trial_id: c.values() for c in configurations})
+    before = {trial_id: readable(values) or values for trial_id, values in about.get("trials", {}).items()}
+    trials = before | {c.trial_id: c for c in configurations}
+    about["trials"] = {i: c.values() if isinstance(c, Configuration) else c for i, c in trials.items()}
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
     here = {"driver": platform.node(), "processor": processor(), "cores": os.cpu_count()}

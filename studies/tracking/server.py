@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.storage.places import redacted
+from clearer.configuration import REMOVED
 from studies.store.store import Store
 from studies.tracking.content import NOTE_TAG, OWN_TAGS, PARENT_TAG, SENT_TAG, STUDY_TAG, TRIAL_TAG, Content, Point
 
@@ -178,4 +179,5 @@ class Server:
 def _mendable(run: Any, have: frozenset[Point], content: Content) -> bool:
     """Whether a run holds nothing that it should not, of what can't be changed."""
     same_start = run.info.start_time == content.started
-    return same_start and have <= content.points and run.data.params.items() <= content.params.items()
+    params = {name: value for name, value in run.data.params.items() if name not in REMOVED}
+    return same_start and have <= content.points and params.items() <= content.params.items()

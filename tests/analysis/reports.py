@@ -1,7 +1,5 @@
 """Reports of stores that hold some rows of a study."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterable

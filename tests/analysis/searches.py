@@ -1,7 +1,5 @@
 """Rows of searches that end at a stated α, with curves that start at one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rows of architectures of a small space, with parameters and times whose sum is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """The notebooks: both forms of each say the same, and every cell runs on the store of a real study."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import jupytext

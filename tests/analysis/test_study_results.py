@@ -1,7 +1,5 @@
 """All that one study found, in one object."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 

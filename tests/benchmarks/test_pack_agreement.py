@@ -1,7 +1,5 @@
 """The figures of `benchmarks.pack_agreement`."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks.pack_agreement import agreement, compared, lines

@@ -1,7 +1,5 @@
 """What the tests of the method share: a short configuration, images from a generator, runs, the bits of a state."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

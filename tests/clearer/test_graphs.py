@@ -1,7 +1,5 @@
 """Steps on static tensors are the steps: on the CPU to the bit; on a GPU a replayed graph is the eager step."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

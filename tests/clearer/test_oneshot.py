@@ -1,7 +1,5 @@
 """One-shot scores, by a short search on embedded images."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

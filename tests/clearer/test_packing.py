@@ -1,7 +1,5 @@
 """Packs: K runs of one shape computed as one network, each as if it were alone."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """The search: its steps and its curve; its steps against the authors' way of the mathematics; early stopping."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

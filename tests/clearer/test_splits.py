@@ -1,7 +1,5 @@
 """The images of a configuration: which it learns from, which it is tested on; deraining from pairs to scores."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from clearer.streams import torch_generator
 
 

@@ -1,7 +1,5 @@
 """The launch files: what they say is well formed, asks for the token everywhere, and opens nothing to the world."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """The manifests against the schemas of those who read them: KubeRay's operator, Ray's cluster launcher."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re

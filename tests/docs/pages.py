@@ -1,7 +1,5 @@
 """The pages that the tests of this folder read, and what stands in them: commands, code, links, headings."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Every command of the pages is one that the programs understand."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import importlib.util

@@ -1,7 +1,5 @@
 """The Python of the pages runs as it stands there, on a finished study in `runs`."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

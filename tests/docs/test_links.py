@@ -1,7 +1,5 @@
 """Links lead somewhere, and what the pages name is there: files, modules, functions; and how the pages are written."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The README: short enough to be read, its commands are what they say, and it names every study."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

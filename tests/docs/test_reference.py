@@ -1,7 +1,5 @@
 """The pages of docs/reference/ say what the code says."""
 
-from __future__ import annotations
-
 import pytest
 from running import ROOT
 

@@ -1,7 +1,5 @@
 """Figures of an ablation: what is drawn is what the table says, and nothing overlaps."""
 
-from __future__ import annotations
-
 import itertools
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Figures of α: what is drawn is what the tables say."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

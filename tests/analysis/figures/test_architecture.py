@@ -1,7 +1,5 @@
 """Drawings of architectures: their edges, what is drawn of them, and the small picture as XML."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from xml.etree import ElementTree

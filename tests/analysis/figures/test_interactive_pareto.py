@@ -1,7 +1,5 @@
 """The Pareto figure for plotly: the points of the drawn one, and what is shown of each."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """Panels of restored images: which pictures, which crop, which figures."""
 
-from __future__ import annotations
-
 import json
 import statistics
 import warnings

@@ -1,7 +1,5 @@
 """The Pareto figure: the numbers that are drawn."""
 
-from __future__ import annotations
-
 import itertools
 
 import pandas as pd

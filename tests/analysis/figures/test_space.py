@@ -1,7 +1,5 @@
 """The figure of the whole space: every architecture is in the cloud, and what was found lies in it."""
 
-from __future__ import annotations
-
 import pytest
 
 from analysis.figures.space import draw_space, space_table

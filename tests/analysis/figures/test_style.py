@@ -1,7 +1,5 @@
 """How figures become files, and what columns are called on an axis."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """Figures of fronts: the staircases and the probabilities of their tables."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What α says: closed forms, published searches, and who decided a column."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """What the regulariser does to α alone, against the search's own optimiser and the closed form."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

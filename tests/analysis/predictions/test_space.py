@@ -1,7 +1,5 @@
 """The whole search space: counts as the method's own, shares and ranks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Testing times that follow from modules: found again where they add up, with an error of what was not fitted."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The reproducibility checklist, on rows that meet it and rows that do not."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

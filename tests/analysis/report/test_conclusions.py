@@ -1,7 +1,5 @@
 """The sentences of the report, on rows whose answer is known."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

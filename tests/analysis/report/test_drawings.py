@@ -1,7 +1,5 @@
 """The figures of a report: which there are, what their files are called, and why one is not there."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The command that writes a report again: what it says, and its exit status."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The page of a study: question, answer and architectures, and what it says where there is little to say."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The files of a report: whole, beside the study or elsewhere, and no others."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import analysis

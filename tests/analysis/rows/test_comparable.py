@@ -1,7 +1,5 @@
 """Which rows belong together: protocol groups, what a comparison refuses, and what it may be over."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Configurations: their means over seeds, and what they are called."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

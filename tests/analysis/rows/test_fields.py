@@ -1,7 +1,5 @@
 """What fields determine: the first format's table, and what row files say of fields that came later."""
 
-from __future__ import annotations
-
 import pyarrow as pa
 import pytest
 

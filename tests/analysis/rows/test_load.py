@@ -1,7 +1,5 @@
 """Reading what a study wrote, without torch or Ray, whichever version wrote it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

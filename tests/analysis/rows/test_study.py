@@ -1,7 +1,5 @@
 """All that a store keeps of one study: its axes, and which trials count."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Numbers in texts."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """Searched networks against random architectures, on rows whose answer is known."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

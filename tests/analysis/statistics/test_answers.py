@@ -1,7 +1,5 @@
 """What the rows of a study answer, on rows whose answer is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

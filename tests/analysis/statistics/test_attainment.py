@@ -1,7 +1,5 @@
 """Attainment against its definition, by brute force."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

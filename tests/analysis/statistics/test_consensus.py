@@ -1,7 +1,5 @@
 """Agreement of architectures over seeds, by hand, by brute force, and under chance."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

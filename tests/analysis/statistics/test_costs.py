@@ -1,7 +1,5 @@
 """What a study cost: stages that trials share are counted once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

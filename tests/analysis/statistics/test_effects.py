@@ -1,7 +1,5 @@
 """Analysis of variance against hand calculations and scipy's tests of the same thing."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

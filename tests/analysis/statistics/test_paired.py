@@ -1,7 +1,5 @@
 """Differences between values of an axis, on rows whose answer is known."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Fronts, ranks, volumes and knees against their definitions, by brute force."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

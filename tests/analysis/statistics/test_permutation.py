@@ -1,7 +1,5 @@
 """Tests of arrays: p-values by hand, scipy's where it has the same test, and the rate of false positives."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Probabilities and intervals against the closed forms of one configuration."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

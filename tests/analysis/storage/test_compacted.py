@@ -1,7 +1,5 @@
 """The compacted copy saves reading and never changes an answer, whatever happens to rows, to copies and beside them."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files below a storage: whole or not at all, in a folder and on S3."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

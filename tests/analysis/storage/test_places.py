@@ -1,7 +1,5 @@
 """Where results lie: paths below a root, and messages without secrets."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

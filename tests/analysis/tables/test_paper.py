@@ -1,7 +1,5 @@
 """The paper's tables from rows whose answers are known, and the report of a real study."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

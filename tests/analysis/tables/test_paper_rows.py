@@ -1,7 +1,5 @@
 """What the rows of the paper's tables are made of: configurations, their baselines, means with intervals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The table of trials: best first, methods without training among them."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from analysis.tables.trials import TABLE, results_table

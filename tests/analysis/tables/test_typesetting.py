@@ -1,7 +1,5 @@
 """Tables as text and as files: what is shown follows from the numbers, and nothing of them is lost."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path
