@@ -15,8 +15,8 @@ from typing import Any, NoReturn, Self, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
-    ALWAYS,
     ALL_POSITIVE,
+    ALWAYS,
     FRACTION,
     NOT_NEGATIVE,
     POSITIVE,

@@ -59,14 +59,16 @@ def packed(networks: Sequence[AnyNetwork]) -> AnyNetwork:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """The pack's tensor, or mapping of tensors, of its networks' own.
+    """The pack's tensor, or mapping of tensors, of its networks' own: copies.
 
     What is no tensor, or has no axis, is the first network's.
     """
     first = parts[0]
     if isinstance(first, Mapping):
         return {name: joined([part[name] for part in parts]) for name in first}
-    return torch.cat(list(parts)) if isinstance(first, Tensor) and first.ndim else first
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts)) if first.ndim else first.clone()
+    return first
 
 
 def part(whole: Any, place: int, width: int) -> Any:

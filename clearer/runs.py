@@ -10,12 +10,16 @@ A run is a pack of K members: searches, or trainings, of one shape that are comp
 On the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and all
 else that an iteration reads is in the state. A member's bits then depend on its own configuration and
 on K, and on no other member.
+
+Some processors compute several members' channels in one vector, where 0·NaN = NaN carries what is not
+finite from one to its neighbours. So a pack in which something is not finite goes back to the last row
+of its curves, and goes on without the members that diverge by themselves.
 """
 
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -36,7 +40,15 @@ Loss = Callable[[Tensor, Tensor], tuple[Tensor, Losses]]
 
 
 class DivergedError(ArithmeticError):
-    """A loss that is not finite; the message names the stage and the iteration."""
+    """What a member computes is not finite; the message names the stage, what is not, and the iteration."""
+
+
+class _NotFiniteError(Exception):
+    """Something of members of a pack is not finite: what, by place."""
+
+    def __init__(self, what: Mapping[int, str]):
+        super().__init__(what)
+        self.what = what
 
 
 def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float, end: float) -> float:
@@ -50,7 +62,7 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
 class Member:
     """One of the searches or trainings of a pack, from its beginning to its end.
 
-    `seconds` is its share of the pack's. `problem` is why it ended without a result.
+    `seconds` is its share of the pack's. `problem` is why it ended without a result; then it has no place any more.
     """
 
     configuration: Configuration
@@ -69,10 +81,10 @@ class Member:
 class Run:
     """The members of a pack under optimisation, iteration by iteration.
 
-    A subclass has a `stage`, adds its optimisers by `_learn`, and iterates in `_iterate`.
+    A subclass has a `stage`, adds its optimisers by `_learn` in `_place`, and iterates in `_iterate`.
 
-    A member's bits depend on the width, which is `full_width` of the one asked for. A pack with fewer
-    configurations is filled up.
+    A member's bits depend on the width, which is `full_width` of the one asked for. Places that are left
+    over are filled by copies of the last member.
     """
 
     stage = ""
@@ -93,8 +105,17 @@ class Run:
             raise ValueError(f"a pack of {width} does not hold these {count} configurations")
         self.members = [Member(c, place) for place, c in enumerate(configurations)]
         self.configuration, self.iterations, self.device = c, iterations, torch.device(device)
-        self._filled = [*configurations, *[configurations[-1]] * (self.width - count)]
-        networks = [network(own) for own in self._filled]
+        self._build, self._watched_images = network, watched
+        self._place(self.members)
+
+    def _place(self, members: Sequence[Member]) -> None:
+        """Begins anew, with `members` alone."""
+        self._placed = list(members)
+        for place, member in enumerate(members):
+            member.place = place
+        configurations = [member.configuration for member in members]
+        self._filled = [*configurations, *configurations[-1:] * (self.width - len(members))]
+        networks = [self._build(own) for own in self._filled]
         for one, own in zip(networks, self._filled, strict=True):
             one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std)
         whole = packed(networks)
@@ -104,7 +125,7 @@ class Run:
         self.steps: dict[str, StaticStep] = {}
         self.iteration = 0
         self._sums: dict[str, Tensor] = {}
-        self._watched = Crops(watched, self._filled, f"{self.stage} watched crops", self.device).batch(0)
+        self._watched = Crops(self._watched_images, self._filled, f"{self.stage} watched crops", self.device).batch(0)
 
     def _learn(self, name: str, optimizer: Optimizer, crops: Crops, loss: Loss, clip: float | None) -> None:
         """Adds an optimiser, which `step(name)` steps from now on; `clip` is the largest norm of its gradient."""
@@ -117,32 +138,89 @@ class Run:
         A curve has a row for each `report_iterations`, whatever `every` is.
 
         Raises:
-            DivergedError: of no member was a loss finite since the last row of its curve.
+            DivergedError: no member is left that has not diverged.
         """
-        report = self.configuration.report_iterations
-        every = every or report
+        every, kept = every or self.configuration.report_iterations, self._kept()
         while not self.ended:
-            started = time.perf_counter()
-            for name, values in self._iterate().items():
-                if name not in self._sums:
-                    self._sums[name] = torch.zeros(2, self.width, dtype=torch.double, device=self.device)
-                total, count = self._sums[name]
-                total += values
-                count += 1
-            self.iteration += 1
-            under_way = [member for member in self.members if not member.has_ended]
-            if self.iteration == self.iterations or self.iteration % report == 0:
-                self._report(under_way)
-            self._share(time.perf_counter() - started, under_way)
+            started, under_way = time.perf_counter(), self._under_way
+            try:
+                self._advance()
+            except _NotFiniteError as found:
+                kept = self._go_back(kept, found.what)
+            else:
+                self._share(time.perf_counter() - started, under_way)
+                if not self._sums:  # a row was written
+                    kept = self._kept()
             if self.iteration % every == 0 or any(member.has_ended for member in under_way):
                 yield self
-            if all(member.problem for member in self.members):
-                raise self.members[0].problem  # type: ignore[misc]
+        if all(member.problem for member in self.members):
+            raise self.members[0].problem  # type: ignore[misc]
+
+    def _advance(self) -> None:
+        """One iteration, and the rows of the curves where they are due."""
+        for name, values in self._iterate().items():
+            if name not in self._sums:
+                self._sums[name] = torch.zeros(2, self.width, dtype=torch.double, device=self.device)
+            total, count = self._sums[name]
+            total += values
+            count += 1
+        self.iteration += 1
+        if self.iteration == self.iterations or self.iteration % self.configuration.report_iterations == 0:
+            self._report()
+
+    def _kept(self) -> dict[int, dict[str, Any]]:
+        """The states of the members that have a place, by what tells members apart."""
+        return {id(member): self.state_dict(member) for member in self._placed}
+
+    def _go_back(self, kept: dict[int, dict[str, Any]], what: Mapping[int, str]) -> dict[int, dict[str, Any]]:
+        """Goes on from kept states without the members that diverged.
+
+        Of several for which something is not finite those have diverged that do so alone, as a pack of copies.
+        """
+        until, before = self.iteration + 1, self._placed
+        told = {id(member): what[member.place] for member in before if member.place in what}
+        diverged = [member for member in before if id(member) in told]
+        if len(diverged) > 1:
+            alone = [member for member in diverged if self._diverges(member, kept[id(member)], until)]
+            diverged = alone or diverged
+        for member in diverged:
+            text = f"{self.stage} diverged: {told[id(member)]} by iteration {until}"
+            member.problem, member.has_ended = DivergedError(text), True
+        left = [member for member in before if member not in diverged]
+        if left:
+            self._place(left)
+            self._load([kept[id(member)] for member in left])
+        self._placed = left
+        return {id(member): kept[id(member)] for member in left}
+
+    def _diverges(self, member: Member, state: dict[str, Any], until: int) -> bool:
+        """Whether a pack of copies of one member, which begins from a state, meets what is not finite."""
+        self._place([member])
+        self._load([state])
+        try:
+            while self.iteration < until:
+                self._advance()
+        except _NotFiniteError:
+            return True
+        return False
+
+    def _refuse(self, tensors: Iterable[Tensor], what: str) -> None:
+        """Raises what is not finite in tensors whose first axis is the pack's."""
+        tensors = list(tensors)
+        if torch.cat([tensor.flatten() for tensor in tensors]).sum().isfinite():  # of all ways the fastest
+            return
+        parts = enumerate(zip(*[tensor.chunk(self.width) for tensor in tensors], strict=True))
+        if found := {place: what for place, own in parts if not all(tensor.isfinite().all() for tensor in own)}:
+            raise _NotFiniteError(found)
 
     @property
     def ended(self) -> bool:
         """Whether every member has ended."""
         return all(member.has_ended for member in self.members)
+
+    @property
+    def _under_way(self) -> list[Member]:
+        return [member for member in self._placed if not member.has_ended]
 
     def _iterate(self) -> Losses:
         """One iteration; the losses of it, (K,) each."""
@@ -156,23 +234,20 @@ class Run:
         """What a subclass adds to a row of the curve."""
         return {}
 
-    def _report(self, under_way: Sequence[Member]) -> None:
+    def _report(self) -> None:
         means = {name: (total / count).tolist() for name, (total, count) in self._sums.items()}
-        self._sums = {}
-        watched = self._watched_errors()
-        for member in under_way:
+        found, self._sums = {**means, "the error on watched crops": self._watched_errors()}, {}
+        wrong = [(name, place, value) for name, values in found.items() for place, value in enumerate(values)]
+        if what := {place: f"{name} is {value}" for name, place, value in reversed(wrong) if not math.isfinite(value)}:
+            raise _NotFiniteError(what)
+        self._refuse(self._state(), "weights are not finite")
+        *_, watched = found.values()
+        for member in self._under_way:
             losses = {name: values[member.place] for name, values in means.items()}
-            error = watched[member.place]
-            member.problem = self._diverged(losses | {"the error on watched crops": error})
-            if member.problem is None:
-                row = {"iteration": self.iteration, "stage": self.stage, **losses}
-                member.curve.append({**row, "psnr_db": -10 * math.log10(max(error, 1e-10)), **self._record(member)})
-            ended = member.problem is not None or self.iteration >= self.iterations
-            member.has_ended = ended or self._has_settled(member)
-
-    def _diverged(self, losses: dict[str, float]) -> DivergedError | None:
-        said = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        return DivergedError(f"{self.stage} diverged: {said[0]} by iteration {self.iteration}") if said else None
+            row = {"iteration": self.iteration, "stage": self.stage, **losses}
+            psnr = -10 * math.log10(max(watched[member.place], 1e-10))
+            member.curve.append({**row, "psnr_db": psnr, **self._record(member)})
+            member.has_ended = self.iteration >= self.iterations or self._has_settled(member)
 
     def _share(self, seconds: float, under_way: Sequence[Member]) -> None:
         for member in under_way:
@@ -194,7 +269,16 @@ class Run:
 
     def step(self, name: str) -> Losses:
         """One step of an optimiser on its batch of this iteration; the losses of it, (K,) each."""
-        return self.steps[name](*self.crops[name].batch(self.iteration))
+        batch = self.crops[name].batch(self.iteration)
+        if self.device.type == "cpu":  # a GPU would be waited for; there the rows of the curve tell
+            self._refuse(self._state(), "weights are not finite")
+            self._refuse([images.transpose(0, 1) for images in batch], "a batch is not finite")
+        return self.steps[name](*batch)
+
+    def _state(self) -> list[Tensor]:
+        """Weights and running statistics."""
+        tensors = [*self.network.parameters(), *self.network.buffers()]
+        return [tensor.detach() for tensor in tensors if tensor.ndim]
 
     def _anneal(self, epoch_iterations: int, start: float, end: float) -> None:
         """Sets the learning rate of the weights at this iteration."""
@@ -230,12 +314,14 @@ class Run:
     def state_dict(self, member: Member) -> dict[str, Any]:
         """All that a member needs to go on: tensors, numbers and texts only, as a safe unpickler reads them."""
         about = {"stage": self.stage, "width": self.width, "iteration": self.iteration}
+        if member.problem is not None:
+            return {**about, "seconds": member.seconds, "curve": member.curve, "problem": str(member.problem)}
         sums = {name: value[:, member.place].clone() for name, value in self._sums.items()}
         optimizers = {
             name: {"state": part(optimizer.state_dict()["state"], member.place, self.width)}
             for name, optimizer in self.optimizers.items()
         }
-        own = {"seconds": member.seconds, "curve": member.curve, "sums": sums}
+        own = {"seconds": member.seconds, "curve": list(member.curve), "sums": sums}
         return {**about, **own, "network": self.weights_of(member), "optimizers": optimizers}
 
     def load_state_dicts(self, states: Sequence[dict[str, Any]]) -> None:
@@ -248,6 +334,16 @@ class Run:
         if len(states) != len(self.members) or len(about) != 1 or min(about)[:2] != (self.stage, self.width):
             mine = f"{len(self.members)} members of a {self.stage} of {self.width}"
             raise ValueError(f"states of {sorted(about)}, not of {mine}")
+        for member, state in zip(self.members, states, strict=True):
+            member.problem = DivergedError(state["problem"]) if "problem" in state else None
+            member.curve, member.has_ended = list(state["curve"]), member.problem is not None
+        kept = {id(member): state for member, state in zip(self.members, states, strict=True) if not member.problem}
+        if len(kept) < len(self.members):
+            self._place([member for member in self.members if id(member) in kept])
+        self._load(list(kept.values()))
+
+    def _load(self, states: Sequence[dict[str, Any]]) -> None:
+        """Goes on from a state of each member that has a place."""
         filled = [*states, *[states[-1]] * (self.width - len(states))]
         self.network.load_state_dict(joined([state["network"] for state in filled]))
         for name, optimizer in self.optimizers.items():
@@ -258,6 +354,6 @@ class Run:
         self.iteration = states[0]["iteration"]
         sums = [state["sums"] for state in filled]
         self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}
-        for member, state in zip(self.members, states, strict=True):
+        for member, state in zip(self._placed, states, strict=True):
             member.curve, member.seconds = list(state["curve"]), state["seconds"]
-            member.has_ended = self.iteration >= self.iterations
+            member.has_ended = self.iteration >= self.iterations or self._has_settled(member)

@@ -46,22 +46,28 @@ class Search(Run):
         device: torch.device | str = "cpu",
         width: int | None = None,
     ):
-        c = configurations[0]
-        super().__init__(configurations, _supernet, c.search_iterations, alpha_images, device, width)
+        self._images = weights_images, alpha_images
+        super().__init__(configurations, _supernet, configurations[0].search_iterations, alpha_images, device, width)
+
+    def _place(self, members: Sequence[Member]) -> None:
+        super()._place(members)
+        c = self.configuration
         assert isinstance(self.network, Supernet)
         self.supernet = self.network
         self._weights = self.supernet.weights()
         self._costs = torch.stack([module_costs(one) for one in self._filled]).to(self.device)
         self._lambdas = torch.tensor([[one.lambda1, one.lambda2] for one in self._filled], device=self.device)
+        for_weights, for_alpha = (
+            Crops(images, self._filled, f"search {name} crops", self.device)
+            for name, images in zip(("weights", "alpha"), self._images, strict=True)
+        )
         rate = rate_of(c.weights_learning_rate, self.device)
         sgd = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
-        crops = Crops(weights_images, self._filled, "search weights crops", self.device)
-        self._learn("weights", sgd, crops, self._weights_loss, c.clip_norm)
+        self._learn("weights", sgd, for_weights, self._weights_loss, c.clip_norm)
         options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
         options["capturable"] = self.device.type == "cuda"
         adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
-        crops = Crops(alpha_images, self._filled, "search alpha crops", self.device)
-        self._learn("alpha", adam, crops, self._alpha_loss, clip=None)
+        self._learn("alpha", adam, for_alpha, self._alpha_loss, clip=None)
 
     def alpha(self, member: Member) -> Tensor:
         """α of a member's columns now, (columns, 2): parallel, fusion."""

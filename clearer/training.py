@@ -32,14 +32,17 @@ class Training(Run):
         device: torch.device | str = "cpu",
         width: int | None = None,
     ):
-        c = configurations[0]
-        self.architecture = architecture
-        super().__init__(configurations, self._network, c.train_iterations, watched_images, device, width)
-        rate = rate_of(c.train_learning_rate, self.device)
+        self.architecture, self._images = architecture, images
+        iterations = configurations[0].train_iterations
+        super().__init__(configurations, self._network, iterations, watched_images, device, width)
+
+    def _place(self, members: Sequence[Member]) -> None:
+        super()._place(members)
+        rate = rate_of(self.configuration.train_learning_rate, self.device)
         is_capturable = self.device.type == "cuda"
         adam = torch.optim.Adam(self.network.parameters(), rate, fused=True, capturable=is_capturable)
-        crops = Crops(images, self._filled, "train crops", self.device)
-        self._learn("weights", adam, crops, self._loss, c.clip_norm)
+        crops = Crops(self._images, self._filled, "train crops", self.device)
+        self._learn("weights", adam, crops, self._loss, self.configuration.clip_norm)
 
     def network_of(self, member: Member) -> Network:
         """A member's network, on its own."""

@@ -52,7 +52,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The storage of a finished tiny λ study, which tests leave as it is; what it printed is in `output.txt` beside it."""
+    """The storage of a finished tiny λ study, which tests leave as it is; `output.txt` beside it is what it printed."""
     storage = tmp_path_factory.mktemp("study") / "runs"
     done = run_study(storage)
     assert done.returncode == 0, done.stdout + done.stderr

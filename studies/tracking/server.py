@@ -141,7 +141,7 @@ class Server:
         return len(entities)
 
     def _run(self, content: Content) -> Any | None:
-        """The run with the identity of `content` as the server holds it now; where there are more, others are deleted."""
+        """The run with the identity of `content` as the server holds it now; of several, others are deleted."""
         found = self._runs.get(content.identity.get(TRIAL_TAG), [])
         for run in found[1:]:
             self.client.delete_run(run.info.run_id)

@@ -36,7 +36,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to compute. Others follow from it where `others_wait`; its failure is a trial's where it `is_a_trial_s`."""
+    """One thing to compute. Others follow where `others_wait`; its failure is a trial's where it `is_a_trial_s`."""
 
     key: str
     configuration: Configuration

@@ -108,6 +108,8 @@ class _Members:
         except GeneratorExit:
             self._save()
             raise
+        if left := list(self._ends()):  # all had diverged before they were resumed
+            yield left
 
     def _resume(self) -> None:
         run = self.run
@@ -134,11 +136,10 @@ class _Members:
         """The rows of curves that were not told yet."""
         run = self.run
         seconds = sum(member.seconds for member in run.members)
-        for member in run.members:
-            job = self.jobs[member.place]
-            for record in member.curve[self._told[member.place] :]:
+        for number, (job, member) in enumerate(zip(self.jobs, run.members, strict=True)):
+            for record in member.curve[self._told[number] :]:
                 yield Progressed(job.key, record, run.iterations, seconds)
-            self._told[member.place] = len(member.curve)
+            self._told[number] = len(member.curve)
 
     def _ends(self) -> Iterator[Event]:
         """Keeps what members have found that have ended since the last time; a training has its tests to come."""

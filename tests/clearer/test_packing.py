@@ -68,19 +68,94 @@ def test_a_pack_that_is_resumed_is_the_same(pack, configurations, finish, bits):
         pack(configurations[:1]).load_state_dicts(states[:1])
 
 
-def test_what_is_not_finite_harms_no_neighbour(pack, configurations, finish, bits):
-    whole = bits(finish(pack(configurations)))
-    run = pack(configurations)
+def spoil(run, place, where, value):
+    """Writes a value into what a member learns, or into the next of its batches."""
+    if where == "batch":
+        crops, whole = run.crops["weights"], run.crops["weights"].batch
+
+        def batch(iteration):
+            degraded, clean = whole(iteration)
+            degraded[:, place] = value
+            return degraded, clean
+
+        crops.batch = batch
+        return
+    tensors = run.network.parameters() if where == "weights" else [b for b in run.network.buffers() if b.ndim]
     with torch.no_grad():
-        for tensor in run.network.parameters():
-            tensor.chunk(WIDTH)[1].fill_(math.nan)
-    stops = [(stop.iteration, [member.has_ended for member in stop.members]) for stop in run.advance(100)]
-    assert stops == [(15, [False, True, False, False]), (40, [True] * 4)]
-    assert isinstance(run.members[1].problem, DivergedError)
-    assert str(run.members[1].problem).endswith("restoration_loss is nan by iteration 15")
-    assert run.members[1].curve == []
+        for tensor in tensors:
+            tensor.chunk(WIDTH)[place].fill_(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("at", [0, 22, 39])
+@pytest.mark.parametrize("where", ["weights", "statistics", "batch"])
+def test_what_is_not_finite_harms_no_neighbour(pack, whole_packs, configurations, bits, where, at, value):
+    run, stops = pack(configurations), []
+    whole = whole_packs[run.stage]
+    if at == 0:
+        spoil(run, 1, where, value)
+    for stop in run.advance(1):
+        if stop.iteration == at > 0 and stop.members[1].problem is None:
+            spoil(run, 1, where, value)
+        stops.append((stop.iteration, [member.has_ended for member in stop.members]))
+    ended = [iteration for iteration, has_ended in stops if has_ended == [False, True, False, False]]
+    assert ended[0] == at // 15 * 15, "the pack goes on from the last row of its curves"
+    assert stops[-1] == (40, [True] * 4)
+    diverged, what = run.members[1], "a batch is" if where == "batch" else "weights are"
+    assert isinstance(diverged.problem, DivergedError)
+    assert str(diverged.problem) == f"{run.stage} diverged: {what} not finite by iteration {at + 1}"
+    assert [row["iteration"] for row in diverged.curve] == [15, 30][: at // 15]
     found = bits(run)
     assert [found[place] for place in (0, 2, 3)] == [whole[place] for place in (0, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def whole_packs(configurations, photographs, finish, bits):
+    """The bits of the searches and of the trainings, undisturbed."""
+    sets = photographs["train"], photographs["validation"]
+    training = Training(configurations, Architecture.parse("FP-PF"), *sets)
+    return {run.stage: bits(finish(run)) for run in (Search(configurations, *sets), training)}
+
+
+def test_of_several_that_are_not_finite_those_end_that_diverge_alone(pack, whole_packs, configurations, bits):
+    """As where a processor computes several members in one vector: the fault of one is found in all of them."""
+    run = pack(configurations)
+    whole, descend = whole_packs[run.stage], run._descend
+
+    def spreading(*arguments):
+        losses = descend(*arguments)
+        if run.iteration >= 20 and configurations[2] in run._filled:
+            with torch.no_grad():
+                for tensor in run.network.parameters():
+                    tensor.fill_(math.nan)
+        return losses
+
+    run._descend = spreading
+    run._place(run.members)
+    for _ in run.advance():
+        pass
+    assert [str(member.problem) for member in run.members] == [
+        "None",
+        "None",
+        f"{run.stage} diverged: weights are not finite by iteration {22 if run.stage == 'train' else 21}",
+        "None",
+    ]
+    found = bits(run)
+    assert [found[place] for place in (0, 1, 3)] == [whole[place] for place in (0, 1, 3)]
+
+
+def test_a_pack_in_which_a_member_diverged_is_resumed(pack, whole_packs, configurations, bits, finish):
+    run = pack(configurations)
+    for stop in run.advance(1):
+        if stop.iteration == 17 and run.members[0].problem is None:
+            spoil(run, 0, "weights", math.nan)
+        if stop.iteration == 25:
+            break
+    again = pack(configurations)
+    again.load_state_dicts([unpack_state(pack_state(run.state_dict(member))) for member in run.members])
+    assert [member.has_ended for member in again.members] == [True, False, False, False]
+    assert str(again.members[0].problem) == f"{run.stage} diverged: weights are not finite by iteration 18"
+    assert bits(finish(again))[1:] == whole_packs[run.stage][1:]
 
 
 def test_a_pack_of_failures_raises(pack, configurations, finish):
@@ -88,7 +163,7 @@ def test_a_pack_of_failures_raises(pack, configurations, finish):
     with torch.no_grad():
         for tensor in run.network.parameters():
             tensor.fill_(math.nan)
-    with pytest.raises(DivergedError, match="diverged: restoration_loss is nan by iteration 15"):
+    with pytest.raises(DivergedError, match="diverged: weights are not finite by iteration 1"):
         finish(run)
 
 

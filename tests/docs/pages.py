@@ -38,7 +38,7 @@ def spans(page: Path) -> list[str]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The arguments of every command that begins with python, fenced, indented or inline; no usage with its brackets."""
+    """The arguments of every command that begins with python, fenced, indented or inline, but of usages in brackets."""
     lines = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
     lines += [*spans(page), *re.findall(r"(?m)^    (\S[^\[\n]*)$", _FENCE.sub("", page.read_text()))]
     for line in lines:

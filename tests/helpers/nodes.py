@@ -26,7 +26,7 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 @contextmanager
 def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cluster]:
-    """A cluster: a head, named head, and for each of `wrappers`, words before its command, a node of one CPU, node0 …"""
+    """A cluster: a node named head, and for each of `wrappers`, words before its command, one of one CPU, node0 …"""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
