@@ -1,7 +1,7 @@
 """Several Ray nodes on this machine, on loopback, to try a cluster out; and a study on them.
 
-    python cluster/local.py --nodes 3 --cpus 1                                          # until Ctrl-C
-    python cluster/local.py --nodes 2 -- studies/lambda_pareto.py --storage runs        # as long as the study; its exit status
+    python cluster/local.py --nodes 3 --cpus 1                                    # until Ctrl-C
+    python cluster/local.py --nodes 2 -- studies/lambda_pareto.py --storage runs  # to the study's end; its exit status
 
 The nodes get a token and a folder of their own, so they disturb no other Ray here, and `--address auto` elsewhere does
 not find them. They share this machine: nothing becomes faster, and no node can be lost by itself but by `kill`.

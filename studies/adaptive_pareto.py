@@ -1,7 +1,8 @@
 """Where, among λ1 and λ2, should one look next? A sampler proposes; every finished trial in the store teaches it.
 
 Grid      None. Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithmic scale, as many at once
-          as the cluster holds, for PSNR ↑, parameters ↓ and a time proxy ↓. The proxy is the sum of
+          as the cluster holds, for PSNR on validation crops ↑, parameters ↓ and a time proxy ↓. Fronts
+          over what it found are scored on test images. The proxy is the sum of
           an architecture's module times, each measured once on this device; the testing time is
           measured at the end of each round, and is in the rows.
           Beside it random architectures and the two ends of the space.
@@ -23,7 +24,7 @@ import argparse
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
 from studies.driver.options import whole_number
-from studies.driver.proposals import Adaptive, check_assigned
+from studies.driver.proposals import TAUGHT, Adaptive, check_assigned
 from studies.driver.study import Findings, Study
 
 TRIALS = {"quick": 6, "proxy": 30, "paper": 20}
@@ -43,6 +44,7 @@ STUDY = Study(
     random={"quick": 2, "proxy": 5, "paper": 5},
     searched=False,
     follow=follow,
+    follows_from=TAUGHT,
     answer=lambda findings: Adaptive(findings, 0).lines(),
     arguments=arguments,
     check=check_assigned,

@@ -17,7 +17,9 @@ BELOW = {
     "clearer": {"clearer.images", "clearer.using"},
     "clearer.using": {"clearer", "clearer.images"},
     "clearer.images": {"clearer"},
-    "analysis": {"analysis.report", "analysis.figures", "analysis.tables", "analysis.statistics", "analysis.predictions"},
+    "analysis": {
+        "analysis.report", "analysis.figures", "analysis.tables", "analysis.statistics", "analysis.predictions"
+    },
     "analysis.report": {"analysis.figures", "analysis.tables", "analysis.statistics", "analysis.predictions"},
     "analysis.figures": {"analysis.tables", "analysis.statistics", "analysis.predictions"},
     "analysis.tables": {"analysis.statistics"},
@@ -25,7 +27,9 @@ BELOW = {
     "analysis.predictions": set[str](),
     "analysis.rows": {"analysis.storage"},
     "analysis.storage": set[str](),
-    "studies": {"studies.driver", "studies.nodes", "studies.tracking", "studies.planning", "studies.work", "studies.store"},
+    "studies": {
+        "studies.driver", "studies.nodes", "studies.tracking", "studies.planning", "studies.work", "studies.store"
+    },
     "studies.driver": {"studies.nodes", "studies.tracking", "studies.planning", "studies.work", "studies.store"},
     "studies.nodes": {"studies.planning", "studies.work", "studies.store"},
     "studies.tracking": {"studies.work", "studies.store"},
@@ -33,7 +37,7 @@ BELOW = {
     "studies.work": {"studies.store"},
     "studies.store": set[str](),
 }  # fmt: skip
-"""The packages of its own distribution that a package may import; every one of `analysis` may import rows and storage."""
+"""The packages that a package may import of its own distribution; all of `analysis` may import rows and storage."""
 GROUND = {"clearer.streams", "clearer.protocols", "clearer.command"}
 """What `clearer.images` uses of the method."""
 
@@ -74,7 +78,10 @@ def package(module: str) -> str:
 
 
 def test_imports_are_found_at_any_depth() -> None:
-    source = "import ray.tune as t, json\nfrom x import modules\ndef f():\n    from mlflow.entities import Run\n    import optuna"
+    source = (
+        "import ray.tune as t, json\nfrom x import modules\n"
+        "def f():\n    from mlflow.entities import Run\n    import optuna"
+    )
     assert set(imported(source)) == {"ray.tune", "json", "x.modules", "mlflow.entities.Run", "optuna"}
 
 

@@ -36,7 +36,7 @@ def checklist(
     rows = finished(frame)
     if not len(rows):
         return [Item("Has anything finished?", NO, "no trial has finished: there is nothing to reproduce yet")]
-    return [*_released(about, rows), *_compared(rows, references), *_reported(rows, curves)]
+    return [*_released(about, rows), *_compared(rows, references), _chosen(about, rows), *_reported(rows, curves)]
 
 
 def _released(about: Mapping[str, Any], rows: pd.DataFrame) -> Iterator[Item]:
@@ -79,13 +79,24 @@ def _compared(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[Item]:
     told = "a hash of every scored pixel is equal in all rows of a protocol" if equal else ""
     told = told or "hashes of the scored pixels differ"
     yield Item("Was every network scored on the same pixels?", YES if equal else NO, told)
-    overlap = rows["allow_overlap"].fillna(False).astype(bool).any()
-    told = "α learns from validation; images that splits share stop a study"
-    told = "allow_overlap=true: splits share images, which the run named" if overlap else told
-    yield Item("Was nothing chosen on test data?", PARTLY if overlap else YES, told)
     methods = sorted(set(references["method"])) if len(references) else []
     told = ", ".join(methods) or "no classical method was scored"
     yield Item("Are there baselines from outside the search space?", YES if methods else NO, told)
+
+
+def _chosen(about: Mapping[str, Any], rows: pd.DataFrame) -> Item:
+    """What chose, and by which images."""
+    proposing = about.get("study") == "adaptive_pareto"  # versions before the word proposed by the test score
+    followed = {run.get("follows_from", "psnr_db" if proposing else None) for run in about.get("runs", [])} - {None}
+    splits = " and ".join(sorted(set(rows.loc[rows["kind"] == "searched", "alpha_split"].dropna())))
+    told = [f"α learns from the split {splits}, and the early stopping of a search follows from α"] if splits else []
+    told += [f"proposals follow from {name}" for name in sorted(followed)]
+    told += ["classical denoisers are tuned on the split validation"]
+    told += ["a network's last weights are kept", "the report's best, knee and panels describe: they go by test scores"]
+    overlap = rows["allow_overlap"].fillna(False).astype(bool).any()
+    told += ["allow_overlap=true: splits share images, which the run named"] * bool(overlap)
+    answer = NO if "psnr_db" in followed else PARTLY if overlap else YES
+    return Item("Was nothing chosen on test data?", answer, "; ".join(told))
 
 
 def _reported(rows: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Item]:

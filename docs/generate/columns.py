@@ -26,6 +26,7 @@ MEANINGS: Mapping[str, str] = {
     "ssim_zero_padded": "SSIM with black surroundings, as the released code computes it",
     "psnr_y_db": "PSNR of the luma of colour images, in dB",
     "ssim_y": "SSIM of the luma of colour images",
+    "validation_psnr_db": "PSNR on fixed crops of validation images at the end of the training",
     "psnr_by_image": "`psnr_db` of every test image",
     "test_images": "how many test images were scored",
     "test_time_ms": "testing time of one image in milliseconds: the median",
@@ -73,14 +74,16 @@ CURVE_MEANINGS: Mapping[str, str] = {
     "recorded_at": "seconds since 1970",
 }
 _ABOUT_COLUMNS = """
-`analysis.load(STORAGE)` returns a data frame with one row a trial. It is read from
-`STORAGE/studies/STUDY/trials/`, one Parquet file a trial. The unit of a figure is in its name: `_db`, `_ms`, `_seconds`.
+`analysis.load(STORAGE)` returns a data frame with one row a trial.
+It is read from `STORAGE/studies/STUDY/trials/`, one Parquet file a trial.
+The unit of a figure is in its name: `_db`, `_ms`, `_seconds`.
 
 A figure that was not measured, or does not apply, is null. It is never 0 in place of null.
 """
 _ABOUT_ASKED = """
-These columns hold the configuration. Fields that a trial does not read are null: those of the search for an architecture
-that was not searched, and σ for deraining. Three columns say more than the field of the same name:
+These columns hold the configuration.
+Fields that a trial does not read are null: those of the search for an architecture that was not searched, and σ for
+deraining. Three columns say more than the field of the same name:
 
 * `columns` has a number for every cell.
 * `test_set` names the dataset also where the configuration leaves it empty.

@@ -18,9 +18,12 @@ _ABOUT_FIELDS = """
 A configuration holds all that determines a trial. Every field can be set: `--set field=value`. Every field is also a
 column of the results, so each row says completely how it was made.
 
-* *paper* is the default: the paper's value. *proxy* and *quick* are the presets of the same names. A dash means the paper's value.
-* *stages* are the steps of a trial that the field changes. A stage is computed again only when one of its fields has changed.
-  The stages are `search`, `train`, `test`, `time` (the testing time) and `reference` (classical denoisers on the same images).
+* *paper* is the default: the paper's value. *proxy* and *quick* are the presets of the same names.
+  A dash means the paper's value.
+* *stages* are the steps of a trial that the field changes.
+  A stage is computed again only when one of its fields has changed.
+  The stages are `search`, `train`, `test`, `time` (the testing time) and `reference` (classical denoisers on the same
+  images).
 * A section or an equation is one of the paper's. "Released code" is the code that its authors published.
 * `kind` and `architecture` have no stages: they say whether there is a search, and which network is trained.
   For a network that is given, `cells` and `columns` follow from its architecture.

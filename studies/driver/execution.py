@@ -230,8 +230,10 @@ class Execution:
         reused = self._is_reused(trial.search_key, trial), self._is_reused(train, trial)
         begun, failure = self.started[trial.trial_id], self.failures.get(trial.trial_id)
         ending = Ending(begun, architecture, failure, time_key, time_error, *reused)
-        row = trial_row(self.study, trial, ending, self.store)
-        records = self._curve("search", trial.search_key) + self._curve("train", train)
+        searched, trained = self._curve("search", trial.search_key), self._curve("train", train)
+        row, records = trial_row(self.study, trial, ending, self.store), searched + trained
+        if trained and failure is None:
+            row["validation_psnr_db"] = trained[-1]["psnr_db"]
         self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
         return row["test_time_ms"]
 

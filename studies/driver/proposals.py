@@ -26,8 +26,10 @@ CHOICES = ("cells", "columns", "channels")
 LOWEST, HIGHEST = 1e-5, 1.0
 """The usual range of λ1 and λ2. A λ of 0 counts as the lowest: its pressure on α can't be told from none."""
 DIRECTIONS: Sequence[Literal["maximize", "minimize"]] = ("maximize", "minimize", "minimize")
-"""Of the objectives: PSNR, parameters, and the time proxy."""
-_READ = ("trial_id", "study", "status", "architecture", "psnr_db", "parameters")
+"""Of the objectives: `TAUGHT`, parameters, and the time proxy."""
+TAUGHT = "validation_psnr_db"
+"""What proposals follow from: a score on validation images. Test images are for what was found."""
+_READ = ("trial_id", "study", "status", "architecture", TAUGHT, "parameters")
 _ASKS = 20
 
 
@@ -81,6 +83,11 @@ class Adaptive:
                 # What one study finished another may have failed.
                 if row["trial_id"] not in found or row["status"] == "finished":
                     found[row["trial_id"]] = planned[row["trial_id"]], row
+            earlier = [i for i, (_, row) in found.items() if row["study"] == study and row.get(TAUGHT) is None]
+            watched = store.rows(study, earlier, ("trial_id", "stage", "psnr_db"), "curves") if earlier else ()
+            for record in watched:  # rows of versions without the column; the last record counts
+                if record["stage"] == "train":
+                    found[record["trial_id"]][1][TAUGHT] = record["psnr_db"]
         return list(found.values())
 
     def lines(self) -> list[str]:
@@ -93,7 +100,8 @@ class Adaptive:
         size, device = self.base.patch_size, device_name(self._device(), self.base.threads)
         taught = f"{finished} finished and {len(rows) - finished} failed trials, {others} of them of other studies"
         proxy = f"the sum of module times at {size}×{size} pixels, measured once on {device}"
-        return [f"the sampler was taught {taught}", f"its time proxy is {proxy}; testing times are in the rows"]
+        scores = "PSNR is that of validation crops"
+        return [f"the sampler was taught {taught}", scores, f"its time proxy is {proxy}; testing times are in the rows"]
 
     def _configuration(self, parameters: Mapping[str, Any], seed: int) -> Configuration:
         """The trial that a proposal stands for."""
@@ -145,7 +153,7 @@ class Adaptive:
 
         distributions = self._distributions()
         for c, row in self.taught():
-            found = row["psnr_db"], row["parameters"], self._proxy_ms(c, row)
+            found = row.get(TAUGHT), row["parameters"], self._proxy_ms(c, row)
             values = [math.nan if v is None else float(v) for v in found]
             is_good = row["status"] == "finished" and all(map(math.isfinite, values))
             own = {name: max(getattr(c, name), LOWEST) for name in self.ranges}

@@ -100,6 +100,7 @@ class _Run:
             for trial_id in session.store.trial_ids(name) & {trial.trial_id for trial in missing}:
                 session.store.forget_trial(name, trial_id)
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
+        run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
         about = write_study(session.store, name, outcome.planned, self.study.question, **run)
         session.track(name)
         planned = session.pixels.trials(outcome.planned)

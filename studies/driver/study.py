@@ -59,7 +59,8 @@ class Study:
 
     With `ends` the all-parallel and the all-fusion network are trained too: the largest and the smallest of a space.
     Without `searched` the first round has no searches. `follow` gives the trials that follow from what was found, again
-    and again until it gives none that is new; `answer` says in lines what the rows answer; `arguments` adds flags.
+    and again until it gives none that is new; where it chooses, `follows_from` names the column that it goes by.
+    `answer` says in lines what the rows answer; `arguments` adds flags.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Study:
     searched: bool = True
     replaced_by_assigned: bool = False
     follow: Callable[[Findings], list[Configuration]] | None = None
+    follows_from: str = ""
     answer: Callable[[Findings], list[str]] | None = None
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
     check: Callable[[Axes], None] | None = None

@@ -44,7 +44,10 @@ ROW = pa.schema(
         *_columns(_COUNT, "fusion_columns parameters test_images test_time_images"),
         *_columns(_COUNT, "search_pack train_pack search_stopped_at"),
         *_columns(_NUMBER, "lambda1_multiple flops psnr_db ssim psnr_patch_db degraded_psnr_db ssim_zero_padded"),
-        *_columns(_NUMBER, "psnr_y_db ssim_y test_time_ms test_time_iqr_ms test_time_spread test_set_seconds"),
+        *_columns(
+            _NUMBER,
+            "psnr_y_db ssim_y validation_psnr_db test_time_ms test_time_iqr_ms test_time_spread test_set_seconds",
+        ),
         *_columns(_NUMBER, "search_seconds train_seconds gpu_seconds energy_wh"),
         *_columns(_NUMBERS, "psnr_by_image alpha"),
         *_columns(_FLAG, "search_reused train_reused"),

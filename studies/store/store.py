@@ -111,9 +111,11 @@ class Store(Files):
         """The trials of a study that have ended."""
         return {name.removesuffix(".parquet") for name in self.names(f"studies/{study}/trials", ".parquet")}
 
-    def rows(self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None) -> list[Row]:
-        """The rows, or some columns of them, of those of the trials that have ended."""
-        table = read_files(self.filesystem, self.path("studies", study), "trials", trial_ids, columns)
+    def rows(
+        self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None, kind: str = "trials"
+    ) -> list[Row]:
+        """The rows, or the records of the `curves`, or some columns of them, of those of the trials that have ended."""
+        table = read_files(self.filesystem, self.path("studies", study), kind, trial_ids, columns)
         return [] if table is None else table.to_pylist()
 
     def sampled_rows(self, columns: Collection[str], sample: int) -> list[Row]:

@@ -125,12 +125,16 @@ def test_the_readme_names_every_launch_file_and_only_files_that_exist() -> None:
 
 @pytest.mark.parametrize(
     ("script", "arguments", "problem"),
-    [("head.sh", (), "usage"), ("worker.sh", (), "usage"), ("worker.sh", ("127.0.0.1:1",), "no token"), ("slurm.sh", (), "sbatch")],
-)  # fmt: skip
+    [
+        ("head.sh", (), "usage"),
+        ("worker.sh", (), "usage"),
+        ("worker.sh", ("127.0.0.1:1",), "no token"),
+        ("slurm.sh", (), "sbatch"),
+    ],
+)
 def test_a_mistake_is_one_line(script: str, arguments: tuple[str, ...], problem: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["bash", str(CLUSTER / script), *arguments], env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    command, environment = ["bash", str(CLUSTER / script), *arguments], {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert problem in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -18,7 +18,7 @@ from studies.driver import command_line
 from studies.driver.options import options_of, parse_assignments
 from tests.docs.pages import PAGES, commands, named, spans
 
-FOREIGN = {"--allowed-hosts", "--block", "--host", "--signal", "--exclusive", "--dependency", "--num-cpus", "--backend-store-uri"}  # fmt: skip
+FOREIGN = set("--allowed-hosts --block --host --signal --exclusive --dependency --num-cpus --backend-store-uri".split())
 """Flags of Ray, Slurm and MLflow that the text names."""
 
 

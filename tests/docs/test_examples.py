@@ -18,7 +18,9 @@ COMPUTES = ROOT / "docs" / "how_to" / "own_study.md"
 """The page whose example runs a study."""
 EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page != COMPUTES]
 DRAWN = {
-    "draw_figures": "against_random.pdf architecture.pdf attainment.pdf differences.pdf effects.pdf panel.pdf probability.pdf",
+    "draw_figures": (
+        "against_random.pdf architecture.pdf attainment.pdf differences.pdf effects.pdf panel.pdf probability.pdf"
+    ),
     "space_and_alpha": "final_alpha.png gaps.png pareto_in_space.png space.png trajectories.png",
     "results_in_jupyter": "front.pdf",
 }
@@ -70,12 +72,14 @@ def test_the_example_of_a_page_that_computes_runs(tmp_path: Path) -> None:
         "channels=2 cells=1 columns=2 batch_size=2 search_iterations=4 warmup_iterations=2 train_iterations=4 "
         "report_iterations=2 reference_images=1 time_series=1 time_calls=1 test_limit=2"
     )
-    shorter = f"from clearer.presets import QUICK\nQUICK.update(dict((n, int(v)) for n, v in (t.split('=') for t in {settings.split()})))\n"
+    values = {name: int(value) for name, value in (text.split("=") for text in settings.split())}
+    shorter = f"from clearer.presets import QUICK\nQUICK.update({values})\n"
     (example,) = blocks(COMPUTES, "python")
     environment = os.environ | {"COLUMNS": "200"}
+    command = [sys.executable, "-c", shorter + example]
     done = subprocess.run(
-        [sys.executable, "-c", shorter + example], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment, check=False
-    )  # fmt: skip
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"searched +16 +[\d.]+\n +32 +[\d.]+", done.stdout)
     assert (tmp_path / "runs" / "studies" / "patch_size" / "report" / "index.html").exists()
@@ -86,15 +90,16 @@ def test_the_page_on_certainty_finds_what_is_in_the_rows(
 ) -> None:
     generator = np.random.default_rng(0)
     shared = {
-        "status": "finished", "task": "denoise", "test_set": "embedded", "sigma": 30.0, "protocol": "clip8", "test_pixels_sha256": "p",
-        "search_seconds": 25.0, "train_seconds": 10.0, "parameters": 1000,
+        "status": "finished", "task": "denoise", "test_set": "embedded", "sigma": 30.0, "protocol": "clip8",
+        "test_pixels_sha256": "p", "search_seconds": 25.0, "train_seconds": 10.0, "parameters": 1000,
     }  # fmt: skip
     rows = [
-        {**shared, "kind": "searched", "replicate_id": f"{lambda1} {lambda2}", "lambda1": lambda1, "lambda2": lambda2, "seed": seed,
-         "architecture": "FP-FP", "psnr_db": 30 + 5 * lambda1 + seed + generator.normal(0, 0.01)}
+        {**shared, "kind": "searched", "replicate_id": f"{lambda1} {lambda2}", "lambda1": lambda1, "lambda2": lambda2,
+         "seed": seed, "architecture": "FP-FP", "psnr_db": 30 + 5 * lambda1 + seed + generator.normal(0, 0.01)}
         for lambda1 in (0.0, 0.1) for lambda2 in (0.0, 0.1) for seed in range(3)
     ] + [
-        {**shared, "kind": "random", "replicate_id": text, "seed": seed, "architecture": text, "psnr_db": 29 + seed + generator.normal(0, 0.1)}
+        {**shared, "kind": "random", "replicate_id": text, "seed": seed, "architecture": text,
+         "psnr_db": 29 + seed + generator.normal(0, 0.1)}
         for text in ("FF-FF", "PP-PP", "PF-PF") for seed in range(3)
     ]  # fmt: skip
     folder = tmp_path / "runs" / "studies" / "lambda_pareto" / "trials"

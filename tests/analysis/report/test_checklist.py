@@ -20,7 +20,7 @@ ROW |= {
 ROW |= {"grayscale": "pillow", "test_border": "crop64", "test_pixels_sha256": "p", "allow_overlap": False}
 ROW |= {"commit": "c" * 40, "versions": json.dumps({"torch": "2"}), "search_device": "A", "train_device": "A"}
 ROW |= {"device": "B", "search_key": "s", "search_seconds": 1.0, "search_reused": False}
-ROW |= {"train_key": "t", "train_seconds": 1.0, "train_reused": False}
+ROW |= {"train_key": "t", "train_seconds": 1.0, "train_reused": False, "alpha_split": "validation"}
 ABOUT = {"runs": [{"command": "python studies/cells.py"}]}
 
 
@@ -64,6 +64,16 @@ def test_what_a_study_lacks_is_said(changes: list[dict[str, Any]], question: str
     found = answers(*changes)
     assert found[question] == answer
     assert evidence in found["all"]
+
+
+def test_what_proposals_followed_from_is_said() -> None:
+    """Versions before the column was named proposed by the score on test images."""
+    for follows, answer in (({}, NO), ({"follows_from": "validation_psnr_db"}, YES)):
+        runs = [{"command": "python studies/adaptive_pareto.py", **follows}]
+        found = answers({}, {}, {}, about={"study": "adaptive_pareto", "runs": runs})
+        assert found["Was nothing chosen"] == answer
+        assert f"proposals follow from {follows.get('follows_from', 'psnr_db')}" in found["all"]
+    assert "proposals" not in answers({}, about={"study": "lambda_pareto", "runs": [{"command": "c"}]})["all"]
 
 
 def test_nothing_finished_and_nothing_recorded() -> None:

@@ -129,7 +129,7 @@ def test_mistakes_are_named() -> None:
 def test_the_page_s_example_runs(study_storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(study_storage.parent)
     found: dict[str, object] = {}
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/analysis.md").read_text(), flags=re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/explanation/how_sure.md").read_text(), flags=re.DOTALL)
     assert blocks
     for block in blocks:
         exec(block, found)

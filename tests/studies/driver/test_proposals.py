@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -50,15 +51,28 @@ def add(
     psnr_db: float | None = 25.0,
     study: str = "adaptive_pareto",
     status: str = "finished",
+    curve: Sequence[dict[str, object]] = (),
     **values: object,
 ) -> Configuration:
     """A row as a study would leave it."""
     c = configuration("quick", values)
-    row = {**configuration_columns(c), "study": study, "trial_id": c.trial_id, "status": status, "psnr_db": psnr_db}
+    row = {**configuration_columns(c), "study": study, "trial_id": c.trial_id, "status": status}
+    row |= {"psnr_db": -1.0, "validation_psnr_db": psnr_db}
     row |= architecture_columns(c, Architecture.parse(ARCHITECTURE)) if status == "finished" else {"architecture": None}
     write_study(store, study, [c], preset="quick", command="command")
-    store.end_trial(study, c.trial_id, row_table(row), curve_table([], c.trial_id))
+    store.end_trial(study, c.trial_id, row_table(row), curve_table(list(curve), c.trial_id))
     return c
+
+
+def test_rows_without_a_validation_score_take_it_from_their_curves(store: Store) -> None:
+    """As versions before the column wrote them; the last record of the training counts."""
+    stages = [("search", 40, 30.0), ("train", 10, 20.0), ("train", 20, 21.5)]
+    curve = [{"stage": stage, "iteration": n, "psnr_db": psnr} for stage, n, psnr in stages]
+    c = add(store, psnr_db=None, curve=curve, lambda1=0.02, lambda2=0.3)
+    ((found, row),) = sampler(store).taught()
+    assert (found, row["validation_psnr_db"]) == (c, 21.5)
+    (trial,) = told(sampler(store))
+    assert trial.values[:2] == [21.5, row["parameters"]]
 
 
 def ids(trials: list[Configuration]) -> set[str]:
