@@ -13,7 +13,7 @@ from clearer.architecture import Architecture
 from clearer.networks import Network
 
 _DIGEST_BYTES = 32
-_OWN = ("architecture", "channels", "image_channels")
+_OWN = ("architecture", "channels", "image_channels", "skip")
 """What a file says of its network; all else are notes."""
 
 
@@ -46,7 +46,7 @@ def unpack_state(data: bytes, device: torch.device | str = "cpu") -> dict[str, A
 def pack_network(network: Network, **notes: Any) -> bytes:
     """A network as safetensors, with the architecture (and `notes`) in the metadata."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    own = str(network.architecture), network.channels, network.image_channels
+    own = str(network.architecture), network.channels, network.image_channels, network.skip
     about = {**dict(zip(_OWN, own, strict=True)), **notes}
     return safetensors.torch.save(tensors, {"clearer": json.dumps(about)})
 
@@ -59,8 +59,8 @@ def unpack_network(data: bytes) -> Network:
     """
     try:
         about, tensors = _about(data), safetensors.torch.load(data)
-        architecture, *widths = (about[name] for name in _OWN)
-        described = Architecture.parse(architecture), *widths
+        architecture, *others = (({"skip": "none"} | about)[name] for name in _OWN)  # earlier versions had no skip
+        described = Architecture.parse(architecture), *others
         with torch.device("meta"):  # nothing is allocated for a network that is described larger than it is
             shapes = {name: tensor.shape for name, tensor in Network(*described).state_dict().items()}
         if shapes != {name: tensor.shape for name, tensor in tensors.items()}:

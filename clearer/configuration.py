@@ -56,6 +56,9 @@ class Configuration:
     channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE, "shape speed")
     image_channels: int = setting(1, f"{ALL} time", "1 gray, 3 RGB", one_of(1, 3), "shape speed area images pixels")
     mixing: str = setting("parallel", "search", "Eq. 1; sequential: released code", ("parallel", "sequential"), "cost")
+    skip: str = setting(
+        "none", "search train time", "from input to output; global: as in DnCNN", ("none", "global"), before="none"
+    )
 
     # What is restored
     task: str = setting("denoise", ALL, "section 4", ("denoise", "derain"), "images pixels named area")
@@ -83,6 +86,7 @@ class Configuration:
     search_iterations: int = setting(10_000, "search", "section 4.1", POSITIVE)
     warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1", NOT_NEGATIVE)
     search_epoch_iterations: int = setting(50, "search", "schedule steps; released code", POSITIVE)
+    weights_optimizer: str = setting("sgd", "search", "section 4.1; adam: torch's", ("sgd", "adam"), before="sgd")
     weights_learning_rate: float = setting(0.025, "search", "section 4.1", POSITIVE)
     weights_learning_rate_end: float = setting(0.001, "search", "section 4.1", NOT_NEGATIVE)
     momentum: float = setting(0.9, "search", "section 4.1", FRACTION)
@@ -99,6 +103,10 @@ class Configuration:
     search_tolerance: float = setting(0.02, "search", "the most that α may move and count as unchanged", FRACTION)
     clip_norm: float = setting(5.0, LEARN, "global gradient norm of the weights; released code", POSITIVE)
     initial_std: float = setting(1e-3, LEARN, "convolutions; released code", POSITIVE, "member")
+    initialisation: str = setting(
+        "normal", LEARN, "normal: released code, of initial_std; he: He's, blocks and head at 0", ("normal", "he"),
+        "member", before="normal",
+    )  # fmt: skip
 
     # Training of the derived network
     train_iterations: int = setting(100_000, "train", "section 4.1", POSITIVE)

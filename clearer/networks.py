@@ -1,9 +1,11 @@
 """The supernet, which holds every architecture, and the network derived from one.
 
 Both are built from the same modules and take images of any size: sides are padded to a multiple of 2^S
-inside and the result is cropped back. There is no global skip from the input to the output.
+inside and the result is cropped back. With `skip="global"` the head's output is added to the input, as in DnCNN
+(Zhang et al. 2017); with "none", as in the paper, it is the restored image itself.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clearer.architecture import FUSION, PARALLEL, Architecture
-from clearer.modules import Branches, Fusion, Parallel, Transition, convolution, stem
+from clearer.modules import Branches, Fusion, Parallel, ResidualBlock, Transition, convolution, stem
 from clearer.packing import by_channel
 
 MIXINGS = ("parallel", "sequential")
+SKIPS = ("none", "global")
 _LETTERS = {PARALLEL: Parallel, FUSION: Fusion}
 
 
@@ -44,9 +47,11 @@ class MixedColumn(nn.Module):
 class MultiScale(nn.Module):
     """Stem, transitions, final fusion and head around cells of columns that a subclass fills."""
 
-    def __init__(self, cells: Sequence[Sequence[nn.Module]], channels: int, image_channels: int):
+    def __init__(self, cells: Sequence[Sequence[nn.Module]], channels: int, image_channels: int, skip: str):
         super().__init__()
-        self.channels, self.image_channels = channels, image_channels
+        if skip not in SKIPS:
+            raise ValueError(f"skip={skip!r}: one of {', '.join(SKIPS)}")
+        self.channels, self.image_channels, self.skip = channels, image_channels, skip
         self.stem = stem(image_channels, channels)
         self.transitions = nn.ModuleList(Transition(i, channels) for i in range(1, len(cells) + 1))
         self.cells = nn.ModuleList(nn.ModuleList(cell) for cell in cells)
@@ -66,25 +71,37 @@ class MultiScale(nn.Module):
             for module in cell:  # type: ignore[attr-defined]
                 branches = apply(column, module, branches)
                 column += 1
-        return self.head(self.fuse(branches)[0])[..., :height, :width]
+        restored = self.head(self.fuse(branches)[0])
+        restored = restored if self.skip == "none" else image + restored
+        return restored[..., :height, :width]
 
-    def initialise(self, generator: torch.Generator, std: float) -> None:
-        """Draws every convolution from N(0, std²), in the order of the parameters; batch norm is 1 and 0."""
+    def initialise(self, generator: torch.Generator, std: float, kind: str = "normal") -> None:
+        """Draws every convolution, in the order of the parameters; batch norm is 1 and 0.
+
+        * `normal`: from N(0, std²), as in the released code.
+        * `he`: from N(0, 2/fan-in) (He et al. 2015). The head, and the last scale of every residual block, begin at
+          0: a block as the identity (Goyal et al. 2017, section 5.1), and with a skip so does the network.
+        """
         with torch.no_grad():
             for module in self.modules():
                 if isinstance(module, nn.Conv2d):
-                    module.weight.normal_(0.0, std, generator=generator)
+                    drawn = std if kind == "normal" else math.sqrt(2 / module.weight[0].numel())
+                    module.weight.normal_(0.0, drawn, generator=generator)
+            if kind == "he":
+                blocks = [module for module in self.modules() if isinstance(module, ResidualBlock)]
+                for weight in (self.head.weight, *(block.body[-1].weight for block in blocks)):
+                    weight.zero_()  # type: ignore[operator]
 
 
 class Network(MultiScale):
     """The derived network of one architecture."""
 
-    def __init__(self, architecture: Architecture, channels: int = 32, image_channels: int = 1):
+    def __init__(self, architecture: Architecture, channels: int = 32, image_channels: int = 1, skip: str = "none"):
         cells = [
             [_LETTERS[letter](cell + 1, channels) for letter in letters]
             for cell, letters in enumerate(architecture.cells, start=1)
         ]
-        super().__init__(cells, channels, image_channels)
+        super().__init__(cells, channels, image_channels, skip)
         self.architecture = architecture
 
     def forward(self, image: Tensor) -> Tensor:
@@ -98,9 +115,16 @@ class Supernet(MultiScale):
     In a pack of K (`clearer.packing`) logits are (K·columns, 2) and α is (K, columns, 2).
     """
 
-    def __init__(self, columns: Sequence[int], channels: int = 32, image_channels: int = 1, mixing: str = "parallel"):
+    def __init__(
+        self,
+        columns: Sequence[int],
+        channels: int = 32,
+        image_channels: int = 1,
+        mixing: str = "parallel",
+        skip: str = "none",
+    ):
         cells = [[MixedColumn(cell + 1, channels, mixing) for _ in range(n)] for cell, n in enumerate(columns, start=1)]
-        super().__init__(cells, channels, image_channels)
+        super().__init__(cells, channels, image_channels, skip)
         self.columns = tuple(columns)
         self.logits = nn.Parameter(torch.zeros(sum(columns), 2))
 
@@ -131,7 +155,7 @@ class Supernet(MultiScale):
         if architecture.columns != self.columns:
             other = architecture.columns
             raise ValueError(f"architecture {architecture} has columns {other}, the supernet {self.columns}")
-        network = Network(architecture, self.channels, self.image_channels)
+        network = Network(architecture, self.channels, self.image_channels, self.skip)
         for part in ("stem", "transitions", "fuse", "head"):
             getattr(network, part).load_state_dict(getattr(self, part).state_dict())
         modules = (module for cell in network.cells for module in cell)  # type: ignore[attr-defined]

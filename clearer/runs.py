@@ -117,7 +117,7 @@ class Run:
         self._filled = [*configurations, *configurations[-1:] * (self.width - len(members))]
         networks = [self._build(own) for own in self._filled]
         for one, own in zip(networks, self._filled, strict=True):
-            one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std)
+            one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std, own.initialisation)
         whole = packed(networks)
         self.network = whole.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, Optimizer] = {}

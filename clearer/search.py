@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from clearer.architecture import Architecture
 from clearer.complexity import module_costs
@@ -62,10 +63,14 @@ class Search(Run):
             for name, images in zip(("weights", "alpha"), self._images, strict=True)
         )
         rate = rate_of(c.weights_learning_rate, self.device)
-        sgd = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
-        self._learn("weights", sgd, for_weights, self._weights_loss, c.clip_norm)
+        is_capturable = self.device.type == "cuda"
+        if c.weights_optimizer == "adam":
+            optimizer: Optimizer = torch.optim.Adam(self._weights, rate, fused=True, capturable=is_capturable)
+        else:
+            optimizer = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
+        self._learn("weights", optimizer, for_weights, self._weights_loss, c.clip_norm)
         options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
-        options["capturable"] = self.device.type == "cuda"
+        options["capturable"] = is_capturable
         adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
         self._learn("alpha", adam, for_alpha, self._alpha_loss, clip=None)
 
@@ -107,7 +112,7 @@ class Search(Run):
 
 def _supernet(c: Configuration) -> Supernet:
     """A supernet with the initial logits of a configuration."""
-    supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
+    supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing, c.skip)
     with torch.no_grad():
         supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
     return supernet

@@ -51,7 +51,7 @@ class Training(Run):
         return network
 
     def _network(self, c: Configuration) -> Network:
-        return Network(self.architecture, c.channels, c.image_channels)
+        return Network(self.architecture, c.channels, c.image_channels, c.skip)
 
     def _iterate(self) -> Losses:
         c = self.configuration

@@ -4,6 +4,7 @@ Grid      N_i uniform (2, 4, 6 in every cell) and uneven (2-4-6: long at low res
           high resolution; both have as many columns as 4-4-4) × λ1 × seeds, beside random
           architectures and the two ends. λ1 enters raw and as a multiple of the polarisation
           threshold N·w·ln 10 (`2x`), which grows with the number of columns.
+          The two cells of quick have 1, 2, 3, 1-3 and 3-1 columns.
           quick: 5 × 2 searches, 5 random architectures, 10 ends
           proxy: 5 × 3 searches, 15 and 10; paper: 5 × 4 searches, 15 and 10
 Cost      quick: 8 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
@@ -18,11 +19,12 @@ from studies.driver.command_line import main
 from studies.driver.study import Study
 
 COLUMNS = [(2,), (4,), (6,), (2, 4, 6), (6, 4, 2)]
+QUICK_COLUMNS = [(1,), (2,), (3,), (1, 3), (3, 1)]
 
 STUDY = Study(
     name="columns",
     axes={
-        "quick": {"columns": COLUMNS, "lambda1": [0.01, Multiple(2)]},
+        "quick": {"columns": QUICK_COLUMNS, "lambda1": [0.01, Multiple(2)]},
         "proxy": {"columns": COLUMNS, "lambda1": [0.01, Multiple(0.5), Multiple(2)]},
         "paper": {"columns": COLUMNS, "lambda1": [0.01, 0.1, Multiple(0.5), Multiple(2)]},
     },

@@ -19,7 +19,7 @@ from studies.driver.study import Study
 STUDY = Study(
     name="lambda_pareto",
     axes={
-        "quick": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.1], "seed": [0, 1]},
+        "quick": {"lambda1": [0.0, 0.03, 0.1], "lambda2": [0.0, 0.01], "seed": [0, 1]},
         "proxy": {"lambda1": [0.0, 0.01, 0.03, 0.1, 0.3], "lambda2": [0.0, 0.01, 0.1]},
         "paper": {"lambda1": [0.0, 0.01, 0.1], "lambda2": [0.0, 0.01, 0.1]},
     },

@@ -31,7 +31,11 @@ class Multiple:
 def configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
     """The configuration of a preset with some values: searched, or given where there is an architecture."""
     kind = "given" if values.get("architecture") else "searched"
-    whole = {**preset_values(preset, values.get("task", "denoise")), **values, "kind": kind}
+    base = preset_values(preset, values.get("task", "denoise"))
+    if kind == "given":  # whatever space the preset searches; a text that is none, the configuration refuses
+        columns = tuple(map(len, values["architecture"].split("-")))
+        base |= {"cells": len(columns), "columns": columns} if all(columns) else {}
+    whole = {**base, **values, "kind": kind}
     lambda1 = whole.get("lambda1")
     if not isinstance(lambda1, Multiple):
         return Configuration(**whole)

@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.report.report import write_report
@@ -16,12 +16,13 @@ from analysis.rows.load import finished, load
 from analysis.storage.places import redacted
 from analysis.study_results import Results
 from clearer.configuration import Configuration
+from clearer.presets import EDITION, FirstEdition
 from studies.driver.axes import unique
 from studies.driver.execution import Execution, run_jobs
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study
-from studies.store.study_file import planned_trials, write_study
+from studies.store.study_file import planned_trials, runs_of, write_study
 from studies.work.jobs import Failure, Job
 from studies.work.trials import Trial
 
@@ -50,6 +51,10 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
         ConfigurationError: a mistake in what was asked.
     """
     o = session.options
+    if any(run.get("edition", 1) < EDITION for run in runs_of(session.store, study.name) if run["preset"] == o.preset):
+        o = session.options = replace(o, preset=FirstEdition(o.preset))
+        begun = f"{study.name} began with an earlier edition of the preset {o.preset}, and goes on with it"
+        session.console.print(f"{begun}; another --storage begins with today's")
     first = study.trials(o.preset, o.assigned, o.seeds, o.random, session.place.folder)
     if not o.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         session.store.check_writable()
@@ -100,6 +105,7 @@ class _Run:
             for trial_id in session.store.trial_ids(name) & {trial.trial_id for trial in missing}:
                 session.store.forget_trial(name, trial_id)
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
+        run |= {"edition": 1} if isinstance(session.options.preset, FirstEdition) else {}
         run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
         about = write_study(session.store, name, outcome.planned, self.study.question, **run)
         session.track(name)

@@ -16,6 +16,7 @@ from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
 from clearer.machine import processor, versions
+from clearer.presets import EDITION
 from studies.store.store import Store
 
 LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
@@ -49,8 +50,8 @@ def write_study(
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
     here = {"driver": platform.node(), "processor": processor(), "cores": os.cpu_count()}
-    known = {"started_at": now, "commit": commit(), "versions": versions(LIBRARIES), "hardware": here}
-    about.setdefault("runs", []).append(known | run)
+    known = {"started_at": now, "commit": commit(), "versions": versions(LIBRARIES)}
+    about.setdefault("runs", []).append({**known, "hardware": here, "edition": EDITION, **run})
     about |= {"study": study, "question": question, "format": FORMAT}
     store.write(_name(study), json.dumps(about, indent=1, sort_keys=True).encode())
     return about
@@ -72,6 +73,11 @@ def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
     """Every trial that a study has ever planned in a store, by `trial_id`; of those that this version can read."""
     written = (_read(store, study) or {}).get("trials", {})
     return {trial_id: c for trial_id, values in written.items() if (c := readable(values)) is not None}
+
+
+def runs_of(store: Store, study: str) -> list[dict[str, Any]]:
+    """What is recorded of each run of a study; none of a study that there is not."""
+    return (_read(store, study) or {}).get("runs", [])
 
 
 def readable(values: Mapping[str, Any]) -> Configuration | None:

@@ -174,7 +174,7 @@ def compute_oneshot(c: Configuration, key: str, architectures: Sequence[str], da
         state = store.read(name)
         if state is None:
             raise FileNotFoundError(f"{name}: the search's supernet is missing")
-        supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing)
+        supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing, c.skip)
         supernet.load_state_dict(unpack_state(state, "cpu"))
         learned, tested = learning_images(c, c.weights_split, place.folder), scored_images(c, place.folder)
         check_unchanged(learned, data.files[0])

@@ -108,7 +108,19 @@ def test_a_network_round_trips(image_channels):
 def test_notes_travel_with_the_network():
     found = []
     with_header(pack_network(lively(), sigma=30.0, protocol="clip8"), lambda about: found.append(about) or about)
-    assert found == [{"architecture": "PF-F", "channels": 2, "image_channels": 1, "sigma": 30.0, "protocol": "clip8"}]
+    own = {"architecture": "PF-F", "channels": 2, "image_channels": 1, "skip": "none"}
+    assert found == [{**own, "sigma": 30.0, "protocol": "clip8"}]
+
+
+def test_a_skip_travels_with_the_network_and_earlier_versions_had_none():
+    network = Network(Architecture.parse("PF-F"), 2, 1, "global").eval()
+    data = pack_network(network)
+    assert unpack_network(data).skip == "global"
+    image = torch.rand(1, 1, 9, 7)
+    with torch.inference_mode():
+        assert torch.equal(network(image), unpack_network(data)(image))
+    without = with_header(NETWORK, lambda about: {name: value for name, value in about.items() if name != "skip"})
+    assert unpack_network(without).skip == "none"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from clearer.architecture import Architecture
+from clearer.modules import ResidualBlock
 from clearer.networks import MixedColumn, Network, Supernet
 
 COLUMNS = (2, 2)
@@ -148,3 +149,23 @@ def test_initial_convolutions_are_normal_and_a_function_of_the_generator():
     once, again, other = (torch.cat([p.detach().flatten() for p in initial(seed).parameters()]) for seed in (0, 0, 1))
     assert torch.equal(once, again)
     assert not torch.equal(once, other)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda **own: Supernet((2, 1), 2, 3, **own), lambda **own: Network(Architecture.parse("FP-P"), 2, 3, **own)],
+)
+def test_a_skip_adds_to_the_input_and_he_begins_there(build):
+    generator, image = torch.Generator().manual_seed(0), torch.rand(2, 3, 13, 18)
+    plain, skipping = build(), build(skip="global")
+    for network in (plain, skipping):
+        network.initialise(generator.manual_seed(1), 0.1)
+    torch.testing.assert_close(skipping.eval()(image), plain.eval()(image) + image)
+    skipping.initialise(generator, 0.1, "he")
+    assert torch.equal(skipping(image), image)
+    blocks = [module for module in skipping.modules() if isinstance(module, ResidualBlock)]
+    assert all((block.body[-1].weight == 0).all() for block in blocks)
+    inner = skipping.stem[1].body[3].weight  # 3×3 of two channels
+    assert inner.std().item() == pytest.approx((2 / (2 * 9)) ** 0.5, rel=0.5)
+    with pytest.raises(ValueError, match="skip='x': one of none, global"):
+        build(skip="x")

@@ -72,7 +72,7 @@ def test_a_multiple_of_the_threshold_polarises_every_space_alike() -> None:
     raw, twice = ([c for c in trials if (c.lambda1 == 0.01) == is_raw] for is_raw in (True, False))
     assert [c.cells for c in raw] == [c.cells for c in twice] == [1, 2, 3, 4]
     for c in twice:
-        assert c.lambda1 == pytest.approx(2 * polarisation_threshold(4 * c.cells, 1e-3), rel=1e-5)
+        assert c.lambda1 == pytest.approx(2 * polarisation_threshold(2 * c.cells, 1e-3), rel=1e-5)
 
 
 def test_a_task_has_the_settings_of_its_preset(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_adaptive_study_names_what_it_cannot_sample() -> None:
         "lambda2=-1",
         "lambda1=0.1 lambda2=0",
     )
-    of_others = "sigma=30,50", "architecture=FFFF-FFFF-FFFF", "momentum=2", "columns=2-4,4"
+    of_others = "sigma=30,50", "architecture=FFFF-FFFF-FFFF", "momentum=2", "columns=2-4-6,4"
     for texts in map(str.split, (*of_lambda, *of_others)):
         with pytest.raises(ConfigurationError, match=texts[0].split("=")[0]) as error:
             study("adaptive_pareto").trials("quick", parse_assignments(texts), seeds=1)
