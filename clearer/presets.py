@@ -21,7 +21,7 @@ QUICK: Mapping[str, Any] = {
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
 DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}
-"""What a preset needs to be about deraining; section 4.3."""
+"""What a preset needs to be about deraining; section 4.3. Learning rate and length are section 4.1's, as denoising's."""
 QUICK_DERAIN: Mapping[str, Any] = {
     **DERAIN,
     # Without a skip from input to output, three colours need more channels than gray, and what a network learns
