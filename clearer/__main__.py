@@ -75,8 +75,7 @@ def _describe(o: argparse.Namespace) -> int:
 def _data(o: argparse.Namespace) -> int:
     from clearer.images.command import run_data  # here, so that describing does not wait for it
 
-    run_data(o.data, o.check_overlap, o.words, o.url)
-    return 0
+    return run_data(o.data, o.check_overlap, o.words, o.url)
 
 
 def _restore(o: argparse.Namespace) -> int:

@@ -1,7 +1,13 @@
 """What C^p and C^f of Eq. 5 are: module size, FLOPs, measured time, or the released code's constants.
 
-Costs are scaled so that C^p + C^f is 1 on average over the columns, as the constants 0.7 and 0.3 are. So λ2
-means the same pressure whatever the unit, and columns keep their true sizes relative to each other.
+Costs are scaled so that C^p + C^f is 1 on average over the columns, and columns keep their true sizes relative to
+each other. The released code's constants are not scaled: there C^p + C^f is 2. One λ2 presses on α by C^p − C^f,
+so what it means depends on the unit. In the paper's space that is, by cell:
+
+    complexity    cell 1    cell 2    cell 3
+    parameters    0.072     0.234     0.782
+    flops         0.44      0.56      0.62
+    authors       0.8       0.8       0.8      (11, 3.4 and 1.0 times as hard as parameters)
 """
 
 from collections.abc import Sequence

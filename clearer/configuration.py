@@ -75,7 +75,9 @@ class Configuration:
     # Losses
     lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
     lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
-    complexity: str = setting("parameters", "search", "Eq. 5", ("parameters", "flops", "time", "authors"), "member")
+    complexity: str = setting(
+        "parameters", "search", "Eq. 5; the unit of λ2", ("parameters", "flops", "time", "authors"), "member"
+    )
     module_times_ms: tuple[float, ...] = setting(
         (), "search", "C^p, C^f of each cell, for time", ALL_POSITIVE, "member"
     )
@@ -84,7 +86,7 @@ class Configuration:
     batch_size: int = setting(32, LEARN, "section 4.1", POSITIVE, "cost")
     patch_size: int = setting(64, LEARN, "pixels; section 4.1", _PATCH, "images cost")
     search_iterations: int = setting(10_000, "search", "section 4.1", POSITIVE)
-    warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1", NOT_NEGATIVE)
+    warmup_iterations: int = setting(1_000, "search", "weights only; section 4.1; released code: 500", NOT_NEGATIVE)
     search_epoch_iterations: int = setting(50, "search", "schedule steps; released code", POSITIVE)
     weights_optimizer: str = setting("sgd", "search", "section 4.1; adam: torch's", ("sgd", "adam"), before="sgd")
     weights_learning_rate: float = setting(0.025, "search", "section 4.1", POSITIVE)
@@ -109,13 +111,19 @@ class Configuration:
     )  # fmt: skip
 
     # Training of the derived network
-    train_iterations: int = setting(100_000, "train", "section 4.1", POSITIVE)
+    train_iterations: int = setting(100_000, "train", "section 4.1; released code: derain 200,000", POSITIVE)
     train_epoch_iterations: int = setting(100, "train", "schedule steps; released code", POSITIVE)
-    train_learning_rate: float = setting(0.01, "train", "released code", POSITIVE)
-    train_learning_rate_end: float = setting(0.0, "train", "released code", NOT_NEGATIVE)
+    train_learning_rate: float = setting(0.01, "train", "section 4.1; released code: derain 0.002", POSITIVE)
+    train_learning_rate_end: float = setting(0.0, "train", "section 4.1", NOT_NEGATIVE)
 
     # Test and testing time
-    test_border: str = setting("crop64", SCORE, "multiples of 64, or whole images", ("crop64", "whole"), "pixels area")
+    test_border: str = setting(
+        "centre64",
+        SCORE,
+        "multiples of 64: centre64 (released code), crop64 (cut at the lower right); whole",
+        ("centre64", "crop64", "whole"),
+        "pixels area",
+    )
     test_limit: int = setting(0, SCORE, "the first so many test images by name; 0: all", NOT_NEGATIVE, "images area")
     self_ensemble: int = setting(8, SCORE, "flips and rotations averaged; section 4.1", one_of(1, 8), "cost")
     time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, "cost")

@@ -23,9 +23,10 @@ QUICK: Mapping[str, Any] = {
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
 DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}
-"""What a preset needs to be about deraining; section 4.3."""
+"""What a preset needs to be about deraining; section 4.3. Learning rate and length are section 4.1's, as denoising's."""
 EDITION = 2
 """Of the presets. A study goes on with those that it began with: what is stored stays of use."""
+_FIRST_AREA = {"test_border": "crop64"}
 _FIRST_QUICK = {
     "cells": 3, "columns": (4,), "skip": "none", "initialisation": "normal", "weights_optimizer": "sgd",
     "weights_learning_rate": 0.025, "weights_learning_rate_end": 0.001, "alpha_learning_rate": 0.027,
@@ -44,8 +45,9 @@ class FirstEdition(str):
 def preset_values(preset: str, task: str = "denoise") -> dict[str, Any]:
     """The values that a preset gives to fields, for a task; all other fields are the paper's."""
     values = {**PRESETS[preset], **({} if task == "denoise" else DERAIN)}
-    if isinstance(preset, FirstEdition) and preset == "quick":
-        values |= _FIRST_QUICK | ({} if task == "denoise" else _FIRST_QUICK_DERAIN)
+    if isinstance(preset, FirstEdition):
+        values |= _FIRST_AREA | (_FIRST_QUICK if preset == "quick" else {})
+        values |= _FIRST_QUICK_DERAIN if preset == "quick" and task == "derain" else {}
     return values
 
 

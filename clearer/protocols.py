@@ -1,7 +1,7 @@
 """How a degraded image is made and which area is scored. Every figure names its protocol.
 
 * `clip8`: Gaussian noise of σ on the 0–255 scale, clipped to 0 … 255 and truncated to 8 bits (the released code's).
-* `float`: plain additive Gaussian noise (usual in the denoising literature).
+* `float`: plain additive Gaussian noise (what most denoising papers describe).
 
 The two give different PSNR at the same σ and do not compare.
 """
@@ -42,11 +42,15 @@ def noisy_test_image(clean: Image, sigma: float, protocol: str) -> np.ndarray:
 
 
 def scored_area(image: Image, border: str) -> Image:
-    """The part of a test image that is restored and scored: cut to multiples of 64 at the lower right, or all of it.
+    """The part of a test image that is restored and scored; a side below 64 pixels stays whole.
 
-    An image with a side below 64 keeps that side.
+    * `centre64`: sides are cut to multiples of 64 around the centre (the released code's). Of an odd number of
+      pixels too many, the last is cut at the lower right.
+    * `crop64`: they are cut to multiples of 64 at the lower right (this project's first area).
+    * `whole`: nothing is cut.
     """
     if border == "whole":
         return image
     height, width = (side - side % 64 or side for side in image.shape[:2])
-    return image[:height, :width]
+    top, left = ((image.shape[0] - height) // 2, (image.shape[1] - width) // 2) if border == "centre64" else (0, 0)
+    return image[top : top + height, left : left + width]

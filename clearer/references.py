@@ -29,6 +29,7 @@ from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet, load_split
 from clearer.scores import Scores, psnr_db
+from clearer.splits import scored_images
 from clearer.testing import degraded_inputs, scored_pixels
 from clearer.timing import device_name
 
@@ -165,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         c = Configuration(**named, test_limit=o.limit)
         validation = load_split(c.dataset, "validation", c.image_channels, o.data, limit=o.validation_limit)
-        test = load_split(c.dataset, "test", c.image_channels, o.data, limit=o.limit)
+        test = scored_images(c, o.data)
     except (ConfigurationError, ImageError) as error:
         parser.error(str(error))
     found = [row for row, _ in scored(c, validation, test)]

@@ -1,12 +1,14 @@
 """The images that a configuration uses: which files its splits hold, decoded, and held against each other."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from clearer.configuration import Configuration
-from clearer.images.datasets import SPLITS, scored_files, split_files
+from clearer.images.datasets import SPLITS, contents_line, scored_files, split_files
 from clearer.images.overlap import Overlap, OverlapError, describe, find_overlaps
 from clearer.images.reading import ImageFile
 from clearer.images.sets import ImageSet, load_images
+from clearer.scores import WINDOW
 
 
 def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:
@@ -38,13 +40,31 @@ def check_splits(configuration: Configuration, data: Path | None) -> list[Overla
     return found
 
 
+def contents_lines(configurations: Iterable[Configuration], data: Path | None) -> list[str]:
+    """Of each dataset and test set that configurations name, how many images are taken, and what else lies there.
+
+    Raises:
+        ImageError: as `configured_files`.
+    """
+    splits: dict[tuple[str, str], set[str]] = {}
+    for c in configurations:
+        pairing = c.pairing if c.task == "derain" else ""
+        own = set(SPLITS) - {"test"} if c.test_set else set(SPLITS)
+        splits.setdefault((c.dataset, pairing), set()).update(own)
+        splits.setdefault((c.test_set or c.dataset, pairing), set()).add("test")
+    return [line for (name, pairing), taken in splits.items() if (line := contents_line(name, data, pairing, taken))]
+
+
 def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
     """The split that a search or a training learns from; every image holds at least one patch."""
     c = configuration
-    return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, smallest=c.patch_size)
+    files = configured_files(c, split, data)
+    why = f"the patch of {c.patch_size} (patch_size)"
+    return load_images(files, c.image_channels, c.grayscale, c.patch_size, why)
 
 
 def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
-    """The images that a configuration is tested on: the first `test_limit` by name, or all."""
+    """The images that a configuration is tested on: the first `test_limit` by name, or all; SSIM's window fits all."""
     c = configuration
-    return load_images(configured_files(c, "test", data)[: c.test_limit or None], c.image_channels, c.grayscale)
+    files = configured_files(c, "test", data)[: c.test_limit or None]
+    return load_images(files, c.image_channels, c.grayscale, WINDOW, f"SSIM's window of {WINDOW}")

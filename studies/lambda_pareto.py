@@ -2,6 +2,8 @@
 
 Grid      λ1 (how hard α is driven to 0 or 1) × λ2 (the price of size) × seeds, beside random
           architectures of the same space that get the same training.
+          λ2 is by parameters. The released code's constants (complexity=authors, as in table5.py)
+          press harder at the same λ2: 11, 3.4 and 1.0 times in cells 1, 2 and 3.
           quick: 3 × 2 searches at 2 seeds, and 3 random architectures
           proxy: 5 × 3 searches, and 10
           paper: 3 × 3 searches, and 5
@@ -10,7 +12,7 @@ Shows     PSNR against parameters and against testing time, the Pareto front of 
           architectures as a cloud; λ2 > 0 moves trials to the left (fewer parameters).
 Command   python studies/lambda_pareto.py
           python studies/lambda_pareto.py --preset proxy --data DIR --seeds 3
-Usually   --set lambda1=0,0.01,0.1   --set sigma=50   --seeds 3
+Usually   --set lambda1=0,0.01,0.1   --set complexity=authors   --seeds 3
 """
 
 from studies.driver.command_line import main

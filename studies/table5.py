@@ -1,7 +1,7 @@
 """The paper's ablation (Table 5), row by row: five pairs of λ1 and λ2, and a random architecture.
 
 Grid      (λ1, λ2) = (0, 0), (0.01, 0), (0.1, 0), (0.01, 0.01), (0.1, 0.1) with the released code's
-          complexity constants, × seeds; one random architecture (the paper's was another draw, of
+          complexity constants as the unit of λ2, × seeds; one random architecture (the paper's was another draw, of
           7.63 M parameters); the two ends of the space.
           every preset: 5 searches, 1 random architecture, 2 ends
 Cost      quick: 3 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -79,9 +81,20 @@ def as_png(figure: Figure, dpi: int) -> bytes:
 
 def _lay_out(figure: Figure) -> None:
     """Lays a figure out once for all files; `Figure.savefig` draws all of it once more for each, only to lay it out."""
+    _take_dollars_literally(figure)
     engine = figure.get_layout_engine()
     figure.set_dpi(72)  # the SVG's own, at which texts are widest
     if engine is not None:
         for _ in range(2):  # labels at both sides need a second pass
             engine.execute(figure)
         figure.set_layout_engine("none")
+
+
+def _take_dollars_literally(figure: Figure) -> None:
+    """No text is mathematics between two `$`, which names of files may hold, but the ticks of a logarithmic axis."""
+    axes = [axis for each in figure.axes for axis in (each.xaxis, each.yaxis)]
+    powers = [
+        axis.get_ticklabels(which="both") for axis in axes if isinstance(axis.get_major_formatter(), LogFormatter)
+    ]
+    for text in set(figure.findobj(Text)).difference(*powers):
+        text.set_parse_math(False)  # type: ignore[attr-defined]

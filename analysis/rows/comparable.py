@@ -44,14 +44,17 @@ def protocol_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def caption(group: pd.DataFrame) -> str:
-    """The protocol, the number of seeds and the hardware of rows of one protocol."""
+    """The protocol, the number of seeds, the hardware and the unit of λ2 of rows of one protocol."""
     first, trained = group.iloc[0], ", ".join(sorted(group["train_device"].dropna().unique()))
     noise = f"σ = {_distinct(group['sigma'], 'g')}, protocol {first['protocol']}"
     noise = noise if first["task"] == "denoise" else "rain as given"
     colours = "RGB" if first["image_channels"] == 3 else f"gray ({first['grayscale']})"
     tested = f"{_distinct(group['test_set'])} test, {_distinct(group['test_images'])} images, {colours}, {noise}"
     scored = f"{first['test_border']}, self-ensemble ×{first['self_ensemble']}"
-    return f"{tested}, {scored}\n{counted(group['seed'].nunique(), 'seed')}; {trained}"
+    has_unit = {"lambda2", "complexity"} <= set(group)
+    units = group.loc[group["lambda2"] > 0, "complexity"].dropna().unique() if has_unit else ()
+    unit = f"; λ2 with complexity = {', '.join(units)}" if len(units) else ""
+    return f"{tested}, {scored}\n{counted(group['seed'].nunique(), 'seed')}; {trained}{unit}"
 
 
 def _distinct(values: pd.Series, form: str = "") -> str:

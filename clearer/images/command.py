@@ -10,29 +10,41 @@ from rich.console import Console
 from rich.table import Table
 
 from clearer.images.archives import ARCHIVES, FetchError, fetch, manifest
-from clearer.images.datasets import DATASETS, FOLDERS, stored_sets
+from clearer.images.datasets import DATASETS, FOLDERS, contents_line, is_image_name, left_over, stored_sets
 from clearer.images.overlap import by_sets, find_overlaps, scenes_of
-from clearer.images.reading import SUFFIXES, ImageError, ImageFile, content_hash
+from clearer.images.reading import (
+    LARGEST_PIXELS,
+    ImageError,
+    ImageFile,
+    check_name,
+    content_hash,
+    opened_image,
+    read_file,
+    shown,
+)
 
 Sets = dict[str, list[ImageFile]]
 
 
-def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: str | None = None) -> None:
-    """Carries out one `data` command; `words` are empty, or `fetch` and names.
+def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: str | None = None) -> int:
+    """Carries out one `data` command; `words` are empty, or `fetch` and names. The exit status: 1 where a file is bad.
 
     Raises:
         ImageError, FetchError: one line that names the value, the file or the folder.
     """
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, 140)
     if words:
         _fetch(console, data, words, url)
-    if data is not None and not data.is_dir():
-        raise ImageError(f"--data {data}: no such folder")
+    if data is not None:
+        check_name(data)
+        if not data.is_dir():
+            raise ImageError(f"--data {data}: no such folder")
+    problems: list[str] = []
     own = sorted(path.name for path in data.iterdir() if path.is_dir()) if data else []
     names = [*DATASETS, *(name for name in own if name not in DATASETS and not name.startswith("."))]
-    found = {name: sets for name in names if (sets := _sets(console, name, data))}
+    found = {name: sets for name in names if (sets := _sets(console, name, data, check_overlap, problems))}
     hashes = {path: content_hash(path) for sets in found.values() for path in _paths(sets)}
     console.print(_listing(found, data, hashes))
     _print_notes(console, found, hashes)
@@ -41,6 +53,9 @@ def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: 
         console.print(f"With --data DIR also what is there: {there}.")
     if check_overlap:
         _print_overlaps(console, found)
+    for problem in problems:
+        console.print(f"not usable: {problem}")
+    return 1 if problems else 0
 
 
 def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str | None) -> None:
@@ -58,8 +73,8 @@ def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str |
         console.print(f"{name}: {found}")
 
 
-def _sets(console: Console, name: str, data: Path | None) -> Sets:
-    """A dataset's sets; those that can't be used are named and left out."""
+def _sets(console: Console, name: str, data: Path | None, decode: bool, problems: list[str]) -> Sets:
+    """A dataset's sets; what can't be used is left out and added to `problems`."""
     if name == "embedded":
         return stored_sets(name, data)
     if data is None or not (data / name).is_dir():
@@ -68,17 +83,36 @@ def _sets(console: Console, name: str, data: Path | None) -> Sets:
     if all((data / name / part).is_dir() for part in ("clean", "degraded")):
         pairing = "folders"
     elif name not in DATASETS and not _holds_images(data / name):
+        if rest := left_over(data / name):
+            console.print(shown(f"{name}: no dataset, holds no image itself; not used: {rest}"))
         return {}
     try:
-        return stored_sets(name, data, pairing)
+        sets = stored_sets(name, data, pairing)
+        console.print(contents_line(name, data, pairing))
     except ImageError as error:
-        console.print(f"not usable: {error}")
+        problems.append(str(error))
         return {}
+    usable = {label: [file for file in files if _is_usable(file, decode, problems)] for label, files in sets.items()}
+    return {label: files for label, files in usable.items() if files}
+
+
+def _is_usable(file: ImageFile, decode: bool, problems: list[str]) -> bool:
+    """Whether a file can be opened, and decoded where that is asked; else the reason is added to `problems`."""
+    try:
+        for path in file.paths:
+            with opened_image(path, LARGEST_PIXELS):
+                pass
+        if decode:
+            read_file(file, 1)
+    except ImageError as error:
+        problems.append(str(error))
+        return False
+    return True
 
 
 def _holds_images(folder: Path) -> bool:
-    inner = [folder, *(folder / split for split in FOLDERS.values())]
-    return any(p.suffix.lower() in SUFFIXES for part in inner if part.is_dir() for p in part.iterdir())
+    inner = [folder, *(folder / name for names in FOLDERS.values() for name in names)]
+    return any(is_image_name(path.name) for part in inner if part.is_dir() for path in part.iterdir())
 
 
 def _listing(found: Mapping[str, Sets], data: Path | None, hashes: Mapping[Path, str]) -> Table:

@@ -3,12 +3,12 @@
 A dataset is a known one, kept below the data folder (`--data DIR`) under its name, or a folder of the user's
 own, absolute or below the data folder. `test_set` may name another one. A folder's subfolders say its layout:
 
-* `train/`, `val/`, `test/`: the splits. Without `val/`, a seventh of `train/` is drawn for validation, as the
-  paper draws 100 of Rain800's 700 pairs.
+* `train/`, `val/` (or `valid/`, `validation/`), `test/`: the splits. Without `val/`, a seventh of `train/` is drawn
+  for validation, as the paper draws 100 of Rain800's 700 pairs.
 * None of them: as a test set every image is one. To learn from, a seventh is drawn for the test and a
   seventh for validation.
 
-Drawing keeps images that show one scene together (`clearer.images.scenes`). It depends on the images' names
+What else a folder holds is not used, and `contents_line` says so. Drawing keeps images that show one scene together (`clearer.images.scenes`). It depends on the images' names
 and scenes alone.
 
 For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds
@@ -16,19 +16,23 @@ pairs: `clean_left` or `clean_right`, both halves in one image; `folders`, files
 and `degraded/`.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from skimage import data_dir  # type: ignore[attr-defined]
 
-from clearer.images.reading import SUFFIXES, ImageError, ImageFile
+from clearer.images.reading import SUFFIXES, ImageError, ImageFile, check_name, shown
 from clearer.images.scenes import groups
 from clearer.streams import stream
 
 SPLITS = ("train", "validation", "test")
-FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+FOLDERS = {"train": ["train"], "validation": ["val", "valid", "validation"], "test": ["test"]}
+"""The subfolders that may hold each split; the first that is there does."""
 PAIRINGS = ("clean_left", "clean_right", "folders")
+_DEEPEST = 2
 DRAWN = 7
 """One in so many is drawn for a split that a folder does not have."""
 
@@ -82,7 +86,7 @@ DATASETS: Mapping[str, Dataset] = {
         "arXiv:1701.05957", "github.com/TheLethargicOwl/Single-Image-De-Raining-Keras, dataset/rain",
     ),
     "embedded": Dataset(
-        "photographs inside scikit-image", "denoise", {FOLDERS[split]: len(names) for split, names in EMBEDDED.items()},
+        "photographs inside scikit-image", "denoise", {FOLDERS[split][0]: len(names) for split, names in EMBEDDED.items()},
         "free to use and redistribute; each image's terms are in scikit-image's documentation of skimage.data",
         "S. van der Walt et al., scikit-image: image processing in Python, PeerJ 2:e453, 2014",
         "pypi.org/project/scikit-image",
@@ -119,11 +123,11 @@ def split_files(name: str, split: str, data: Path | None, pairing: str = "") -> 
     there = _subfolders(name, folder)
     if not there:
         return _drawn(folder, pairing, SPLITS)[split]
-    if split != "test" and "train" in there and "val" not in there:
+    if split != "test" and "train" in there and "validation" not in there:
         return _drawn(folder / "train", pairing, ("train", "validation"))[split]
-    if FOLDERS[split] not in there:
-        raise ImageError(f"{folder}: has {', '.join(f'{inner}/' for inner in there)} but no {FOLDERS[split]}/")
-    return folder_files(folder / FOLDERS[split], pairing)
+    if split not in there:
+        raise ImageError(f"{folder}: has {', '.join(f'{one}/' for one in there.values())} but no {FOLDERS[split][0]}/")
+    return folder_files(folder / there[split], pairing)
 
 
 def scored_files(name: str, data: Path | None, pairing: str = "") -> list[ImageFile]:
@@ -146,10 +150,50 @@ def stored_sets(name: str, data: Path | None, pairing: str = "") -> dict[str, li
         ImageError: as `split_files`.
     """
     if name == "embedded":
-        return {f"{name} {FOLDERS[split]}": split_files(name, split, data) for split in SPLITS}
+        return {f"{name} {FOLDERS[split][0]}": split_files(name, split, data) for split in SPLITS}
     folder = dataset_folder(name, data)
-    inside = _subfolders(name, folder) or [""]
+    inside = _subfolders(name, folder).values() or [""]
     return {f"{name} {inner}".rstrip(): folder_files(folder / inner, pairing) for inner in inside}
+
+
+def contents_line(name: str, data: Path | None, pairing: str = "", splits: Collection[str] = SPLITS) -> str:
+    """How many images of a dataset's folder `splits` are taken from, and what else it holds; "" of embedded ones.
+
+    Hidden files are not counted. Folders are looked into three levels deep.
+
+    Raises:
+        ImageError: as `split_files`.
+    """
+    if name == "embedded":
+        return ""
+    folder = dataset_folder(name, data)
+    taken = [inner for split, inner in _subfolders(name, folder).items() if split in splits] or [""]
+    files = {inner: folder_files(folder / inner, pairing) for inner in taken}
+    used = {path for found in files.values() for file in found for path in file.paths}
+    counts = ", ".join(f"{inner}/ {len(found)}" if inner else f"{len(found)}" for inner, found in files.items())
+    rest = left_over(folder, used)
+    return shown(f"{name}: {counts} {'pairs' if pairing else 'images'}{f'; not used: {rest}' if rest else ''}")
+
+
+def left_over(folder: Path, used: Collection[Path] = ()) -> str:
+    """How many files of which ending a folder holds beside those that are `used`, by subfolder; "" where none."""
+    places: dict[str, Counter[str]] = {}
+    for path in _below(folder):
+        if path not in used:
+            place = [*path.relative_to(folder).parts[:-1], ""][0]
+            places.setdefault(place, Counter())[path.suffix.lower() or "without ending"] += 1
+    parts = []
+    for inner, endings in sorted(places.items()):
+        told = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
+        parts.append(f"{inner}/ ({told})" if inner else told)
+    return ", ".join(parts)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for top, folders, files in os.walk(folder):
+        is_deepest = len(Path(top).relative_to(folder).parts) == _DEEPEST
+        folders[:] = () if is_deepest else (inner for inner in folders if not inner.startswith("."))
+        yield from (Path(top, file) for file in files if not file.startswith("."))
 
 
 def dataset_folder(name: str, data: Path | None) -> Path:
@@ -158,12 +202,13 @@ def dataset_folder(name: str, data: Path | None) -> Path:
     Raises:
         ImageError: there is none, or `data` is not given and needed.
     """
-    if data is None and not Path(name).expanduser().is_absolute():
+    own = Path(os.path.expanduser(name))  # of no user, `~name` is a folder of that name, as for a shell
+    if data is None and not own.is_absolute():
         if name in DATASETS:
             raise ImageError(f"dataset {name} needs --data DIR, the folder that holds {name}/")
         known = f"one of {', '.join(DATASETS)}"
         raise ImageError(f"dataset {name}: neither {known}, nor an absolute path, nor a folder below --data DIR")
-    folder = (data or Path()) / Path(name).expanduser()
+    folder = (data or Path()) / own
     if name not in DATASETS and not folder.is_dir():
         raise ImageError(f"{folder}: no such folder; the known datasets are {', '.join(DATASETS)}")
     return folder
@@ -187,17 +232,29 @@ def folder_files(folder: Path, pairing: str = "") -> list[ImageFile]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder; --data DIR must hold {folder.parent.name}/{folder.name}")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    files = sorted(p for p in folder.iterdir() if is_image_name(p.name) and not p.is_dir())
     if not files:
-        raise ImageError(f"{folder}: holds no image ({', '.join(sorted(SUFFIXES))})")
+        rest = left_over(folder)
+        raise ImageError(shown(f"{folder}: holds no image ({', '.join(sorted(SUFFIXES))}){rest and f', but {rest}'}"))
+    for path in files:
+        check_name(path)
     return files
 
 
-def _subfolders(name: str, folder: Path) -> list[str]:
-    """Which of train, val and test a dataset's folder is divided into."""
-    if name in DATASETS:
-        return [inner for inner in DATASETS[name].folders if inner]
-    return [inner for inner in FOLDERS.values() if (folder / inner).is_dir()]
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for an image: it has a known ending, and is not hidden."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+
+
+def _subfolders(name: str, folder: Path) -> dict[str, str]:
+    """The splits that a dataset's folder is divided into, with the subfolder of each."""
+    known = DATASETS[name].folders if name in DATASETS else None
+    found: dict[str, str] = {}
+    for split, inners in FOLDERS.items():
+        for inner in inners:
+            if inner in known if known else (folder / inner).is_dir():
+                found.setdefault(split, inner)
+    return found
 
 
 def _drawn(folder: Path, pairing: str, splits: Sequence[str]) -> dict[str, list[ImageFile]]:

@@ -6,6 +6,7 @@ followed, alpha is dropped, and of several frames the first is read.
 
 import contextlib
 import hashlib
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +24,28 @@ BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
 """MATLAB's rgb2gray; Pillow's L uses 0.299, 0.587, 0.114 in whole numbers, and differs by one level in places."""
 
 
+_UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's categories of control characters, of bytes that are no UTF-8, and of ends of lines."""
+
+
 class ImageError(ValueError):
     """A folder or an image that can't be used; the message is one line that names it."""
+
+
+def shown(text: Path | str) -> str:
+    """A path, or a text with paths, as a message shows it: what is not UTF-8 or controls a terminal is escaped."""
+    escaped = (c if unicodedata.category(c) not in _UNSHOWN else ascii(c)[1:-1] for c in str(text))
+    return "".join(escaped)
+
+
+def check_name(path: Path) -> None:
+    """Refuses a path that no text can hold: results, MLflow and pages name it.
+
+    Raises:
+        ImageError: it is not UTF-8, or has a character that breaks a line or controls a terminal.
+    """
+    if shown(path) != str(path):
+        raise ImageError(f"{shown(path)}: its name is not UTF-8, or has a control character; rename it")
 
 
 class ImageFile(NamedTuple):

@@ -33,18 +33,21 @@ class ImageSet:
     contents: tuple[str, ...] = ()
 
 
-def load_images(files: Sequence[ImageFile], channels: int, grayscale: str = "pillow", smallest: int = 1) -> ImageSet:
+def load_images(
+    files: Sequence[ImageFile], channels: int, grayscale: str = "pillow", smallest: int = 1, why: str = ""
+) -> ImageSet:
     """The images of `files`, decoded; read-only, shared with the other processes of this node.
 
     Raises:
-        ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels.
+        ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels, and
+            `why` that is too small.
     """
     hashes = contents(files)
     images = decoded(files, hashes, channels, grayscale)
     for file, (clean, _) in zip(files, images, strict=True):
         if min(clean.shape[:2]) < smallest:
             size = f"{clean.shape[1]}×{clean.shape[0]} pixels"
-            raise ImageError(f"{file.path}: {size}, smaller than the patch of {smallest}")
+            raise ImageError(f"{file.path}: {size}, smaller than {why or smallest}; take it out of the folder")
     degraded = tuple(image for _, image in images if image is not None)
     names = tuple(file.path.name for file in files)
     return ImageSet(names, tuple(clean for clean, _ in images), degraded or None, hashes)

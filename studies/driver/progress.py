@@ -63,7 +63,7 @@ class Progress:
         if self._bars.disable and self._clock() - self._printed >= _LINE_SECONDS:
             self._printed = self._clock()
             for task in self._bars.tasks[1:]:
-                self.say(f"{task.description}  {task.fields['told']}")
+                self.say(escape(f"{task.description}  {task.fields['told']}"))
 
     def ended(self, key: str, outcome: str, failed: bool = False) -> None:
         """A job has ended (one that never started has no label of its own); `outcome` says how in a few words."""
@@ -74,7 +74,7 @@ class Progress:
             label = self._bars.tasks[self._bars.task_ids.index(bar)].description.rpartition("  ")[0]
             self._bars.remove_task(bar)
         mark = "[red]failed[/]" if failed else "[green]done[/]"
-        self.say("  ".join(filter(None, [f"{mark} {self._ended}/{self._wanted}", label, escape(outcome)])))
+        self.say("  ".join(filter(None, [f"{mark} {self._ended}/{self._wanted}", escape(label), escape(outcome)])))
         self._count()
 
     def _count(self, name: str | None = None) -> None:

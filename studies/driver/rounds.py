@@ -17,6 +17,7 @@ from analysis.storage.places import redacted
 from analysis.study_results import Results
 from clearer.configuration import Configuration
 from clearer.presets import EDITION, FirstEdition
+from clearer.splits import contents_lines
 from studies.driver.axes import unique
 from studies.driver.execution import Execution, run_jobs
 from studies.driver.progress import Progress
@@ -58,6 +59,8 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
     first = study.trials(o.preset, o.assigned, o.seeds, o.random, session.place.folder)
     if not o.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         session.store.check_writable()
+    for line in contents_lines(first, session.place.folder):
+        session.console.print(line, markup=False, emoji=False, soft_wrap=True)
     return session.measured(first)
 
 

@@ -84,7 +84,7 @@ def _answer(outcome: Outcome, session: Session) -> list[str]:
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
-    about = f"{text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters"
+    about = f"{escape(text.replace(chr(10), '; '))}; ● on the Pareto front of PSNR and parameters"
     console.print(f"\n[bold]Results[/] on {about}", soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
@@ -94,7 +94,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     for heading, form in columns.values():
         table.add_column(heading, justify="right" if form else "left", no_wrap=True)
     for row in shown.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else format(row[name], form) for name, (_, form) in columns.items()]
+        cells = ["" if pd.isna(row[name]) else escape(format(row[name], form)) for name, (_, form) in columns.items()]
         table.add_row("●" if row["on_front"] else "", *cells)
     console.print(table, "")
     if len(shown) < len(results):

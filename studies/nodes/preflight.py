@@ -11,6 +11,7 @@
 
 import contextlib
 import dataclasses
+import os
 import socket
 import time
 import uuid
@@ -148,10 +149,10 @@ def _of_clock(report: Report, ahead: float) -> Problem:
 def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:
     """The places that hold the images: of the trials' datasets, or where there is no trial all of the data folder."""
     names = {name for t in trials for name in (t.configuration.dataset, t.configuration.test_set)} - {"embedded", ""}
-    absolute = {name for name in names if Path(name).expanduser().is_absolute()}
+    absolute = {name for name in map(os.path.expanduser, names) if Path(name).is_absolute()}
     data = place.data
     if data is not None and (is_remote(data) or not trials):
-        return [data, *sorted(str(Path(name).expanduser()) for name in absolute)]
+        return [data, *sorted(absolute)]
     folder = None if data is None else Path(data)
     return sorted(str(dataset_folder(name, folder)) for name in names)
 

@@ -23,7 +23,7 @@ import pyarrow.fs as pafs
 
 from analysis.storage.places import StorageError, join, open_storage, redacted
 from clearer.images.cache import alone, cache_folder, keep, kept, written_whole
-from clearer.images.reading import SUFFIXES, ImageError, content_hash
+from clearer.images.reading import SUFFIXES, ImageError, check_name, content_hash
 
 _KIND = "data"
 _AT_ONCE = 8
@@ -49,11 +49,12 @@ def data_place(data: str | None) -> str | None:
     """What `--data` names, for every node: an absolute folder, or a URI with the digest of what lies there.
 
     Raises:
-        ImageError: no such folder, or as `pinned`.
+        ImageError: no such folder, a name that is not UTF-8, or as `pinned`.
     """
     if data is None or is_remote(data):
         return data and pinned(data)
-    folder = Path(data).expanduser().absolute()
+    folder = Path(os.path.expanduser(data)).absolute()
+    check_name(folder)
     if not folder.is_dir():
         raise ImageError(f"--data {data}: no such folder")
     return str(folder)

@@ -51,6 +51,15 @@ def test_paper_costs_prefer_fusion():
     assert costs[-1, 0] / costs[0, 0] == pytest.approx(1_568_640 / 92_544)
 
 
+@pytest.mark.parametrize(
+    ("complexity", "by_cell"),
+    [("parameters", [0.072, 0.234, 0.782]), ("flops", [0.44, 0.56, 0.62]), ("authors", [0.8, 0.8, 0.8])],
+)
+def test_one_lambda2_presses_as_hard_as_its_unit_says(complexity, by_cell):
+    costs = module_costs(Configuration(complexity=complexity))
+    assert (costs[::4, 0] - costs[::4, 1]).tolist() == pytest.approx(by_cell, abs=0.005)
+
+
 def test_authors_costs_are_the_released_formula(configuration):
     logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
     alpha = torch.softmax(logits, dim=1)

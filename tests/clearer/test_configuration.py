@@ -20,7 +20,7 @@ PAPER = {
     "clip_norm": 5.0, "initial_std": 1e-3, "lambda1": 0.01, "lambda2": 0.0, "search_epoch_iterations": 50, "train_epoch_iterations": 100,
     "cells": 3, "columns": (4,), "channels": 32, "image_channels": 1, "mixing": "parallel", "alpha_statistics": "running",
     "task": "denoise", "dataset": "bsds500", "sigma": 30.0, "protocol": "clip8", "weights_split": "train", "alpha_split": "validation",
-    "test_border": "crop64", "self_ensemble": 8,
+    "test_border": "centre64", "self_ensemble": 8,
 }  # fmt: skip
 
 REFUSED = [
@@ -87,6 +87,19 @@ def test_an_unknown_field_is_named():
 def test_the_paper_preset_is_the_paper():
     paper = Configuration(**PRESETS["paper"])
     assert {name: getattr(paper, name) for name in PAPER} == PAPER
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_scores_the_authors_area(preset):
+    assert Configuration(**PRESETS[preset]).test_border == "centre64"
+
+
+def test_what_was_scored_on_the_first_area_keeps_its_identity():
+    first = Configuration(test_border="crop64")
+    assert first.trial_id == "8cfb15ec1db0"
+    assert Configuration.stored(first.values()) == first
+    assert first.of_stage("test") != Configuration().of_stage("test")
+    assert first.of_stage("train") == Configuration().of_stage("train")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -93,4 +93,6 @@ def test_degrading_leaves_its_input_alone():
 def test_the_scored_area_is_cut_to_multiples_of_64(side, kept):
     image = seeded().integers(0, 256, (side, 70, 1), dtype=np.uint8)
     np.testing.assert_array_equal(scored_area(image, "crop64"), image[:kept, :64])
+    top = (side - kept) // 2
+    np.testing.assert_array_equal(scored_area(image, "centre64"), image[top : top + kept, 3:67])
     assert scored_area(image, "whole") is image

@@ -100,7 +100,7 @@ def test_the_command_prints_and_writes_its_rows(monkeypatch, capsys, tmp_path):
     arguments = "--dataset embedded --sigma 50 --protocol float --limit 1 --validation-limit 1 --out"
     assert main([*arguments.split(), str(tmp_path / "rows.csv")]) == 0
     printed = capsys.readouterr().out
-    for said in ("embedded test, 1 images, σ = 50, protocol float, crop64", "noisy input", "strength=0.7", "thread"):
+    for said in ("embedded test, 1 images, σ = 50, protocol float, centre64", "noisy input", "strength=0.7", "thread"):
         assert said in printed
     with open(tmp_path / "rows.csv", newline="") as file:
         noisy, smoothed = csv.DictReader(file)
@@ -165,7 +165,9 @@ def test_rain_scores_what_others_measured(benchmarks):
 )
 def test_patch_means_of_photographs_are_higher_by_what_the_page_says(name, parameters, whole_db, gain_db, benchmarks):
     images = load_split("bsds500", "test", 1, benchmarks, limit=24)
-    found = list(outputs(METHODS[name], Configuration(sigma=30.0, protocol="clip8"), images, parameters))
+    found = list(
+        outputs(METHODS[name], Configuration(sigma=30.0, protocol="clip8", test_border="crop64"), images, parameters)
+    )
     whole = np.array([psnr_db(restored, clean) for clean, _, restored in found])
     patch = np.array([psnr_patch_db(restored, clean) for clean, _, restored in found])
     assert (patch >= whole).all()

@@ -9,6 +9,7 @@ from torch import nn
 from clearer.architecture import Architecture
 from clearer.images.sets import ImageSet
 from clearer.networks import Network
+from clearer.protocols import scored_area
 from clearer.scores import psnr_db, psnr_patch_db, ssim
 from clearer.testing import degraded_inputs, restore, score
 
@@ -75,7 +76,7 @@ def test_restoring_leaves_the_input_alone(network):
     assert torch.equal(image, before)
 
 
-@pytest.mark.parametrize("border", ["crop64", "whole"])
+@pytest.mark.parametrize("border", ["centre64", "crop64", "whole"])
 @pytest.mark.parametrize("self_ensemble", [1, 8])
 def test_the_identity_scores_as_the_degraded_image(tiny, images, border, self_ensemble):
     configuration = tiny.with_values(test_border=border, self_ensemble=self_ensemble)
@@ -83,10 +84,10 @@ def test_the_identity_scores_as_the_degraded_image(tiny, images, border, self_en
     assert scores.psnr_db == pytest.approx(scores.degraded_psnr_db, abs=1e-4)
     inputs = degraded_inputs(configuration, images)
     assert [i.shape for i in inputs] == (
-        [(64, 128, 1), (64, 64, 1)] if border == "crop64" else [(70, 130, 1), (64, 64, 1)]
+        [(70, 130, 1), (64, 64, 1)] if border == "whole" else [(64, 128, 1), (64, 64, 1)]
     )
     for position, (clean8, degraded) in enumerate(zip(images.clean, inputs, strict=True)):
-        clean = clean8[: degraded.shape[0], : degraded.shape[1]] / 255
+        clean = scored_area(clean8, border) / 255
         expected = [scored(degraded, clean) for scored in (psnr_db, ssim, psnr_patch_db)]
         assert [scores.psnr_db[position], scores.ssim[position], scores.psnr_patch_db[position]] == pytest.approx(
             expected, abs=1e-4
@@ -116,7 +117,7 @@ def test_every_network_sees_the_same_pixels(tiny, images, network):
     assert one.psnr_db != other.psnr_db
     clean, degraded, restored = other.example
     np.testing.assert_array_equal(degraded, degraded_inputs(tiny, images)[0])
-    np.testing.assert_array_equal(clean, images.clean[0][:64, :128] / np.float32(255))
+    np.testing.assert_array_equal(clean, images.clean[0][3:67, 1:129] / np.float32(255))
     assert (restored == 0.5).all()
 
 

@@ -54,6 +54,13 @@ def test_a_caption_names_protocol_seeds_and_hardware() -> None:
     assert timed_caption(rain, "a CPU").endswith("1 seed; a GPU\ntimed on a CPU, 64×64 pixels")
 
 
+def test_a_caption_names_the_unit_of_lambda2_where_there_is_one() -> None:
+    searches = [{"lambda2": 0.0, "complexity": "flops"}, {"lambda2": 0.1, "complexity": "authors"}]
+    drawn = {"lambda2": np.nan, "complexity": None}
+    assert caption(rows(*searches, drawn)).endswith("a GPU; λ2 with complexity = authors")
+    assert caption(rows(searches[0], drawn)).endswith("a GPU")
+
+
 def test_rows_compare_within_one_space_and_training() -> None:
     frame = rows({}, {"channels": 8}, {"channels": 8, "seed": 1})
     found = {where: group["trial_id"].tolist() for where, group in comparable_groups(frame)}

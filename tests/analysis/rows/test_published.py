@@ -78,3 +78,23 @@ def test_every_row_says_what_is_doubtful(frame):
     assert "misprint" in one(frame, method="WNNM", sigma=70)["doubts"]
     assert frame[frame["dataset"] == "bsd68"]["doubts"].str.contains("validation").all()
     assert not any(pd.isna(frame["doubts"]))
+
+
+def test_rows_of_clearer_say_how_the_released_code_chooses_and_augments(frame):
+    own = frame["method"].str.startswith("CLEARER")
+    for told in ("crops of the test folder", "never the image as it is"):
+        assert (frame["doubts"].str.contains(told) == own).all()
+    derained = frame["doubts"].str.contains("200,000 iterations")
+    assert frame[derained][["method", "dataset"]].to_numpy().tolist() == [["CLEARER", "rain800"]]
+
+
+def test_the_noise_of_table_1_is_not_taken_for_known(frame):
+    for sigma, clip8, float_ in ((30, 27.49, 27.71), (50, 25.13, 25.45)):
+        row = one(frame, method="BM3D", dataset="bsds500", sigma=sigma)
+        assert f"{clip8} under clip8, {float_} under float" in row["doubts"]
+        assert abs(row["psnr_db"] - clip8) < abs(row["psnr_db"] - float_)
+
+
+def test_rows_with_lambda2_say_that_its_unit_is_not_sure(frame):
+    doubted = frame["doubts"].str.contains("What λ2 weighs is not sure")
+    assert (doubted == (frame["lambda2"] > 0)).all()

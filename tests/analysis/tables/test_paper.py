@@ -194,6 +194,21 @@ def test_searches_that_differ_otherwise_are_told_apart() -> None:
     assert gains.drop([*without, "random, 2 architectures"]).notna().all()
 
 
+def test_table_5_names_the_unit_beside_each_lambda2() -> None:
+    table = one(tables(study(complexity="authors")), "table5")
+    methods = table.frame.set_index("lambda2")["method"]
+    assert methods[0.0].tolist() == [f"λ1 = {lambda1:g}, λ2 = 0" for lambda1 in (0, 0.01, 0.1)]
+    assert methods[[0.01, 0.1]].str.endswith(", complexity = authors").all()
+    assert "trained on a GPU; λ2 with complexity = authors." in table.caption
+
+
+@pytest.mark.parametrize("area", ["centre64", "crop64", "whole"])
+def test_a_caption_says_where_the_area_is_not_the_published_one(area: str) -> None:
+    caption = one(tables(study(test_border=area)), "table5").caption
+    assert ("The released code scores centre64" in caption) == (area != "centre64")
+    assert "scores centre64" not in one(tables(study(test_border=area, test_set="embedded")), "table5").caption
+
+
 def test_one_seed_has_no_interval_and_says_so() -> None:
     for table in tables(study(1)):
         own = table.frame[table.frame["kind"] != "published"]
