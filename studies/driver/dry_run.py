@@ -33,7 +33,7 @@ def show(missing: Sequence[Trial], session: Session) -> None:
     needs = plan.needs(device if session.is_local else None)
     costs = Costs(session.store, place, plan.finished, not session.is_local)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, len(missing), place, slots)]:
-        session.console.print(line, soft_wrap=True)
+        session.console.print(line)
 
 
 def _slots(request: Request, session: Session) -> int:

@@ -83,7 +83,7 @@ class Session(contextlib.ExitStack):
 
         def waiting(owner: str) -> None:
             owners.append(owner)
-            self.console.print(f"{study} is being run by {owner} already: waiting", soft_wrap=True)
+            self.console.print(f"{study} is being run by {owner} already: waiting")
 
         with Claims(self.store) as claims, claims.alone(f"studies/{study}", waiting):
             yield bool(owners)
@@ -110,4 +110,4 @@ class Session(contextlib.ExitStack):
 
     def _end_tracking(self, tracking: Tracking) -> None:
         if problem := tracking.close():
-            self.console.print(f"[yellow]{problem}[/]")
+            self.console.print(problem, style="yellow")
