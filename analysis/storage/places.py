@@ -25,7 +25,7 @@ def absolute_folder(text: str, flag: str = "--storage") -> str:
         found.encode()
     except UnicodeEncodeError:
         raise StorageError(
-            f"{flag} {text}: its name is not UTF-8, which Arrow asks for; give a folder whose name is"
+            f"{flag} {text}: not UTF-8 in this locale; name another folder, or set LC_ALL=C.UTF-8"
         ) from None
     return found
 

@@ -41,7 +41,7 @@ def conclude(outcome: Outcome, session: Session) -> int:
     planned, rows = {c.trial_id: c for c in outcome.planned}, results.frame
     for text, group in results.groups:
         _show(text, results_table(group, results.references, results.axes), console)
-    for line in _saved(rows):
+    for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
         console.print(line)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
     failed = [(label(planned[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
@@ -76,6 +76,13 @@ def _saved(rows: pd.DataFrame) -> list[str]:
     return [f"{int(stopped.notna().sum())} of {len(asked)} searches stopped early: {share}"]
 
 
+def _untimed(rows: pd.DataFrame, study: str, session: Session) -> list[str]:
+    """How a testing time is had later, where one could not be taken."""
+    count = int(rows["test_time_error"].notna().sum()) if len(rows) else 0
+    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.options.storage), study])
+    return [f"{count} trials have no testing time; on an idle machine: {again}"] if count else []
+
+
 def _answer(outcome: Outcome, session: Session) -> list[str]:
     """What the rows answer; where that can't be worked out, why, for the trials have ended as they have."""
     if outcome.study.answer is None:
@@ -98,11 +105,11 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
         cells = ["" if pd.isna(row[name]) else format(row[name], form) for name, (_, form) in columns.items()]
         rows.append(["●" if row["on_front"] else " ", *cells])
     looks = [("", ""), *columns.values()]
-    tables, unbounded = [_table(looks, rows, gap) for gap in (2, 1)], console.options.update(max_width=10_000)
-    fitting = [table for table in tables if Measurement.get(console, unbounded, table).maximum <= console.width]
-    if fitting:
-        console.print(fitting[0], "", soft_wrap=False)
-    for cells in () if fitting else rows:
+    tables, unbounded = (_table(looks, rows, gap) for gap in (2, 1)), console.options.update(max_width=10_000)
+    table = next((t for t in tables if Measurement.get(console, unbounded, t).minimum <= console.width), None)
+    if table is not None:
+        console.print(table, "", soft_wrap=False)
+    for cells in rows if table is None else ():
         told = (f"{heading} {cell}".lstrip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
         console.print("  ".join(text.replace("\n", " ") for text in told), soft_wrap=False)
     if len(shown) < len(results):
@@ -113,7 +120,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
 def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap: int) -> Table:
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for heading, form in looks:
-        table.add_column(heading, justify="right" if form else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if form else "left", no_wrap=heading != "architecture")
     for cells in rows:
         table.add_row(*cells)
     return table
@@ -126,7 +133,7 @@ def _say_where(outcome: Outcome, session: Session) -> None:
     lines = {"figures and tables": f"{where}/studies/{study}/report/"}
     lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
     if uri := redacted(session.tracking_uri or ""):
-        lines["MLflow"] = f"mlflow ui --backend-store-uri {shlex.quote(uri)}" if uri.startswith("sqlite:") else uri
+        lines["MLflow"] = f"mlflow ui --backend-store-uri {shlex.quote(uri)}" if uri.startswith("sqlite") else uri
     lines["next"] = f"the same command with {more}: only the new replicates run"
     if options.preset == "quick":
         lines["next"] = f"python studies/{study}.py {more}   or   --preset proxy --data DIR"

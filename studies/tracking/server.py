@@ -37,12 +37,14 @@ def default_uri(store: Store) -> str | None:
 
 
 def _sqlite(file: Path) -> str:
-    return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
+    path = str(file).replace("%", "%25").replace("?", "%3F")
+    # MLflow would make the folders of a path behind sqlite:/// without decoding it.
+    return f"sqlite:///{path}" if path == str(file) else f"sqlite+pysqlite:///{path}"
 
 
 def _file(uri: str) -> Path:
-    """The file of a `sqlite:` URI."""
-    return Path(unquote(uri.removeprefix("sqlite:///")))
+    """The file of a URI of SQLite."""
+    return Path(unquote(uri.partition(":///")[2]))
 
 
 def one_line(error: Exception) -> str:
@@ -55,7 +57,7 @@ def _make_database(uri: str) -> None:
     from mlflow import MlflowClient
 
     path = _file(uri)
-    if not uri.startswith("sqlite:///") or "?" in uri or path.exists():
+    if not uri.startswith("sqlite") or "?" in uri or path.exists():
         return
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
@@ -173,7 +175,7 @@ class Server:
         if found is not None:
             return found.experiment_id
         artifacts = None
-        if uri.startswith("sqlite:"):
+        if uri.startswith("sqlite"):
             artifacts = _file(uri).absolute().with_name("mlartifacts").as_uri()
         return self.client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
 
