@@ -42,7 +42,7 @@ def _slots(request: Request, session: Session) -> int:
     problems = request.problems(nodes)
     if problems:
         raise ClusterError("\n".join(problems))
-    return min(request.slots(nodes), session.options.concurrent or request.slots(nodes))
+    return min(request.slots(nodes), session.concurrent or request.slots(nodes))
 
 
 def _stage_lines(needs: Mapping[str, Need]) -> list[str]:

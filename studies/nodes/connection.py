@@ -190,8 +190,8 @@ def reachable(address: str) -> str:
             raise ClusterError(f"--address auto: no Ray cluster runs here; {start}")
     host, _, port = found.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
-        what = f"--address {address}" + (f": RAY_ADDRESS={found}" if found != address else "")
-        raise ClusterError(f"{what}: not HOST:PORT, auto or local; `ray start --head` names HOST:PORT")
+        wrong = f"RAY_ADDRESS={found}: not" if found != address else "not auto, local or"
+        raise ClusterError(f"--address {address}: {wrong} HOST:PORT, which `ray start --head` prints")
     try:
         answers = _speaks_http2(host.strip("[]"), int(port))
     except (OSError, OverflowError, ValueError):
