@@ -1,5 +1,6 @@
 """This machine and what is installed on it; needs nothing but Python."""
 
+import os
 import platform
 from collections.abc import Iterable
 from importlib import metadata
@@ -13,6 +14,45 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """How many cores this process may use at once: of its affinity (`taskset`, `srun`), of its cgroups (containers)."""
+    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for group in _groups("cpu"):
+        words = [word for name in _QUOTAS if (group / name).is_file() for word in (group / name).read_text().split()]
+        if len(words) == 2 and words[0].isdigit():  # neither max nor -1
+            free = min(free, int(words[0]) // int(words[1]))
+    return max(1, free)
+
+
+def memory_bytes() -> int:
+    """How much memory this process and what it starts may use: of the machine, or less where its cgroups say so."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for group in _groups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            if (group / name).is_file() and (text := (group / name).read_text().strip()).isdigit():
+                found = min(found, int(text))
+    return found
+
+
+_QUOTAS = "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"
+"""In cgroup v2 one file, in v1 two: microseconds of processor time in so many."""
+
+
+def _groups(controller: str, root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[Path]:
+    """The folder of this process's cgroup for a controller, and all above it; a container may show the last alone."""
+    try:
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        return []
+    found = []
+    for _, names, path in lines:
+        if names == "" or controller in names.split(","):
+            top = root if names == "" else root / controller
+            inner = Path(path.lstrip("/"))
+            found += [top / folder for folder in (inner, *inner.parents)]
+    return found
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -19,5 +19,8 @@ node_ports=(
     --dashboard-agent-listen-port=6384 --metrics-export-port=6385 --min-worker-port=10002 --max-worker-port=10999
 )
 
+# The cores that this shell may use (taskset, a container's quota); Ray would take all of the machine.
+cores=$(PYTHONPATH=$project python3 -c 'from clearer.machine import cores; print(cores())' 2> /dev/null || nproc)
+
 # The file that holds the token; Ray finds it at its own place by itself.
-token_file=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
+token_file=${RAY_AUTH_TOKEN_PATH:-${HOME:-}/.ray/auth_token}

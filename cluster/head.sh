@@ -15,4 +15,4 @@ fi
 echo "on every other node: cluster/worker.sh $address:$gcs_port"
 echo "a study, here:       python studies/lambda_pareto.py --address $address:$gcs_port --storage A_SHARED_FOLDER_OR_S3"
 exec ray start --head --block --node-ip-address="$address" --port="$gcs_port" "${node_ports[@]}" \
-    --dashboard-host=127.0.0.1 --disable-usage-stats "$@"
+    --dashboard-host=127.0.0.1 --disable-usage-stats --num-cpus="$cores" "$@"

@@ -10,6 +10,7 @@ not find them. They share this machine: nothing becomes faster, and no node can 
 import argparse
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.study:
             return _study(options.study, cluster.address)
         print(f"{options.nodes} nodes of {options.cpus} CPUs. In another terminal:", flush=True)
-        print("  export " + " ".join(f"{name}={os.environ[name]}" for name in NEEDED))
+        print("  export " + " ".join(f"{name}={shlex.quote(os.environ[name])}" for name in NEEDED))
         print(f"  python studies/lambda_pareto.py --address {cluster.address}")
         print("Ctrl-C ends them.", flush=True)
         signal.pause()

@@ -25,7 +25,7 @@ until (exec 3<> "/dev/tcp/${head%:*}/${head##*:}") 2>/dev/null; do
     sleep 5 & wait $!
 done
 while true; do
-    ray start --block --address="$head" "${node_ports[@]}" "$@" & node=$!
+    ray start --block --address="$head" "${node_ports[@]}" --num-cpus="$cores" "$@" & node=$!
     wait "$node" || true
     node=
     echo "this node has left the cluster at $(date '+%F %T'); joining again"

@@ -5,10 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
 from analysis.storage.places import StorageError, redacted
-from clearer.command import OneLineParser
+from clearer.command import OneLineParser, console
 from clearer.images.reading import ImageError
 from studies.driver.options import share
 from studies.nodes.connection import ClusterError
@@ -93,7 +91,7 @@ def retime(o: argparse.Namespace) -> int:
         raise ValueError("name a study of the store, such as lambda_pareto")
     if o.gpu and not torch.cuda.is_available():
         raise ValueError("--gpu: torch finds no CUDA device on this machine")
-    left = retime.retime(Store(storage_of(o.storage)), o.study, o.data, o.gpu, Console(highlight=False))
+    left = retime.retime(Store(storage_of(o.storage)), o.study, o.data, o.gpu, console())
     return 1 if left else 0
 
 
@@ -104,7 +102,7 @@ def preflight(o: argparse.Namespace) -> int:
     from studies.work.stages import Place
 
     place = Place(storage_of(o.storage), data_place(o.data), o.gpus_per_trial)
-    preflight(place, o.address, o.tracking_uri, Console(highlight=False))
+    preflight(place, o.address, o.tracking_uri, console())
     return 0
 
 

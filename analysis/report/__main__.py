@@ -1,6 +1,7 @@
 """Writes the report of a study again, from the store alone."""
 
 import argparse
+import io
 import sys
 
 from analysis.report.report import write_report
@@ -14,10 +15,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("storage", help="the folder or URI that holds the results")
     parser.add_argument("study", help="the name of a study in it")
     parser.add_argument("--out", metavar="FOLDER", help="where the report is written; without it, beside the rows")
+    for stream in (sys.stdout, sys.stderr):  # a character that they can't show is printed as its code
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = parser.parse_args(arguments)
-    results = StudyRows(options.storage, options.study)
     try:
-        written = write_report(results, options.out)
+        written = write_report(StudyRows(options.storage, options.study), options.out)
     except (StorageError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {redacted(str(error)).splitlines()[0]}\n")
     where = options.out or f"{redacted(options.storage).rstrip('/')}/studies/{options.study}/report"

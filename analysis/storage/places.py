@@ -1,5 +1,6 @@
 """Where results lie: a folder or a URI, opened through pyarrow.fs, and what a message may say of it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,15 +11,34 @@ class StorageError(ValueError):
     """A storage that can't be opened; the message is one line that names it, without secrets."""
 
 
+def absolute_folder(text: str, flag: str = "--storage") -> str:
+    """The whole path of the folder that a flag names.
+
+    Raises:
+        StorageError: it begins with ~ and there is no such user, or it is not UTF-8, as Arrow needs it.
+    """
+    found = os.path.expanduser(text)
+    if found.startswith("~"):
+        raise StorageError(f"{flag} {text}: no such user; put ./ before the name of a folder that begins with ~")
+    found = str(Path(found).absolute())
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise StorageError(
+            f"{flag} {text}: not UTF-8 in this locale; name another folder, or set LC_ALL=C.UTF-8"
+        ) from None
+    return found
+
+
 def open_storage(storage: str | Path) -> tuple[pafs.FileSystem, str]:
     """The file system of a folder or a URI (`s3://bucket/prefix`), and the root path in it.
 
     Raises:
-        StorageError: not a URI that pyarrow knows.
+        StorageError: not a URI that pyarrow knows, or as `absolute_folder`.
     """
     text = str(storage)
     if "://" not in text:
-        return pafs.LocalFileSystem(), str(Path(text).expanduser().absolute())
+        return pafs.LocalFileSystem(), absolute_folder(text)
     try:
         filesystem, root = pafs.FileSystem.from_uri(text)
     except Exception as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from clearer.command import console as new_console
 from clearer.images.archives import ARCHIVES, FetchError, fetch, manifest
 from clearer.images.datasets import DATASETS, FOLDERS, contents_line, is_image_name, left_over, stored_sets
 from clearer.images.overlap import by_sets, find_overlaps, scenes_of
@@ -32,9 +33,7 @@ def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: 
     Raises:
         ImageError, FetchError: one line that names the value, the file or the folder.
     """
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 140)
+    console = new_console(140)
     if words:
         _fetch(console, data, words, url)
     if data is not None:

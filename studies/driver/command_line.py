@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from analysis.storage.places import StorageError, redacted
 from analysis.study_results import Results
 from clearer.command import OneLineParser
+from clearer.command import console as new_console
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError, as_text
 from clearer.images.reading import ImageError
@@ -33,9 +35,7 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
     parser = _parser(study, doc)
     parsed = parser.parse_args(arguments)
     study = replace(study, question=" ".join((doc or "").partition("\n\n")[0].split()))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 160)  # of a wide table, no figure is cut off
+    console = new_console(160)
     try:
         return _run(study, options_of(parsed), console)
     except (ConfigurationError, ImageError, StorageError, ClusterError) as error:
@@ -67,7 +67,7 @@ def _run(study: Study, options: Options, console: Console) -> int:
         if not session.is_local:
             reachable(str(options.address))
         counts = f"{len(planned)} trials, {len(planned) - len(missing)} there, {len(missing)} to run"
-        console.print(f"[bold]{study.name}[/], preset {options.preset}: {counts}")
+        console.print(Text.assemble((study.name, "bold"), f", preset {options.preset}: {counts}"))
         if options.dry_run:
             if study.follow is not None:
                 console.print("further trials follow from what these find; they are not counted here")
@@ -92,7 +92,7 @@ def run(study: Study, options: Options | None = None, **changes: Any) -> Results
     options = replace(options or Options(), **changes)
     if options.dry_run:
         raise ConfigurationError("dry_run: of the command line alone; it prints, and computes nothing")
-    with Session(options, Console(highlight=False)) as session:
+    with Session(options, new_console()) as session:
         planned = rounds.first_round(study, session)
         session.store.check_writable()
         return rounds.run(study, session, planned).results(session)

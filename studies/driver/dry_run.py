@@ -33,7 +33,7 @@ def show(missing: Sequence[Trial], session: Session) -> None:
     needs = plan.needs(device if session.is_local else None)
     costs = Costs(session.store, place, plan.finished, not session.is_local)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, len(missing), place, slots)]:
-        session.console.print(line, soft_wrap=True)
+        session.console.print(line)
 
 
 def _slots(request: Request, session: Session) -> int:
@@ -42,7 +42,7 @@ def _slots(request: Request, session: Session) -> int:
     problems = request.problems(nodes)
     if problems:
         raise ClusterError("\n".join(problems))
-    return min(request.slots(nodes), session.options.concurrent or request.slots(nodes))
+    return min(request.slots(nodes), session.concurrent or request.slots(nodes))
 
 
 def _stage_lines(needs: Mapping[str, Need]) -> list[str]:

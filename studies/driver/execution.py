@@ -210,7 +210,7 @@ class Execution:
             return
         cluster = self.session.cluster
         progress.phase("testing times", len(ready))
-        host = cluster.timing_host()
+        host = cluster.timing_host(ready)
 
         def waiting(owner: str) -> None:
             progress.say(f"another study ({owner}) takes times on {host}: waiting")

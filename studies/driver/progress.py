@@ -6,7 +6,7 @@ from typing import Self
 
 from rich import progress
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from analysis.rows.units import duration
 from studies.work.jobs import Progressed
@@ -21,7 +21,11 @@ class Progress:
         self.console, self._clock, self._printed = console, clock, clock()
         self._ended, self._wanted, self._failed = 0, 0, 0
         names, told = "{task.description}", "{task.fields[told]}"
-        columns = progress.TextColumn(names, markup=False), progress.BarColumn(24), progress.TextColumn(told)
+        columns = (
+            progress.TextColumn(names, markup=False),
+            progress.BarColumn(max(4, min(24, console.width - 64))),
+            progress.TextColumn(told),
+        )
         self._bars = progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._all = self._bars.add_task("", told="")
         self._jobs: dict[str, progress.TaskID] = {}
@@ -44,9 +48,9 @@ class Progress:
         self._wanted += count
         self._count(name)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str | Text) -> None:
         """One line above the jobs."""
-        self.console.print(f"  {line}", highlight=False, soft_wrap=True)
+        self.console.print(Text("  ").append(line))
 
     def started(self, key: str, label: str, stage: str) -> None:
         """A job has started, or starts again."""
@@ -73,8 +77,8 @@ class Progress:
             bar = self._jobs.pop(key)
             label = self._bars.tasks[self._bars.task_ids.index(bar)].description.rpartition("  ")[0]
             self._bars.remove_task(bar)
-        mark = "[red]failed[/]" if failed else "[green]done[/]"
-        self.say("  ".join(filter(None, [f"{mark} {self._ended}/{self._wanted}", escape(label), escape(outcome)])))
+        mark = ("failed", "red") if failed else ("done", "green")
+        self.say(Text.assemble(mark, "  ".join(filter(None, [f" {self._ended}/{self._wanted}", label, outcome]))))
         self._count()
 
     def _count(self, name: str | None = None) -> None:

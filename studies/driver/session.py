@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from clearer.configuration import Configuration
+from clearer.machine import memory_bytes
 from studies.driver.options import Options
 from studies.nodes.connection import connect
 from studies.nodes.preflight import check_here, check_nodes
@@ -22,6 +23,9 @@ from studies.work.module_times import with_module_times
 from studies.work.remote_images import data_place
 from studies.work.stages import Place
 from studies.work.trials import Pixels, Trial
+
+_TRIAL_BYTES = 1 << 30
+"""What the process of a trial takes at least: PyTorch, images, a small network."""
 
 
 class Session(contextlib.ExitStack):
@@ -54,10 +58,17 @@ class Session(contextlib.ExitStack):
         uri = self.options.tracking_uri or default_uri(self.store)
         return None if uri == "none" else uri
 
+    @property
+    def concurrent(self) -> int | None:
+        """How many trials run at once at most; here no more than the memory holds that this process may use."""
+        asked = self.options.concurrent
+        held = max(1, memory_bytes() // _TRIAL_BYTES)
+        return min(asked or held, held) if self.is_local else asked
+
     @cached_property
     def cluster(self) -> Cluster:
         self.enter_context(connect(self.options.address))
-        return Cluster(self.options.gpus_per_trial, self.options.concurrent)
+        return Cluster(self.options.gpus_per_trial, self.concurrent)
 
     def slots(self, configurations: Sequence[Configuration]) -> int:
         """How many trials the cluster holds at once."""
@@ -83,7 +94,7 @@ class Session(contextlib.ExitStack):
 
         def waiting(owner: str) -> None:
             owners.append(owner)
-            self.console.print(f"{study} is being run by {owner} already: waiting", soft_wrap=True)
+            self.console.print(f"{study} is being run by {owner} already: waiting")
 
         with Claims(self.store) as claims, claims.alone(f"studies/{study}", waiting):
             yield bool(owners)
@@ -110,4 +121,4 @@ class Session(contextlib.ExitStack):
 
     def _end_tracking(self, tracking: Tracking) -> None:
         if problem := tracking.close():
-            self.console.print(f"[yellow]{problem}[/]")
+            self.console.print(problem, style="yellow")

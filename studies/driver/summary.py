@@ -1,9 +1,13 @@
 """What a study says at its end: the results, where they are, and what to do next."""
 
+import shlex
+from collections.abc import Sequence
+
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from analysis.rows.units import duration
 from analysis.storage.places import redacted
@@ -20,11 +24,11 @@ _COLUMNS = {
     "seed": ("seed", "d"),
     "architecture": ("architecture", ""),
     "parameters": ("parameters", ",d"),
-    "psnr_db": ("PSNR dB", ".2f"),
+    "psnr_db": ("PSNR\ndB", ".2f"),
     "ssim": ("SSIM", ".4f"),
-    "test_time_ms": ("ms/image", ".1f"),
+    "test_time_ms": ("ms an\nimage", ".1f"),
     "test_time_spread": ("spread", ".0%"),
-    "search_stopped_at": ("search stopped", "d"),
+    "search_stopped_at": ("search\nstopped", "d"),
 }
 """The heading and the format of each column."""
 _RARE = ("search_stopped_at",)
@@ -37,15 +41,15 @@ def conclude(outcome: Outcome, session: Session) -> int:
     planned, rows = {c.trial_id: c for c in outcome.planned}, results.frame
     for text, group in results.groups:
         _show(text, results_table(group, results.references, results.axes), console)
-    for line in _saved(rows):
-        console.print(line, soft_wrap=True)
+    for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
+        console.print(line)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
     failed = [(label(planned[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
     failed += [(label(c), failure.reason) for c, failure in outcome.unfinished]
     for name, reason in failed:
-        console.print(f"[red]failed[/]  {escape(f'{name}: {reason}')}")
+        console.print(Text.assemble(("failed", "red"), f"  {name}: {reason}"))
     for line in _answer(outcome, session):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line)
     _say_where(outcome, session)
     if outcome.is_out_of_time:
         spent = f"--budget {duration(session.options.budget or 0)} is spent"
@@ -72,6 +76,13 @@ def _saved(rows: pd.DataFrame) -> list[str]:
     return [f"{int(stopped.notna().sum())} of {len(asked)} searches stopped early: {share}"]
 
 
+def _untimed(rows: pd.DataFrame, study: str, session: Session) -> list[str]:
+    """How a testing time is had later, where one could not be taken."""
+    count = int(rows["test_time_error"].notna().sum()) if len(rows) else 0
+    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.options.storage), study])
+    return [f"{count} trials have no testing time; on an idle machine: {again}"] if count else []
+
+
 def _answer(outcome: Outcome, session: Session) -> list[str]:
     """What the rows answer; where that can't be worked out, why, for the trials have ended as they have."""
     if outcome.study.answer is None:
@@ -84,22 +95,35 @@ def _answer(outcome: Outcome, session: Session) -> list[str]:
 
 def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
-    about = f"{escape(text.replace(chr(10), '; '))}; ● on the Pareto front of PSNR and parameters"
-    console.print(f"\n[bold]Results[/] on {about}", soft_wrap=True)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("")
+    about = f"{text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters"
+    console.print(Text.assemble(("\nResults", "bold"), f" on {about}"))
     more = {name: (name, "") for name in shown.columns if name not in TABLE}
     columns = {"kind": _COLUMNS["kind"], **more, **_COLUMNS}
     columns = {name: look for name, look in columns.items() if name not in _RARE or shown[name].notna().any()}
-    for heading, form in columns.values():
-        table.add_column(heading, justify="right" if form else "left", no_wrap=True)
+    rows = []
     for row in shown.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else escape(format(row[name], form)) for name, (_, form) in columns.items()]
-        table.add_row("●" if row["on_front"] else "", *cells)
-    console.print(table, "")
+        cells = ["" if pd.isna(row[name]) else format(row[name], form) for name, (_, form) in columns.items()]
+        rows.append(["●" if row["on_front"] else " ", *cells])
+    looks = [("", ""), *columns.values()]
+    tables, unbounded = (_table(looks, rows, gap) for gap in (2, 1)), console.options.update(max_width=10_000)
+    table = next((t for t in tables if Measurement.get(console, unbounded, t).minimum <= console.width), None)
+    if table is not None:
+        console.print(table, "", soft_wrap=False)
+    for cells in rows if table is None else ():
+        told = (f"{heading} {cell}".lstrip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
+        console.print("  ".join(text.replace("\n", " ") for text in told), soft_wrap=False)
     if len(shown) < len(results):
         left = f"{len(results) - len(shown)} more rows are in the results table of the report"
         console.print(f"{left}; shown are the first of the front.")
+
+
+def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap: int) -> Table:
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
+    for heading, form in looks:
+        table.add_column(heading, justify="right" if form else "left", no_wrap=heading != "architecture")
+    for cells in rows:
+        table.add_row(*cells)
+    return table
 
 
 def _say_where(outcome: Outcome, session: Session) -> None:
@@ -108,12 +132,10 @@ def _say_where(outcome: Outcome, session: Session) -> None:
     where = redacted(options.storage).rstrip("/")
     lines = {"figures and tables": f"{where}/studies/{study}/report/"}
     lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
-    if options.tracking_uri is None and session.store.is_local:
-        lines["MLflow"] = f"mlflow ui --backend-store-uri sqlite:///{where}/mlflow.db"
-    elif options.tracking_uri not in (None, "none"):
-        lines["MLflow"] = redacted(options.tracking_uri)
+    if uri := redacted(session.tracking_uri or ""):
+        lines["MLflow"] = f"mlflow ui --backend-store-uri {shlex.quote(uri)}" if uri.startswith("sqlite") else uri
     lines["next"] = f"the same command with {more}: only the new replicates run"
     if options.preset == "quick":
         lines["next"] = f"python studies/{study}.py {more}   or   --preset proxy --data DIR"
     for name, line in lines.items():
-        console.print(f"{name:<20}{line}", soft_wrap=True)
+        console.print(f"{name:<20}{line}")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from clearer.machine import cores
+
 _FLAGS = {"CPU": "--set threads", "GPU": "--gpus-per-trial"}
 
 
@@ -56,6 +58,4 @@ def _mend(name: str, most: float) -> str:
 
 def this_machine() -> list[dict[str, float]]:
     """The one node that a Ray started here would be, without starting it."""
-    from ray._private.utils import get_num_cpus  # knows the limits of a container, as `ray.init` does
-
-    return [{"CPU": float(get_num_cpus(True)), "GPU": float(torch.cuda.device_count())}]
+    return [{"CPU": float(cores()), "GPU": float(torch.cuda.device_count())}]

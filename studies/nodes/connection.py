@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_ADDRESS_FILE = Path("/tmp/ray/ray_current_cluster")
+from clearer.machine import cores
+
 _CONNECT_SECONDS = 3
 _FOR_RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -32,6 +34,9 @@ _FOR_A_CLUSTER = {
 }
 _PACKAGES = ("clearer", "studies", "analysis")
 _SOURCES = ("*.py", "*.sha256")
+_TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+_ONE = threading.Lock()
+"""A process has one Ray, and who leaves it ends it for all."""
 
 
 class ClusterError(RuntimeError):
@@ -52,18 +57,30 @@ def connect(address: str | None) -> Iterator[None]:
     for name, value in (_FOR_A_LOCAL_RAY if local else _FOR_A_CLUSTER).items():
         os.environ.setdefault(name, value)
     import ray
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
+    if ray.is_initialized() or not _ONE.acquire(blocking=False):
+        raise ClusterError(
+            "this process has a Ray already: run one study after the other, or call ray.shutdown() first"
+        )
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as exceptions and through the watcher
-    alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000}
+    alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000, "num_cpus": cores()}
+    has_own_token = local and not any(map(os.environ.get, _TOKENS))
+    if has_own_token:  # Ray would write one into HOME, as a file that others can read
+        os.environ[_TOKENS[0]] = secrets.token_hex(32)
+    elif not local:
+        _close_token_file()
     try:
         try:
+            AuthenticationTokenLoader.instance().reset_cache()
             with _silent_stderr(), contextlib.nullcontext(alone) if local else _shipped_code() as more:
                 ray.init(address=target, log_to_driver=False, configure_logging=False, **more)
         except (Exception, SystemExit) as error:  # what Ray raises where it can't join, SystemExit(15) included
             why = (str(error).splitlines() or [""])[0] or type(error).__name__
-            why += "" if local else "; does it ask for a token? set RAY_AUTH_MODE=token here too"
+            mend = f"its files go into {_temporary()}/ray; RAY_TMPDIR names another folder, of a short path"
+            mend = mend if local else "does it ask for a token? set RAY_AUTH_MODE=token here too"
             what = f"Ray can't be {'started' if local else 'joined'}"
-            raise ClusterError(f"--address {address or 'local'}: {what} ({why})") from None
+            raise ClusterError(f"--address {address or 'local'}: {what} ({why}); {mend}") from None
         if threading.current_thread() is threading.main_thread():
             # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -71,6 +88,24 @@ def connect(address: str | None) -> Iterator[None]:
             yield
     finally:
         ray.shutdown()
+        if has_own_token:
+            del os.environ[_TOKENS[0]]
+        _ONE.release()
+
+
+def _temporary() -> str:
+    """Where Ray puts the folder of its files, and of the file that names this machine's cluster."""
+    return os.environ.get("RAY_TMPDIR") or (sys.platform == "linux" and os.environ.get("TMPDIR")) or "/tmp"
+
+
+def _close_token_file() -> None:
+    file = Path(os.environ.get(_TOKENS[1]) or os.path.expanduser("~/.ray/auth_token"))
+    with contextlib.suppress(OSError):  # there is none
+        if file.stat().st_mode & 0o077:
+            try:
+                file.chmod(0o600)
+            except OSError:
+                print(f"{file}: others can read the cluster's token; let its owner chmod 600 it", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -147,17 +182,19 @@ def reachable(address: str) -> str:
     start = "start one with `ray start --head`, or leave --address out to run on this machine"
     found = address
     if address == "auto":
-        found = os.environ.get("RAY_ADDRESS", "")
-        if not found and _ADDRESS_FILE.is_file():
-            found = _ADDRESS_FILE.read_text().strip()
-        if not found:
+        found = os.environ.get("RAY_ADDRESS", "").strip()
+        if found in ("", "auto"):
+            with contextlib.suppress(OSError):
+                found = Path(_temporary(), "ray", "ray_current_cluster").read_text().strip()
+        if found in ("", "auto"):
             raise ClusterError(f"--address auto: no Ray cluster runs here; {start}")
     host, _, port = found.rpartition(":")
-    if not host or not port.isdigit():
-        raise ClusterError(f"--address {found}: not HOST:PORT, auto or local")
+    if not host or "/" in host or not port.isdecimal():
+        wrong = f"RAY_ADDRESS={found}: not" if found != address else "not auto, local or"
+        raise ClusterError(f"--address {address}: {wrong} HOST:PORT, which `ray start --head` prints")
     try:
         answers = _speaks_http2(host.strip("[]"), int(port))
-    except (OSError, OverflowError):
+    except (OSError, OverflowError, ValueError):
         raise ClusterError(f"--address {address}: no Ray cluster answers at {found}; {start}") from None
     if not answers:
         raise ClusterError(f"--address {address}: what answers at {found} is no Ray cluster; {start}")

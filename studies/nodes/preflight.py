@@ -21,7 +21,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from analysis.storage.places import redacted
@@ -29,7 +28,7 @@ from clearer.images.datasets import dataset_folder
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.report import Problem, Question, Report, examine, free_bytes, gb, installed, release
-from studies.nodes.scheduling import Cluster, alive
+from studies.nodes.scheduling import Cluster, alive, cause
 from studies.planning.costs import bytes_at_most, needed_bytes
 from studies.store.store import Store
 from studies.work.remote_images import is_remote, sizes
@@ -79,7 +78,7 @@ def check_nodes(
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
     nodes = {node["NodeID"]: node for node in sorted(alive(), key=_host) if held.get(node["NodeID"])}
     answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
-    console.print(_table(answers, nodes))
+    console.print(_table(answers, nodes), soft_wrap=False)
     reports = [report for report, _ in answers.values()]
     found += [problem for report in reports for problem in report.problems] + mixed(reports, place.gpus > 0)
     found += [_of_clock(*answer) for answer in answers.values() if abs(answer[1]) > _CLOCK_SECONDS]
@@ -91,7 +90,7 @@ def check_nodes(
 def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
     errors, warnings = (lines([problem for problem in found if problem.is_error is kind]) for kind in (True, False))
     for line in warnings:
-        console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+        console.print(line, style="yellow")
     if errors:
         raise ClusterError("\n".join(errors))
     return warnings
@@ -184,7 +183,7 @@ def _asked(place: Place, files: Mapping[str, Mapping[str, int]], nodes: Nodes) -
                 report = ray.get(ready[0])
                 reports[node] = report, report.finished_at - now
             except ray.exceptions.RayError as error:
-                found.append(Problem(True, _host(nodes[node]), f"can't run a task ({_cause(error)}); see its Ray logs"))
+                found.append(Problem(True, _host(nodes[node]), f"can't run a task ({cause(error)}); see its Ray logs"))
         for reference, node in pending.items():
             ray.cancel(reference, force=True)
             text = f"has not answered within {ANSWER_SECONDS} s; take it out of the cluster, or start it again"
@@ -230,9 +229,3 @@ def _host(node: Mapping[str, Any]) -> str:
     """The name that `ray start --node-name` gave, else the machine's."""
     named = node["NodeName"]
     return named if named not in ("", node["NodeManagerAddress"]) else node["NodeManagerHostname"]
-
-
-def _cause(error: Exception) -> str:
-    """The last line of a traceback says what happened; that of a node that went away, its first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.storage.places import redacted
-from clearer.machine import processor, versions
+from clearer.machine import cores, processor, versions
 
 LIBRARIES = "ray numpy scikit-image pillow pyarrow safetensors".split()
 _SAME = ("python", "torch", "ray")
@@ -65,7 +65,7 @@ class Report:
 
 def examine(question: Question, node: str, host: str = "") -> Report:
     """Answers `question` on this machine, and leaves a file named `node` beside the marker where it has seen that."""
-    report = Report(host or socket.gethostname(), processor(), os.cpu_count() or 1)
+    report = Report(host or socket.gethostname(), processor(), cores())
     report.versions, code = installed()
     errors = [*_storage_errors(question, node, report), *_data_errors(question.files)]
     report.problems += [Problem(True, report.host, text) for text in errors]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.storage.places import redacted
 from studies.nodes.capacity import Request
 from studies.nodes.connection import ClusterError
 from studies.nodes.exchange import Exchange
@@ -25,6 +26,7 @@ from studies.work.trials import Trial
 
 MAX_FAILURES = 3
 """How often a task that takes times is started again whose node was lost."""
+_LOST_IN_A_ROW = 2
 Timed = tuple[Trial, str]
 """A trial with its architecture, whose network has been trained."""
 Time = tuple[str | None, str | None]
@@ -103,29 +105,48 @@ class Cluster:
         return tune.Tuner(trainable, param_space={"gpus": self.gpus_per_trial}, tune_config=asks, run_config=runs)
 
     def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
-        """The keys of testing times, in order, each measured alone on one node; or why one could not be had."""
+        """The keys of testing times, in order, each measured alone on one node; or why one could not be had.
+
+        A network whose process is lost again and again has no time. After two such in a row the others have none either.
+        """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        node = self._timing_node()
-        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        whole = {"num_gpus": 1} if self.gpus_per_trial > 0 else {"num_cpus": node["Resources"].get("CPU", 1)}
-        options = {"scheduling_strategy": where, "num_returns": "streaming", "max_retries": MAX_FAILURES, **whole}
-        task = ray.remote(_time_networks).options(**options)
-        for reference in task.remote(list(timed), place):  # type: ignore[attr-defined]
-            yield ray.get(reference)
+        left, lost, why = list(timed), 0, ""
+        while left and lost < _LOST_IN_A_ROW:
+            node = self._timing_node(timed)
+            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            whole = {"num_gpus": 1} if self.gpus_per_trial > 0 else {"num_cpus": node["Resources"].get("CPU", 1)}
+            options = {"scheduling_strategy": where, "num_returns": "streaming", "max_retries": MAX_FAILURES, **whole}
+            task = ray.remote(_time_networks).options(**options)
+            try:
+                for reference in task.remote(left, place):  # type: ignore[attr-defined]
+                    found = ray.get(reference)
+                    left, lost = left[1:], 0
+                    yield found
+            except ray.exceptions.RayError as error:
+                left, lost = left[1:], lost + 1
+                why = f"the process that takes testing times was lost again and again ({cause(error)})"
+                yield None, why
+        yield from [(None, why)] * len(left)
 
-    def timing_host(self) -> str:
+    def timing_host(self, timed: Sequence[Timed]) -> str:
         """The name of the machine on which `time_networks` measures."""
-        return self._timing_node()["NodeManagerHostname"]
+        return self._timing_node(timed)["NodeManagerHostname"]
 
-    def _timing_node(self) -> dict[str, Any]:
+    def _timing_node(self, timed: Sequence[Timed]) -> dict[str, Any]:
+        """The driver's own node where it can hold what is timed, else the first by its id of those that can."""
         import ray
 
-        if self.gpus_per_trial > 0:
-            return min((n for n in alive() if n["Resources"].get("GPU", 0) >= 1), key=lambda node: node["NodeID"])
+        request = Request(max(trial.configuration.threads for trial, _ in timed), min(self.gpus_per_trial, 1.0))
         here = ray.get_runtime_context().get_node_id()
-        return next(node for node in alive() if node["NodeID"] == here)
+        return min(alive(), key=lambda n: (not request.slots([n["Resources"]]), n["NodeID"] != here, n["NodeID"]))
+
+
+def cause(error: Exception) -> str:
+    """What an error of Ray says: the last line of a traceback; of a node or a process that went away, the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)
 
 
 def alive() -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ import contextlib
 import json
 import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 
 from analysis.storage.compacted import compacted, read_files
 from analysis.storage.files import FORMAT, Files
+from analysis.storage.places import absolute_folder
 
 CURVES_BYTES = 2**26
 Row = dict[str, Any]
@@ -32,8 +32,12 @@ _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def storage_of(text: str) -> str:
-    """What a user's `--storage` names: an absolute folder, or a URI as it is."""
-    return text if "://" in text else str(Path(text).expanduser().absolute())
+    """What a user's `--storage` names: an absolute folder, or a URI as it is.
+
+    Raises:
+        StorageError: as `absolute_folder`.
+    """
+    return text if "://" in text else absolute_folder(text)
 
 
 class Store(Files):

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import platform
 import subprocess
 import time
@@ -15,7 +14,7 @@ from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
-from clearer.machine import processor, versions
+from clearer.machine import cores, processor, versions
 from clearer.presets import EDITION
 from studies.store.store import Store
 
@@ -49,9 +48,9 @@ def write_study(
     about["trials"] = {i: c.values() if isinstance(c, Configuration) else c for i, c in trials.items()}
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
-    here = {"driver": platform.node(), "processor": processor(), "cores": os.cpu_count()}
-    known = {"started_at": now, "commit": commit(), "versions": versions(LIBRARIES)}
-    about.setdefault("runs", []).append({**known, "hardware": here, "edition": EDITION, **run})
+    here = {"driver": platform.node(), "processor": processor(), "cores": cores()}
+    known = {"started_at": now, "commit": commit(), "versions": versions(LIBRARIES), "hardware": here}
+    about.setdefault("runs", []).append({**known, "edition": EDITION, **run})
     about |= {"study": study, "question": question, "format": FORMAT}
     store.write(_name(study), json.dumps(about, indent=1, sort_keys=True).encode())
     return about

@@ -4,7 +4,6 @@ A run that holds what it should not (a point of a curve that was computed again,
 mended, for MLflow takes nothing back: it is deleted, and sent anew.
 """
 
-import contextlib
 import logging
 import os
 import tempfile
@@ -12,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from analysis.storage.places import redacted
 from clearer.configuration import REMOVED
@@ -33,7 +33,18 @@ _ENVIRONMENT = {
 
 def default_uri(store: Store) -> str | None:
     """Where a study is tracked unless the user says otherwise: a database in a store that is a folder."""
-    return f"sqlite:///{store.root}/mlflow.db" if store.is_local else None
+    return _sqlite(Path(store.root, "mlflow.db")) if store.is_local else None
+
+
+def _sqlite(file: Path) -> str:
+    path = str(file).replace("%", "%25").replace("?", "%3F")
+    # MLflow would make the folders of a path behind sqlite:/// without decoding it.
+    return f"sqlite:///{path}" if path == str(file) else f"sqlite+pysqlite:///{path}"
+
+
+def _file(uri: str) -> Path:
+    """The file of a URI of SQLite."""
+    return Path(unquote(uri.partition(":///")[2]))
 
 
 def one_line(error: Exception) -> str:
@@ -45,14 +56,18 @@ def _make_database(uri: str) -> None:
     """Makes the file of a `sqlite:` URI whole or not at all: MLflow can't go on with some of its tables."""
     from mlflow import MlflowClient
 
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or "?" in uri or path.exists():
+    path = _file(uri)
+    if not uri.startswith("sqlite") or "?" in uri or path.exists():
         return
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        MlflowClient(tracking_uri=f"sqlite:///{partial}").search_experiments(max_results=1)
-        with contextlib.suppress(FileExistsError):  # another driver's came first
+        MlflowClient(tracking_uri=_sqlite(partial)).search_experiments(max_results=1)
+        try:
             os.link(partial, path)
+        except FileExistsError:
+            pass  # another driver's came first
+        except OSError:  # a file system without links
+            partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
         partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)
@@ -160,8 +175,8 @@ class Server:
         if found is not None:
             return found.experiment_id
         artifacts = None
-        if uri.startswith("sqlite:"):
-            artifacts = Path(uri.removeprefix("sqlite:///")).absolute().with_name("mlartifacts").as_uri()
+        if uri.startswith("sqlite"):
+            artifacts = _file(uri).absolute().with_name("mlartifacts").as_uri()
         return self.client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
 
     def _search(self, query: str) -> Iterator[Any]:

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow.fs as pafs
 
-from analysis.storage.places import StorageError, join, open_storage, redacted
+from analysis.storage.places import StorageError, absolute_folder, join, open_storage, redacted
 from clearer.images.cache import alone, cache_folder, keep, kept, written_whole
 from clearer.images.reading import SUFFIXES, ImageError, check_name, content_hash
 
@@ -53,11 +53,14 @@ def data_place(data: str | None) -> str | None:
     """
     if data is None or is_remote(data):
         return data and pinned(data)
-    folder = Path(os.path.expanduser(data)).absolute()
-    check_name(folder)
-    if not folder.is_dir():
+    try:
+        folder = absolute_folder(data, "--data")
+    except StorageError as error:
+        raise ImageError(str(error)) from None
+    check_name(Path(folder))
+    if not Path(folder).is_dir():
         raise ImageError(f"--data {data}: no such folder")
-    return str(folder)
+    return folder
 
 
 def pinned(uri: str) -> str:

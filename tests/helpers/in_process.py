@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
+from clearer.command import console
 from studies.driver.options import Options
 from studies.driver.session import Session
 from studies.nodes.exchange import Exchange
@@ -49,7 +49,7 @@ class InProcess:
     def check_request(self, threads: int) -> None:
         """Holds anything."""
 
-    def timing_host(self) -> str:
+    def timing_host(self, timed: Sequence[Timed]) -> str:
         """The name that was given."""
         return self._host
 
@@ -95,8 +95,8 @@ class InProcess:
 
 def session_of(storage: Path, cluster: InProcess | None = None, **options: Any) -> Session:
     """A session over a folder on an in-process cluster; what it prints is in `said(session)`."""
-    console = Console(file=io.StringIO(), width=200, highlight=False)
-    session = Session(Options(storage=str(storage), **{"tracking_uri": "none", **options}), console)
+    out = console(file=io.StringIO(), width=200)
+    session = Session(Options(storage=str(storage), **{"tracking_uri": "none", **options}), out)
     session.cluster = cluster or InProcess()  # type: ignore[assignment]
     return session
 

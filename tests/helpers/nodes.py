@@ -37,6 +37,7 @@ def running_cluster(*wrappers: Sequence[str], head_cpus: int = 2) -> Iterator[Cl
         token.write_text("0123456789abcdef" * 4)
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        patch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)  # a Ray of this process has left it
         head = [
             "--head",
             f"--port={port}",

@@ -52,7 +52,7 @@ def test_a_study_on_this_machine_listens_on_loopback_alone(tmp_path: Path) -> No
         stdout=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
     ) as driver:
         assert driver.stdout is not None
         assert driver.stdout.readline() == "ready\n"
@@ -60,6 +60,7 @@ def test_a_study_on_this_machine_listens_on_loopback_alone(tmp_path: Path) -> No
         driver.communicate("\n", timeout=60)
     assert sum(map(len, found.values())) > 3, "Ray's own ports are seen"
     assert set(found) <= LOOPBACK, found
+    assert not list(tmp_path.iterdir()), "its token is in no file"
 
 
 @pytest.mark.drill

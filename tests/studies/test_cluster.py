@@ -79,3 +79,17 @@ def test_nodes_run_the_code_of_the_driver_and_no_other(cluster: str, tmp_path: P
     assert not [place for place in places if place.startswith((str(ROOT), str(tmp_path)))]
     assert stages == content_hash(ROOT / "studies" / "work" / "stages.py")
     assert manifest == content_hash(ROOT / "clearer" / "images" / "manifests" / "bsd68.sha256")
+
+
+@pytest.mark.drill
+def test_a_head_without_cores_leaves_the_times_to_another_node(tmp_path: Path) -> None:
+    with running_cluster([], head_cpus=0) as started:
+        one = tuple(text for text in TINY if not text.startswith("lambda"))
+        done = run_study(
+            tmp_path / "runs", "--address", started.address, "--random", "0", settings=(*one, "lambda1=0", "lambda2=0")
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = analysis.load(tmp_path / "runs")
+    assert len(rows) == 3
+    assert rows["test_time_ms"].notna().all()
+    assert rows["test_time_error"].isna().all()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.storage.places import StorageError, join, open_storage, redacted
+from analysis.storage.places import StorageError, absolute_folder, join, open_storage, redacted
 
 
 def test_a_folder_is_absolute_and_what_is_no_place_is_named_without_its_secrets(
@@ -31,3 +31,12 @@ def test_secrets_do_not_show(text: str, shown: str) -> None:
 def test_paths_are_joined_with_one_slash_and_empty_parts_are_none() -> None:
     assert join("/root/", "studies", "", "a.json") == "/root/studies/a.json"
     assert join("", "a") == "a"
+
+
+def test_a_folder_that_can_not_be_named_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=r"^--storage ~nobody-of-that-name: no such user; put \./ before"):
+        open_storage("~nobody-of-that-name")
+    assert absolute_folder("./~nobody-of-that-name") == str(tmp_path / "~nobody-of-that-name")
+    with pytest.raises(StorageError, match=r"^--data a\udcff: not UTF-8"):
+        absolute_folder("a\udcff", "--data")

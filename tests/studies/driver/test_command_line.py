@@ -25,7 +25,6 @@ from studies.driver.command_line import main
 from studies.driver.options import Options
 from studies.driver.study import Study
 from studies.lambda_pareto import STUDY
-from studies.nodes import connection
 
 
 def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -76,6 +75,9 @@ def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) 
         (["--address", "nowhere"], "nowhere"),
         (["--address", "127.0.0.1:1"], "127.0.0.1:1"),
         (["--storage", "gopher://x/y"], "gopher"),
+        (["--storage", "~nobody-of-that-name/runs"], "~nobody-of-that-name"),
+        (["--data", "~nobody-of-that-name"], "~nobody-of-that-name"),
+        (["--storage", "runs\udcff"], "not UTF-8"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -118,7 +120,7 @@ def test_auto_without_a_cluster(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(connection, "_ADDRESS_FILE", tmp_path / "ray_current_cluster")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     assert "ray start --head" in refused(tmp_path / "runs", capsys, "--address", "auto")
 
 
@@ -126,9 +128,10 @@ def test_a_stale_address_is_answered_within_ten_seconds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    stale = tmp_path / "ray_current_cluster"
-    stale.write_text("127.0.0.1:1")
-    monkeypatch.setattr(connection, "_ADDRESS_FILE", stale)
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     started = time.monotonic()
     assert "127.0.0.1:1" in refused(tmp_path / "runs", capsys, "--address", "auto")
     assert time.monotonic() - started < 10

@@ -1,6 +1,7 @@
 """What a study says at its end, and its exit status, from rows that are there."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,12 @@ def test_the_end_says_where_everything_is_without_secrets(tmp_path: Path) -> Non
     session.options = dataclasses.replace(session.options, tracking_uri=None)
     conclude(outcome, session)
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db" in said(session)
+    outcome, session = ended(tmp_path / "a [b]'s")
+    session.options = dataclasses.replace(session.options, tracking_uri=None)
+    conclude(outcome, session)
+    assert f"{tmp_path}/a [b]'s/studies/seeds/report/" in said(session)
+    (line,) = (line for line in said(session).splitlines() if line.startswith("MLflow"))
+    assert shlex.split(line)[-1] == f"sqlite:///{tmp_path}/a [b]'s/mlflow.db"
 
 
 def test_the_next_command_has_more_seeds_than_this_one(tmp_path: Path) -> None:
@@ -150,3 +157,35 @@ def test_a_long_table_shows_the_front_and_says_what_it_leaves_out(tmp_path: Path
     write_study(session.store, "lambda_pareto", planned, preset="quick", command="command")
     assert conclude(Outcome(lambda_pareto.STUDY, planned), session) == 0
     assert "49 more rows are in the results table of the report; shown are the first of the front" in said(session)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_every_figure_is_read_on_a_narrow_terminal(tmp_path: Path, width: int) -> None:
+    outcome, session = of_settings(
+        tmp_path, "FPFP-FPFF-PFFP", lambda_pareto.STUDY, parameters=1_103_945, ssim=0.71239, test_time_ms=12.34
+    )
+    session.console.width = width
+    conclude(outcome, session)
+    table = said(session).partition("Pareto front of PSNR and parameters\n")[2].partition("\nfigures and tables")[0]
+    assert max(map(len, table.splitlines())) <= width
+    assert "…" not in table
+    for c, number in zip(outcome.planned, range(100), strict=False):
+        assert {f"{c.lambda1:g}", f"{c.lambda2:g}", f"{25 + number}.00"} <= set(table.split())
+    for figure in ("FPFP-FPFF-PFFP", "1,103,945", "0.7124", "12.3"):
+        assert table.split().count(figure) == len(outcome.planned)
+    assert table.count("●") == 1
+    assert ("architecture FPFP" in " ".join(table.split())) == (width == 40), "a table where it fits"
+
+
+def test_how_a_testing_time_is_had_later_is_said(tmp_path: Path) -> None:
+    outcome, session = of_settings(tmp_path / "a b", "FPFP-FPFF-PFFP", test_time_error="killed")
+    conclude(outcome, session)
+    (line,) = (line for line in said(session).splitlines() if "no testing time" in line)
+    assert shlex.split(line.partition(": ")[2]) == [
+        "python",
+        "-m",
+        "studies",
+        "retime",
+        str(tmp_path / "a b"),
+        "settings",
+    ]

@@ -2,23 +2,25 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import ray
-from disturbing import workers
+from disturbing import below, workers
 from running import wait_for
 from small import SMALL, search_of, train_of
 
-from studies.nodes import queueing
+from studies.nodes import queueing, scheduling
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.scheduling import Cluster, alive
 from studies.store.store import Store
 from studies.work import stages
 from studies.work.jobs import Ended, Failure, Pack, Progressed, Search, Started
 from studies.work.keys import Fingerprints
+from studies.work.learning import compute_pack
 from studies.work.stages import Place
 from studies.work.trials import Trial
 
@@ -89,6 +91,43 @@ def test_what_is_under_way_is_saved_when_it_is_not_wanted_any_more(
     assert Store(str(tmp_path)).saved_iteration("search", job.key) > 0
 
 
+def test_times_are_taken_where_a_trial_has_room(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own,) = alive()
+    own["Resources"].pop("CPU")  # as Ray says of a head that was started with --num-cpus=0
+    others = [{"NodeID": f"{n}", "NodeManagerHostname": f"host{n}", "Resources": {"CPU": float(n)}} for n in (3, 2, 1)]
+    timed = [(Trial(SMALL.with_values(threads=2), Fingerprints("", "", "", ((), (), ()))), "PF")]
+    monkeypatch.setattr(scheduling, "alive", lambda: [own, *others])
+    assert cluster.timing_host(timed) == "host2"
+    own["Resources"]["CPU"] = 2.0
+    assert cluster.timing_host(timed) == own["NodeManagerHostname"]
+
+
+def test_a_process_that_is_killed_while_it_takes_times_costs_times_alone(
+    cluster: Cluster, data: Fingerprints, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "MAX_FAILURES", 0)
+    slow = SMALL.with_values(time_series=10_000, time_calls=1000)
+    list(compute_pack(Pack((train_of(slow, "FPFP-FPFF-PFFP", data),)), place))
+    timed = [(Trial(slow.with_values(lambda1=n / 10), data), "FPFP-FPFF-PFFP") for n in range(4)]
+    killed = set()
+
+    def kill() -> None:
+        while len(killed) < 2:
+            for number, text in below(os.getpid()).items():
+                if "_time_networks" in text and number not in killed:
+                    killed.add(number)
+                    os.kill(number, signal.SIGKILL)
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    times = list(cluster.time_networks(timed, place))
+    killer.join(30)
+    assert [key for key, _ in times] == [None] * 4
+    assert all("the process that takes testing times was lost" in (why or "") for _, why in times)
+    assert len(killed) == 2, "the last two are not tried"
+
+
 @pytest.mark.drill
 def test_a_pack_that_gets_further_may_lose_its_worker_again_and_again(
     cluster: Cluster, data: Fingerprints, place: Place
@@ -112,7 +151,8 @@ def test_slots_are_those_of_the_nodes_and_no_more_than_is_asked(cluster: Cluster
     assert cluster.slots(1) == cpus
     assert Cluster(concurrent=1).slots(1) == 1
     assert cluster.nodes() == [node["Resources"]]
-    assert cluster.timing_host() == node["NodeManagerHostname"]
+    timed = [(Trial(SMALL, Fingerprints("", "", "", ((), (), ()))), "PF")]
+    assert cluster.timing_host(timed) == node["NodeManagerHostname"]
     cluster.check_request(1)
     with pytest.raises(ClusterError, match="--set threads: a trial asks for 512 CPU"):
         cluster.check_request(512)

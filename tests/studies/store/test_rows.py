@@ -1,6 +1,7 @@
 """Rows and curves have every column, of one type, whatever the trial."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ from small import put_row
 from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
+from clearer.fields import ALWAYS
 from clearer.losses import polarisation_threshold
 from studies.store.rows import ROW, architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store

@@ -1,5 +1,7 @@
 """A tracking server made what the store says, whatever state it was in."""
 
+import errno
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -172,3 +174,23 @@ def test_a_database_whose_making_was_cut_short_is_made_again(study_storage: Path
     assert not list(tmp_path.iterdir())
     assert sync_study(store, "lambda_pareto", uri) == {"created": 8}
     assert not list(tmp_path.glob("*.partial*"))
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "100%", "a#b", "a?b", "[x] $y$", "-x", "~y"])
+def test_a_storage_of_any_name_holds_its_own_tracking(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "file").write_text("")
+    server = Server(default_uri(Store(str(tmp_path / name))) or "", "s", "0")
+    run = server.client.create_run(server._experiment)
+    server.client.log_artifact(run.info.run_id, str(tmp_path / "file"))
+    assert {path.name for path in (tmp_path / name).iterdir()} == {"mlflow.db", "mlartifacts"}
+    assert {path.name for path in tmp_path.iterdir()} == {name, "file"}
+
+
+def test_a_database_is_made_where_files_have_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    Server(f"sqlite:///{tmp_path}/mlflow.db", "s", "0")
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]

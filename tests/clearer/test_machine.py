@@ -1,0 +1,67 @@
+"""How much of a machine a process may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from clearer import machine
+
+GB = 1 << 30
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine of eight cores and cgroups in a folder, of which this process is in a/b of both versions."""
+    own = tmp_path / "own"
+    own.write_text("3:cpu,cpuacct:/a/b\n2:memory:/a/b\n0::/a/b\n")
+    found = machine._groups
+    monkeypatch.setattr(machine, "_groups", lambda controller: found(controller, tmp_path, own))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    return tmp_path
+
+
+def put(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_cores_are_those_of_the_affinity() -> None:
+    usual = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(usual)})
+        assert machine.cores() == 1
+    finally:
+        os.sched_setaffinity(0, usual)
+
+
+@pytest.mark.parametrize(("folder", "text", "cores"), [
+    ("", "max 100000", 8), ("", "400000 100000", 4), ("a", "250000 100000", 2), ("a/b", "50000 100000", 1),
+    ("a/b", "1600000 100000", 8), ("a/c", "100000 100000", 8),
+])  # fmt: skip
+def test_a_quota_bounds_cores(groups: Path, folder: str, text: str, cores: int) -> None:
+    put(groups / folder / "cpu.max", text)
+    assert machine.cores() == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("300000", 3)])
+def test_a_quota_of_the_first_version_bounds_cores(groups: Path, quota: str, cores: int) -> None:
+    put(groups / "cpu/a/cpu.cfs_quota_us", quota)
+    put(groups / "cpu/a/cpu.cfs_period_us", "100000")
+    assert machine.cores() == cores
+
+
+def test_memory_is_the_least_of_the_machine_s_and_all_limits(groups: Path) -> None:
+    whole = machine.memory_bytes()
+    put(groups / "memory.max", "max")
+    put(groups / "memory/a/b/memory.limit_in_bytes", "9223372036854771712")
+    assert machine.memory_bytes() == whole > GB // 4
+    put(groups / "memory/a/memory.limit_in_bytes", str(GB // 8))
+    assert machine.memory_bytes() == GB // 8
+    put(groups / "a/memory.max", str(GB // 16))
+    assert machine.memory_bytes() == GB // 16
+
+
+def test_a_machine_without_cgroups_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_groups", lambda controller: [])
+    assert machine.cores() == len(os.sched_getaffinity(0))
