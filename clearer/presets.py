@@ -23,7 +23,7 @@ QUICK: Mapping[str, Any] = {
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
 DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}
-"""What a preset needs to be about deraining; section 4.3. Learning rate and length are section 4.1's, as denoising's."""
+"""What a preset needs to be about deraining; section 4.3. Learning rate and length are section 4.1's."""
 EDITION = 2
 """Of the presets. A study goes on with those that it began with: what is stored stays of use."""
 _FIRST_AREA = {"test_border": "crop64"}

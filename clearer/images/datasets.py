@@ -8,8 +8,8 @@ own, absolute or below the data folder. `test_set` may name another one. A folde
 * None of them: as a test set every image is one. To learn from, a seventh is drawn for the test and a
   seventh for validation.
 
-What else a folder holds is not used, and `contents_line` says so. Drawing keeps images that show one scene together (`clearer.images.scenes`). It depends on the images' names
-and scenes alone.
+What else a folder holds is not used, and `contents_line` says so. Drawing keeps images that show one scene together
+(`clearer.images.scenes`). It depends on the images' names and scenes alone.
 
 For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds
 pairs: `clean_left` or `clean_right`, both halves in one image; `folders`, files of equal names in `clean/`
@@ -86,7 +86,8 @@ DATASETS: Mapping[str, Dataset] = {
         "arXiv:1701.05957", "github.com/TheLethargicOwl/Single-Image-De-Raining-Keras, dataset/rain",
     ),
     "embedded": Dataset(
-        "photographs inside scikit-image", "denoise", {FOLDERS[split][0]: len(names) for split, names in EMBEDDED.items()},
+        "photographs inside scikit-image", "denoise",
+        {FOLDERS[split][0]: len(names) for split, names in EMBEDDED.items()},
         "free to use and redistribute; each image's terms are in scikit-image's documentation of skimage.data",
         "S. van der Walt et al., scikit-image: image processing in Python, PeerJ 2:e453, 2014",
         "pypi.org/project/scikit-image",

@@ -67,7 +67,7 @@ class Progress:
         if self._bars.disable and self._clock() - self._printed >= _LINE_SECONDS:
             self._printed = self._clock()
             for task in self._bars.tasks[1:]:
-                self.say(escape(f"{task.description}  {task.fields['told']}"))
+                self.say(f"{task.description}  {task.fields['told']}")
 
     def ended(self, key: str, outcome: str, failed: bool = False) -> None:
         """A job has ended (one that never started has no label of its own); `outcome` says how in a few words."""

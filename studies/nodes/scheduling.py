@@ -107,7 +107,7 @@ class Cluster:
     def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
         """The keys of testing times, in order, each measured alone on one node; or why one could not be had.
 
-        A network whose process is lost again and again has no time. After two such in a row the others have none either.
+        A network whose process is lost again and again has no time; after two such in a row, no other has one.
         """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
