@@ -79,7 +79,7 @@ def _saved(rows: pd.DataFrame) -> list[str]:
 def _untimed(rows: pd.DataFrame, study: str, session: Session) -> list[str]:
     """How a testing time is had later, where one could not be taken."""
     count = int(rows["test_time_error"].notna().sum()) if len(rows) else 0
-    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.options.storage), study])
+    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.place.storage), study])
     return [f"{count} trials have no testing time; on an idle machine: {again}"] if count else []
 
 
