@@ -20,7 +20,7 @@ _ROWS_SHOWN = 40
 _COLUMNS = {
     "kind": ("kind", ""),
     "lambda1": ("λ1", "g"),
-    "lambda2": ("λ2", "g"),
+    "lambda2": ("λ2", "4g"),
     "seed": ("seed", "d"),
     "architecture": ("architecture", ""),
     "parameters": ("parameters", ",d"),
@@ -110,7 +110,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     if table is not None:
         console.print(table, "", soft_wrap=False)
     for cells in rows if table is None else ():
-        told = (f"{heading} {cell}".lstrip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
+        told = (f"{heading} {cell.strip()}".strip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
         console.print("  ".join(text.replace("\n", " ") for text in told), soft_wrap=False)
     if len(shown) < len(results):
         left = f"{len(results) - len(shown)} more rows are in the results table of the report"
