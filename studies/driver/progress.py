@@ -21,11 +21,8 @@ class Progress:
         self.console, self._clock, self._printed = console, clock, clock()
         self._ended, self._wanted, self._failed = 0, 0, 0
         names, told = "{task.description}", "{task.fields[told]}"
-        columns = (
-            progress.TextColumn(names, markup=False),
-            progress.BarColumn(max(4, min(24, console.width - 64))),
-            progress.TextColumn(told),
-        )
+        bar = progress.BarColumn(max(4, min(24, console.width - 64)))
+        columns = progress.TextColumn(names, markup=False), bar, progress.TextColumn(told)
         self._bars = progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._all = self._bars.add_task("", told="")
         self._jobs: dict[str, progress.TaskID] = {}

@@ -20,7 +20,7 @@ _ROWS_SHOWN = 40
 _COLUMNS = {
     "kind": ("kind", ""),
     "lambda1": ("λ1", "g"),
-    "lambda2": ("λ2", "g"),
+    "lambda2": ("λ2", "4g"),
     "seed": ("seed", "d"),
     "architecture": ("architecture", ""),
     "parameters": ("parameters", ",d"),
@@ -79,7 +79,7 @@ def _saved(rows: pd.DataFrame) -> list[str]:
 def _untimed(rows: pd.DataFrame, study: str, session: Session) -> list[str]:
     """How a testing time is had later, where one could not be taken."""
     count = int(rows["test_time_error"].notna().sum()) if len(rows) else 0
-    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.options.storage), study])
+    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.place.storage), study])
     return [f"{count} trials have no testing time; on an idle machine: {again}"] if count else []
 
 
@@ -110,7 +110,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     if table is not None:
         console.print(table, "", soft_wrap=False)
     for cells in rows if table is None else ():
-        told = (f"{heading} {cell}".lstrip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
+        told = (f"{heading} {cell.strip()}".strip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
         console.print("  ".join(text.replace("\n", " ") for text in told), soft_wrap=False)
     if len(shown) < len(results):
         left = f"{len(results) - len(shown)} more rows are in the results table of the report"

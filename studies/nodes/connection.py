@@ -60,9 +60,7 @@ def connect(address: str | None) -> Iterator[None]:
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     if ray.is_initialized() or not _ONE.acquire(blocking=False):
-        raise ClusterError(
-            "this process has a Ray already: run one study after the other, or call ray.shutdown() first"
-        )
+        raise ClusterError("this process has a Ray already: run one study after the other, or call ray.shutdown()")
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as exceptions and through the watcher
     alone: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 200_000_000, "num_cpus": cores()}
     has_own_token = local and not any(map(os.environ.get, _TOKENS))

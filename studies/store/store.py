@@ -32,11 +32,7 @@ _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def storage_of(text: str) -> str:
-    """What a user's `--storage` names: an absolute folder, or a URI as it is.
-
-    Raises:
-        StorageError: as `absolute_folder`.
-    """
+    """What a user's `--storage` names: a folder as `absolute_folder` has it, or a URI as it is."""
     return text if "://" in text else absolute_folder(text)
 
 

@@ -64,10 +64,9 @@ def _make_database(uri: str) -> None:
         MlflowClient(tracking_uri=_sqlite(partial)).search_experiments(max_results=1)
         try:
             os.link(partial, path)
-        except FileExistsError:
-            pass  # another driver's came first
-        except OSError:  # a file system without links
-            partial.rename(path)
+        except OSError:  # another driver's came first, or the file system has no links
+            if not path.exists():
+                partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
         partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)
