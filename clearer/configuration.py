@@ -29,6 +29,7 @@ from clearer.fields import (
     typed,
 )
 from clearer.images.datasets import DATASETS, PAIRINGS, misuse
+from clearer.images.reading import shown
 
 KINDS = ("searched", "random", "given")
 LEARN, ALL, SCORE = "search train", "search train test", "test time"
@@ -36,8 +37,11 @@ LEARN, ALL, SCORE = "search train", "search train test", "test time"
 _SEED: Check = (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)")
 _PATCH: Check = (lambda v: v >= 8, "must be 8 or greater")
 _SPLITS = ("train", "validation")
-_PRINTABLE: Check = (lambda v: v.isprintable(), "must be one line")
-_FOLDER: Check = (lambda v: v.isprintable() and v.strip(), f"must be one of {', '.join(DATASETS)}, or a folder")
+_LINE: Check = (lambda v: v == shown(v), "must be one line of UTF-8")
+_FOLDER: Check = (
+    lambda v: v == shown(v) and v.strip(),
+    f"must be one of {', '.join(DATASETS)}, or a folder whose name is one line of UTF-8",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ class Configuration:
     # What is restored
     task: str = setting("denoise", ALL, "section 4", ("denoise", "derain"), "images pixels named area")
     dataset: str = setting("bsds500", ALL, f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER, "images named")
-    test_set: str = setting("", "test", "as dataset; empty: its own; section 4.2", _PRINTABLE, "images pixels area")
+    test_set: str = setting("", "test", "as dataset; empty: its own; section 4.2", _LINE, "images pixels area")
     pairing: str = setting("clean_left", ALL, "how a folder holds pairs for derain; Rain800's", PAIRINGS, "images")
     grayscale: str = setting("pillow", ALL, "Pillow's L: released code; MATLAB's", ("pillow", "bt601"), "images pixels")
     allow_overlap: bool = setting(False, "", "run although train, validation and test share images", about="images")

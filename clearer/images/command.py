@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
@@ -82,7 +84,8 @@ def _sets(console: Console, name: str, data: Path | None, decode: bool, problems
     if all((data / name / part).is_dir() for part in ("clean", "degraded")):
         pairing = "folders"
     elif name not in DATASETS and not _holds_images(data / name):
-        if rest := left_over(data / name):
+        rest = left_over(data / name)
+        if PIL.Image.registered_extensions().keys() & re.findall(r"\.\w+", rest):
             console.print(shown(f"{name}: no dataset, holds no image itself; not used: {rest}"))
         return {}
     try:

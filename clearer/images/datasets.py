@@ -203,7 +203,8 @@ def dataset_folder(name: str, data: Path | None) -> Path:
     Raises:
         ImageError: there is none, or `data` is not given and needed.
     """
-    own = Path(os.path.expanduser(name))  # of no user, `~name` is a folder of that name, as for a shell
+    is_below = data is not None and (data / name).is_dir()
+    own = Path(name if is_below else os.path.expanduser(name))  # `~name` of no user stays as it is, as for a shell
     if data is None and not own.is_absolute():
         if name in DATASETS:
             raise ImageError(f"dataset {name} needs --data DIR, the folder that holds {name}/")
@@ -211,7 +212,8 @@ def dataset_folder(name: str, data: Path | None) -> Path:
         raise ImageError(f"dataset {name}: neither {known}, nor an absolute path, nor a folder below --data DIR")
     folder = (data or Path()) / own
     if name not in DATASETS and not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder; the known datasets are {', '.join(DATASETS)}")
+        told = f"{folder} ({name})" if name.startswith("~") else folder
+        raise ImageError(f"{told}: no such folder; the known datasets are {', '.join(DATASETS)}")
     return folder
 
 
@@ -233,7 +235,7 @@ def folder_files(folder: Path, pairing: str = "") -> list[ImageFile]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder; --data DIR must hold {folder.parent.name}/{folder.name}")
-    files = sorted(p for p in folder.iterdir() if is_image_name(p.name) and not p.is_dir())
+    files = sorted(p for p in folder.iterdir() if is_image_name(p.name))
     if not files:
         rest = left_over(folder)
         raise ImageError(shown(f"{folder}: holds no image ({', '.join(sorted(SUFFIXES))}){rest and f', but {rest}'}"))

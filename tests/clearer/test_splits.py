@@ -12,7 +12,7 @@ from clearer.images.reading import ImageError, bt601, read_image
 from clearer.presets import DERAIN
 from clearer.scores import psnr_db
 from clearer.search import Search
-from clearer.splits import check_splits, configured_files, learning_images, scored_images
+from clearer.splits import check_splits, configured_files, contents_lines, learning_images, scored_images
 from clearer.testing import degraded_inputs, score
 from clearer.training import Training
 
@@ -90,6 +90,32 @@ def test_learning_images_hold_a_patch(tiny):
         learning_images(tiny.with_values(patch_size=5000), "validation", None)
 
 
+@pytest.mark.parametrize(("height", "width", "fits"), [(11, 11, True), (10, 40, False), (40, 10, False), (8, 8, False)])
+def test_test_images_hold_the_window_of_ssim(tmp_path, height, width, fits):
+    save(tmp_path / "a.png", picture(0, 40, 40))
+    save(tmp_path / "small.png", picture(1, height, width))
+    c = Configuration(test_set=str(tmp_path))
+    if fits:
+        assert len(score(c.with_values(self_ensemble=1), nn.Identity(), scored_images(c, None)).ssim) == 2
+    else:
+        with pytest.raises(ImageError, match=rf"small\.png: {width}×{height} pixels, smaller than SSIM's window of 11"):
+            scored_images(c, None)
+    assert len(scored_images(c.with_values(test_limit=1), None).names) == 1
+
+
+def test_small_pairs_are_named_too(tmp_path):
+    save(tmp_path / "pair.png", side_by_side(picture(1, 30, 10)))
+    with pytest.raises(ImageError, match=r"pair\.png: 10×30 pixels"):
+        scored_images(Configuration(**DERAIN, test_set=str(tmp_path)), None)
+
+
+def test_what_configurations_use_of_a_folder_is_told_once(data):
+    save(data / "mine" / "one.png", picture(99, 40, 40))
+    whole, without = Configuration(), Configuration(test_set="mine")
+    assert contents_lines([whole, without], data) == ["bsds500: train/ 3, val/ 3, test/ 3 images", "mine: 1 images"]
+    assert contents_lines([without], data)[0] == "bsds500: train/ 3, val/ 3 images; not used: test/ (3 .png)"
+
+
 def test_pairs_are_compared_by_their_clean_images(tmp_path):
     for place, inner in enumerate(("train", "val", "test")):
         save(tmp_path / "pairs" / inner / "1.png", side_by_side(picture(place, 100, 120), seed=place))
@@ -152,7 +178,7 @@ def test_the_identity_scores_as_the_rain(derain, wet, channels):
     scores = score(c, nn.Identity(), images)
     assert scores.psnr_db == pytest.approx(scores.degraded_psnr_db, abs=1e-4)
     for clean, degraded, psnr in zip(images.clean, images.degraded, scores.psnr_db, strict=True):
-        area = slice(0, 64), slice(0, 64)
+        area = slice(3, 67), slice(1, 65)  # of 70×66 pixels
         assert psnr == pytest.approx(psnr_db(degraded[area] / 255, clean[area] / 255), abs=1e-4)
 
 

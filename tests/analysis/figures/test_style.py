@@ -33,6 +33,20 @@ def test_the_same_figure_is_the_same_bytes() -> None:
     assert set(files()) == {"name.svg", "name.png"}
 
 
+def test_a_dollar_in_a_name_is_a_dollar_and_powers_of_ten_stay_powers() -> None:
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([1, 1000], [0, 1], label="$\\nonsense{$")
+    axes.set(xscale="log", title="a$x_$", xlabel="$$", ylabel="one $ alone")
+    axes.set_yticks([0, 1], ["$a_$", "[x] $^$"])
+    axes.legend()
+    figure.suptitle("/data/a$x_$ test\n$_$")
+    assert set(dict(rendered(figure, "one"))) == {"one.svg", "one.png"}
+    powers = [text for text in axes.get_xticklabels() if "10^{2}" in text.get_text()]
+    assert [text.get_parse_math() for text in powers] == [True]
+    assert not axes.title.get_parse_math()
+
+
 @pytest.mark.parametrize(
     ("column", "label"),
     [("parameters", ("parameters (millions)", 1e-6)), ("psnr_db", ("PSNR (dB)", 1.0)), ("channels", ("channels", 1.0))],

@@ -27,8 +27,8 @@ def data(tmp_path):
     return tmp_path
 
 
-def printed(capsys, *arguments):
-    assert main(["data", *map(str, arguments)]) == 0
+def printed(capsys, *arguments, status=0):
+    assert main(["data", *map(str, arguments)]) == status
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -72,9 +72,48 @@ def test_sets_that_share_nothing_are_said_to(capsys):
 
 def test_a_set_that_is_not_usable_is_named_and_the_rest_is_listed(capsys, data):
     (data / "bsds500" / "test" / "4.jpg").unlink()
-    text = printed(capsys, "--data", data)
+    text = printed(capsys, "--data", data, status=1)
     assert f"not usable: {data}/bsds500/test: holds no image" in text
     assert ["mine", "1"] in [row[:2] for row in rows(text)]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "dangling", "control"])
+def test_a_file_that_is_not_usable_is_named_and_the_others_are_listed(capsys, data, damage):
+    name, bad = "a\tb.png" if damage == "control" else "bad.png", data / "mine" / "bad.png"
+    told = str(data / "mine" / name).replace("\t", "\\t")
+    save(data / "other" / "good.png", picture(3, 40, 40))
+    if damage == "dangling":
+        bad.symlink_to(data / "nowhere.png")
+    else:
+        (data / "mine" / name).write_bytes(b"" if damage == "empty" else b"text")
+    text = printed(capsys, "--data", data, status=1)
+    (problem,) = [line for line in text.splitlines() if line.startswith("not usable: ")]
+    assert problem.startswith(f"not usable: {told}: ")
+    assert ["other", "1"] in [row[:2] for row in rows(text)]
+    assert (["mine", "1"] in [row[:2] for row in rows(text)]) == (damage != "control")
+
+
+def test_a_file_that_ends_too_soon_does_not_stop_the_overlaps(capsys, data):
+    whole = (data / "mine" / "again.png").read_bytes()
+    (data / "mine" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    text = printed(capsys, "--data", data, "--check-overlap", status=1)
+    assert f"not usable: {data}/mine/cut.png: not a readable image" in text
+    assert ["bsds500 train", "1", "mine", "1", "1 recompressed"] in rows(text)
+
+
+def test_a_set_of_bad_files_alone_leaves_the_rest(capsys, data):
+    (data / "mine" / "again.png").write_bytes(b"text")
+    text = printed(capsys, "--data", data, status=1)
+    assert "mine/again.png: not a readable image" in text
+    assert ["bsds500 val", "1"] in [row[:2] for row in rows(text)]
+
+
+def test_what_is_not_used_is_listed(capsys, data):
+    save(data / "mine" / "sub" / "a.png", picture(5, 30, 30))
+    save(data / "far" / "below" / "b.png", picture(6, 30, 30))
+    text = printed(capsys, "--data", data)
+    assert "mine: 1 images; not used: sub/ (1 .png)\n" in text
+    assert "far: no dataset, holds no image itself; not used: below/ (1 .png)\n" in text
 
 
 def test_the_digest_of_a_complete_set_is_that_of_its_manifest(tmp_path, data):

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from clearer.images.archives import manifest
 from clearer.images.datasets import (
     DATASETS,
     SPLITS,
+    contents_line,
     dataset_folder,
     folder_files,
     scored_files,
@@ -84,6 +86,66 @@ def test_a_split_that_is_not_there_is_named(tmp_path):
         split_files(str(tmp_path), "test", None)
     with pytest.raises(ImageError, match=r"has train/ but no test/$"):
         scored_files(str(tmp_path), None)
+
+
+@pytest.mark.parametrize("called", ["val", "valid", "validation"])
+def test_the_validation_split_has_three_names(tmp_path, called):
+    for place, inner in enumerate(("train", called, "test")):
+        fill(tmp_path / inner, *range(10 * place, 10 * place + place + 1))
+    assert [len(split_files(str(tmp_path), split, None)) for split in SPLITS] == [1, 2, 3]
+    assert contents_line(str(tmp_path), None) == f"{tmp_path}: train/ 1, {called}/ 2, test/ 3 images"
+
+
+def test_what_a_folder_holds_and_is_not_used_is_counted(tmp_path):
+    for place, inner in enumerate(("train", "val", "valid", "test", "more/below")):
+        fill(tmp_path / "mine" / inner, *range(place + 1))
+    fill(tmp_path / "mine", 1)
+    for name in ("train/a.webp", "train/b.WEBP", "train/c.txt", "more/d", ".hidden/e.png", "test/.f.png"):
+        save(tmp_path / "mine" / name, picture(0, 8, 8), "PNG")
+    rest = "1 .jpg, more/ (5 .jpg, 1 without ending), train/ (2 .webp, 1 .txt), valid/ (3 .jpg)"
+    found = f"mine: train/ 1, val/ 2, test/ 4 images; not used: {rest}"
+    assert contents_line("mine", tmp_path) == found
+    scored = contents_line("mine", tmp_path, splits={"test"})
+    assert scored.startswith("mine: test/ 4 images; not used: 1 .jpg, ")
+    assert scored.endswith("val/ (2 .jpg), valid/ (3 .jpg)")
+
+
+def test_nothing_is_told_of_embedded_images_and_nothing_more_of_a_folder_that_is_used_whole(tmp_path):
+    assert contents_line("embedded", None) == ""
+    fill(tmp_path / "clean", 1, 2)
+    fill(tmp_path / "degraded", 1, 2)
+    assert contents_line(str(tmp_path), None, "folders") == f"{tmp_path}: 2 pairs"
+
+
+def test_a_folder_of_other_endings_says_which(tmp_path):
+    for name in ("a.webp", "b.gif", "c.webp"):
+        save(tmp_path / name, picture(0, 8, 8), "PNG")
+    with pytest.raises(ImageError, match=r"holds no image \(.*\.tiff\), but 2 \.webp, 1 \.gif$"):
+        scored_files(str(tmp_path), None)
+
+
+@pytest.mark.parametrize("name", [b"\xff.png", b"a\nb.png", b"a\x1b[2J.png", "a\u2028b.png".encode()], ids=repr)
+def test_an_image_whose_name_no_text_can_hold_is_refused_in_one_line(tmp_path, name):
+    save(tmp_path / os.fsdecode(name), picture(0, 8, 8))
+    with pytest.raises(
+        ImageError, match=r"\.png: its name is not UTF-8, or has a control character; rename it$"
+    ) as stop:
+        scored_files(str(tmp_path), None)
+    assert str(stop.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a b", "a%s", "a?b#c", "$x_$", "[/x]", "-a", "~nobody", "~", "nb\u00a0sp", "ü"])
+def test_a_folder_may_have_a_strange_name(tmp_path, name):
+    fill(tmp_path / name, 1)
+    assert names(scored_files(name, tmp_path)) == ["00.jpg"]
+    assert contents_line(name, tmp_path) == f"{name}: 1 images"
+
+
+def test_a_user_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"~no-such-user/a\): no such folder; the known"):
+        scored_files("~no-such-user/a", tmp_path)
+    with pytest.raises(ImageError, match=r"^dataset ~no-such-user: neither one of"):
+        scored_files("~no-such-user", None)
 
 
 def test_an_undivided_folder_is_a_test_set_or_is_drawn_from(tmp_path):

@@ -39,7 +39,7 @@ def test_a_folder_named_as_an_image_is_named(data):
 
 def test_an_image_smaller_than_the_patch_is_named(data):
     assert load(data, smallest=16).names == ("good.png",)
-    with pytest.raises(ImageError, match=r"good\.png: 16×16 pixels, smaller than the patch of 17"):
+    with pytest.raises(ImageError, match=r"good\.png: 16×16 pixels, smaller than 17; take it out of the folder"):
         load(data, smallest=17)
 
 

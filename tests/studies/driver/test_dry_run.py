@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import ray
+from pictures import picture, save
 from running import TINY
 
 from studies.driver import dry_run
@@ -98,3 +99,25 @@ def test_what_no_node_can_hold_is_said_instead_of_a_cost(tmp_path: Path, capsys:
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "--set threads: a trial asks for 512 CPU" in line
+
+
+def test_a_folder_of_ones_own_is_told_with_what_is_not_used(
+    study_storage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "[red]" / "a.png", picture(0, 40, 40))
+    save(tmp_path / "[red]" / "a.webp", picture(1, 40, 40))
+    lines = said(study_storage, capsys, f"test_set={tmp_path}/[red]")
+    assert lines[f"{tmp_path}/[red]:"] == f"{tmp_path}/[red]: 1 images; not used: 1 .webp\n"
+
+
+def test_a_test_image_that_is_too_small_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path / "images" / "a.png", picture(0, 10, 40))
+    with pytest.raises(SystemExit) as stop:
+        main(STUDY, None, ["--storage", str(tmp_path / "runs"), "--set", *TINY, f"test_set={tmp_path}/images"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        f"lambda_pareto.py: {tmp_path}/images/a.png: 40×10 pixels, smaller than SSIM's window of 11"
+    )
+    assert not (tmp_path / "runs").exists()
+    assert not ray.is_initialized()

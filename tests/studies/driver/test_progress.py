@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from studies.driver.progress import Progress
@@ -30,6 +31,17 @@ def test_a_file_gets_plain_lines() -> None:
     assert "done 1/2  λ1=a  FP-PF  40 s" in text
     assert "failed 2/2  λ1=b  diverged" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[x]", "[red]", "["])
+def test_a_label_is_printed_as_it_is(name: str) -> None:
+    out, now = io.StringIO(), iter(range(0, 10_000, 20))
+    progress = Progress(Console(file=out, width=120, highlight=False), clock=lambda: next(now))
+    progress.started("a", f"test_set={name}", "search")
+    progress.progressed("a", Progressed("a", {"iteration": 25, "psnr_db": None}, 100, 10.0))
+    progress.ended("a", "found")
+    lines = out.getvalue().splitlines()
+    assert [f"test_set={name}" in line for line in lines] == [True, True]
 
 
 def test_a_terminal_gets_bars() -> None:
