@@ -11,7 +11,7 @@ from clearer.images.reading import ImageError
 from studies.driver.options import share
 from studies.nodes.connection import ClusterError
 from studies.store.store import Store, storage_of
-from studies.store.study_file import read_study
+from studies.store.study_file import planned_trials, read_study
 
 _FLAGS: dict[str, dict[str, Any]] = {
     "storage": {"metavar": "STORAGE", "help": "the folder or URI of the store"},
@@ -62,11 +62,14 @@ def sync(o: argparse.Namespace) -> int:
     from studies.tracking.server import default_uri, one_line
 
     store = Store(storage_of(o.storage))
-    studies = [o.study] if o.study else store.names("studies")
+    studies = (
+        [o.study] if o.study else [name for name in store.studies() if store.names(f"studies/{name}", "study.json")]
+    )
     if not studies:
         raise StorageError(f"{o.storage}: holds no studies")
     for study in studies:
         read_study(store, study)
+        planned_trials(store, study)  # names those that are left out
     uri = o.tracking_uri or default_uri(store)
     if uri is None:
         raise StorageError("--tracking-uri: needed where the store is not a folder")

@@ -5,12 +5,10 @@ is chosen to flatter: the trial of a kind is its median by PSNR, and the crop fo
 """
 
 import io
-import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +20,7 @@ from PIL import Image
 from analysis.figures.style import COLOURS
 from analysis.rows.comparable import HASH
 from analysis.rows.load import finished
-from analysis.storage.files import Files
+from analysis.storage.files import KEY, Files
 
 CROP = 64
 """Pixels: the side of the magnified window."""
@@ -84,10 +82,12 @@ def _trial(files: Files, tested: pd.DataFrame, kind: str) -> tuple[Picture, Pict
     if not len(of_kind):
         return None
     row = median_trial(of_kind)
-    example, result = (files.read(f"stages/test/{row['test_key']}/{name}") for name in ("example.png", "result.json"))
-    if example is None or result is None:
+    example, about = (
+        files.read(f"stages/test/{row['test_key']}/example.png"),
+        files.json(f"stages/test/{row['test_key']}/result.json"),
+    )
+    if example is None or about is None:
         return None
-    about = json.loads(result)
     clean, degraded, restored = np.split(_decoded(example), 3, axis=1)
     lambdas = f", λ1 = {row['lambda1']:g}, λ2 = {row['lambda2']:g}" if kind == "searched" else ""
     detail = f"median of {len(of_kind)}{lambdas}\n{row['architecture']}"
@@ -99,9 +99,8 @@ def _trial(files: Files, tested: pd.DataFrame, kind: str) -> tuple[Picture, Pict
 
 def _denoised(files: Files, pixels: str) -> Iterator[Picture]:
     """The picture of the best denoiser without training that was scored on these pixels, where one was kept."""
-    for key in files.names("stages/reference"):
-        found = files.read(f"stages/reference/{key}/result.json")
-        result: dict[str, Any] = json.loads(found) if found else {}
+    for key in files.names("stages/reference", KEY):
+        result = files.json(f"stages/reference/{key}/result.json") or {}
         if result.get("pixels_sha256") != pixels or not result["pictures"]:
             continue
         rows = {row["method"]: row for row in result["rows"]}

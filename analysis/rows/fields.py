@@ -47,6 +47,8 @@ def _first_format() -> dict[str, Field]:
 
 
 _known = _first_format()
+_TEXTS = "kind architecture columns mixing complexity alpha_statistics task dataset protocol grayscale pairing test_set"
+_TEXTS += " weights_split alpha_split precision test_border"
 
 _REPLICATE = {"seed", "report_iterations", "threads"}
 """Rows that differ in these alone are replicates: whose draw, how often it was reported on, how its sums were split."""
@@ -61,6 +63,12 @@ def record(schema: pa.Schema) -> None:
         if b"stages" in about:
             stages = frozenset(about[b"stages"].decode().split())
             _known[column.name] = Field(stages, about.get(b"pixels") == b"1", about.get(b"shape") == b"1")
+
+
+def columns() -> list[pa.Field]:
+    """A column for each field, for rows of versions that had no such field."""
+    kinds = dict.fromkeys(_TEXTS.split(), pa.string()) | {"module_times_ms": pa.list_(pa.float64())}
+    return [pa.field(name, kinds.get(name, pa.float64())) for name in _first_format()]
 
 
 def pixel_fields() -> list[str]:

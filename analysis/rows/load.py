@@ -3,7 +3,6 @@
 All raise StorageError where there is no such store, or no such study in it: named, with those that there are.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.rows import fields
+from analysis.rows.columns import FOUND, IDENTITY
 from analysis.storage.compacted import joined, read_files
 from analysis.storage.files import Files
 from analysis.storage.places import StorageError, redacted
@@ -62,16 +62,13 @@ def read_about(storage: str | Path, study: str) -> dict[str, Any]:
         StorageError: as for all, or the file is no JSON.
     """
     files, _ = _opened(storage, study)
-    try:
-        return json.loads(files.read(f"studies/{study}/study.json") or b"{}")
-    except ValueError as error:
-        raise StorageError(f"{redacted(str(storage))}: studies/{study}/study.json is damaged: {error}") from None
+    return files.json(f"studies/{study}/study.json") or {}
 
 
 def _opened(storage: str | Path, study: str | None) -> tuple[Files, list[str]]:
     """The storage, and the studies that are asked for."""
     files = Files(storage)
-    known = files.names("studies")
+    known = files.studies()
     if not known:
         raise StorageError(f"{redacted(str(storage))}: holds no studies")
     if study is not None and study not in known:
@@ -86,6 +83,9 @@ def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     whole = joined(tables)
+    for column in [*IDENTITY, *fields.columns(), *FOUND] if kind == "trials" else []:
+        if column.name not in whole.column_names:
+            whole = whole.append_column(column, pa.nulls(len(whole), column.type))
     files.check_format(int(whole.schema.metadata[b"format"]), "one of its rows")
     fields.record(whole.schema)
     return whole.to_pandas(types_mapper=_NULLABLE.get)

@@ -1,9 +1,15 @@
 """The files below a storage, a folder or a URI: read, and written whole or not at all."""
 
 import contextlib
+import functools
+import json
+import logging
 import os
+import re
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow.fs as pafs
 
@@ -13,6 +19,14 @@ FORMAT = 1
 """The number of the store's form. Raised when an older version would misread what this one writes."""
 UNFINISHED = ".partial"
 """How the names of files end that a writer has not finished."""
+STUDY, KEY = r"[A-Za-z0-9][\w.-]*", "[0-9a-f]{64}"
+"""The exact form of the names of studies and of stages' keys: what other programs leave has another, and is not ours."""
+
+
+@functools.lru_cache(maxsize=1024)
+def tell(text: str) -> None:
+    """Says once, in a line of its own on standard error, what was left out of an answer and why."""
+    logging.getLogger("analysis").warning(redacted(" ".join(text.split())))
 
 
 class Files:
@@ -46,6 +60,24 @@ class Files:
         except FileNotFoundError:
             return None
 
+    def json(self, name: str) -> dict[str, Any] | None:
+        """The JSON object under `name`, or None.
+
+        Raises:
+            StorageError: the file is damaged; the message names it.
+        """
+        data = self.read(name)
+        if data is None:
+            return None
+        try:
+            found = json.loads(data)
+            if not isinstance(found, dict):
+                raise ValueError("not a JSON object")
+        except ValueError as error:
+            mend = "bring it back, or remove it and run the study's command again"
+            raise StorageError(f"{redacted(self.storage)}: {name} is damaged ({error}): {mend}") from None
+        return found
+
     def write(self, name: str, data: bytes, is_durable: bool = True) -> None:
         """Puts `data` under `name`: a reader sees all or what was there, if `is_durable` also after a power cut."""
         path = self.path(name)
@@ -71,18 +103,27 @@ class Files:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.delete_file(self.path(name))
 
-    def names(self, folder: str, suffix: str = "") -> list[str]:
-        """The finished files in a folder that end in `suffix`, sorted; none where there is no such folder."""
+    def names(self, folder: str, form: str = ".*") -> list[str]:
+        """What is finished in a folder and has a name of this form, sorted; nothing where there is no such folder."""
         found = self.filesystem.get_file_info(pafs.FileSelector(self.path(folder), allow_not_found=True))
         names = (info.base_name for info in found)
-        return sorted(name for name in names if name.endswith(suffix) and not name.endswith(UNFINISHED))
+        return sorted(name for name in names if re.fullmatch(form, name) and not name.endswith(UNFINISHED))
+
+    def studies(self) -> list[str]:
+        """The names of the studies in the storage, sorted."""
+        found = self.filesystem.get_file_info(pafs.FileSelector(self.path("studies"), allow_not_found=True))
+        folders = (info.base_name for info in found if info.type is pafs.FileType.Directory)
+        return sorted(name for name in folders if re.fullmatch(STUDY, name))
 
     def files(self, folder: str) -> list[str]:
         """The names of all finished files below a folder, relative to it."""
+        return sorted(name for name in self.listing(folder) if not name.endswith(UNFINISHED))
+
+    def listing(self, folder: str) -> Mapping[str, pafs.FileInfo]:
+        """All files below a folder, by their names relative to it, from one listing."""
         root = self.path(folder)
         found = self.filesystem.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
-        paths = [info.path for info in found if info.type is pafs.FileType.File]
-        return sorted(path.removeprefix(root).lstrip("/") for path in paths if not path.endswith(UNFINISHED))
+        return {info.path.removeprefix(root).lstrip("/"): info for info in found if info.is_file}
 
     def check_writable(self) -> None:
         """Writes a file, and removes it and what folders it needed.

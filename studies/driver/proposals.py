@@ -77,7 +77,7 @@ class Adaptive:
     def taught(self) -> list[tuple[Configuration, dict[str, Any]]]:
         """Every ended searched trial of the store that lies in the space, once, with its row."""
         store, found = self.findings.store, {}
-        for study in store.names("studies"):
+        for study in store.studies():
             planned = {i: c for i, c in planned_trials(store, study).items() if self._lies_in_space(c)}
             for row in store.rows(study, planned.keys(), _READ) if planned else ():
                 # What one study finished another may have failed.

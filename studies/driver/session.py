@@ -105,12 +105,11 @@ class Session(contextlib.ExitStack):
         return with_module_times(configurations, self.store, o.gpus_per_trial, keep=not o.dry_run)
 
     def missing(self, study: str, configurations: Sequence[Configuration]) -> list[Trial]:
-        """The trials that have no row; with `retry_failed`, those with the row of a failure too."""
-        there = self.store.trial_ids(study)
-        if self.options.retry_failed:
-            asked = there & {c.trial_id for c in configurations}
-            rows = self.store.rows(study, asked, ("trial_id", "status"))
-            there -= {row["trial_id"] for row in rows if row["status"] == "failed"}
+        """The trials that have no whole row; with `retry_failed`, those with the row of a failure too."""
+        asked = self.store.trial_ids(study) & {c.trial_id for c in configurations}
+        rows = self.store.rows(study, asked, ("trial_id", "status")) if asked else []
+        again = ("failed",) if self.options.retry_failed else ()
+        there = {row["trial_id"] for row in rows if row["status"] not in again}
         return self.pixels.trials([c for c in configurations if c.trial_id not in there])
 
     def track(self, study: str) -> None:

@@ -10,24 +10,27 @@
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.fs as pafs
-
+from analysis.storage.files import KEY
 from analysis.storage.places import StorageError, redacted
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from studies.planning.plan import Plan
 from studies.store.claims import FOLDER, Claims
-from studies.store.store import Store
-from studies.store.study_file import planned_trials, read_study
+from studies.store.store import CHECKPOINT, Store
+from studies.store.study_file import planned_trials, written_trials
 from studies.work.trials import Pixels
 
 LEFT_SECONDS = 3600.0
 _KINDS = ("search", "train", "test")
+_STAGE = f"stages/[a-z]+/{KEY}"
+_LEFT = re.compile(r"\.[0-9a-f]+\.partial$|^probe-[0-9a-f]+$")
+"""The names of what writers have left unfinished; those of other programs have other forms."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,7 @@ class Survey:
         self.notes: list[str] = []
         living, dead = claims.survey()
         self.is_idle = not living
-        selector = pafs.FileSelector(store.root, recursive=True, allow_not_found=True)
-        found = [info for info in store.filesystem.get_file_info(selector) if info.is_file]
-        self._files = {info.path.removeprefix(store.root).lstrip("/"): info for info in found}
+        self._files = store.listing("")
         self._folders: Counter[str] = Counter()
         for name, info in self._files.items():
             for depth in (2, 3):
@@ -60,7 +61,7 @@ class Survey:
         recent = own.mtime_ns - 1e9 * LEFT_SECONDS if own is not None else 0.0
         self.finds += self._left_over(math.inf if self.is_idle else recent)
         if self.is_idle:
-            tunes = [f"ray/{name}" for name in store.names("ray")]
+            tunes = sorted({"/".join(name.split("/")[:2]) for name in self._files if re.match(r"ray/\w[^/]*/", name)})
             self.finds += [Find("folders of Ray's temporary files", name, self._folders[name], True) for name in tunes]
             self.finds += self._stages()
         else:
@@ -72,10 +73,10 @@ class Survey:
     def _left_over(self, before: float) -> Iterator[Find]:
         """Checkpoints of finished stages, which came late, and what writers left unfinished and last wrote `before`."""
         for name, info in self._files.items():
-            folder, _, file = name.rpartition("/")
-            if name.startswith("stages/") and file.startswith("checkpoint-") and f"{folder}/result.json" in self._files:
+            folder = name.rpartition("/")[0]
+            if re.fullmatch(f"{_STAGE}/{CHECKPOINT}", name) and f"{folder}/result.json" in self._files:
                 yield self._file("checkpoints of finished stages", name)
-            elif (name.endswith(".partial") or name.startswith("probe-")) and info.mtime_ns < before:
+            elif _LEFT.search(name) and info.mtime_ns < before:
                 yield self._file("unfinished files", name)
 
     def _stages(self) -> Iterator[Find]:
@@ -88,7 +89,7 @@ class Survey:
         except ConfigurationError as error:
             self.notes.append(f"stages stay: {error}; run gc with that version")
             return
-        there = {tuple(name.split("/")[1:3]) for name in self._files if name.startswith("stages/")}
+        there = {tuple(name.split("/")[1:3]) for name in self._files if re.match(f"{_STAGE}/", name)}
         for stage, key in sorted(there):
             if stage in _KINDS and (stage, key) not in wanted:
                 path = f"stages/{stage}/{key}"
@@ -103,12 +104,15 @@ class Survey:
         """
         wanted: set[tuple[str, str]] = set()
         pixels = Pixels(self.folder)
-        for study in self.store.names("studies"):
-            about, there = read_study(self.store, study), self.store.trial_ids(study)
-            for row in self.store.rows(study, there, [f"{kind}_key" for kind in _KINDS]):
+        keys = [f"{kind}_key" for kind in _KINDS]
+        for study in self.store.studies():
+            there = set()
+            for row in self.store.rows(study, self.store.trial_ids(study), ["trial_id", "status", "kind", *keys]):
                 wanted |= {(kind, row[f"{kind}_key"]) for kind in _KINDS}
+                if row["status"] == "failed" or all(row[key] for key in keys[row["kind"] != "searched" :]):
+                    there.add(row["trial_id"])  # of another the row does not say all that it needs
             planned = planned_trials(self.store, study)
-            for trial_id in sorted(about["trials"].keys() - planned.keys() - there):
+            for trial_id in sorted(written_trials(self.store, study).keys() - planned.keys() - there):
                 raise ConfigurationError(f"{study} has a trial of another version that has no row, {trial_id}")
             missing = pixels.trials([c for trial_id, c in planned.items() if trial_id not in there])
             plan = Plan(self.store, missing)
@@ -131,7 +135,7 @@ def collect(store: Store, data: str | None, delete: bool) -> int:
     Raises:
         StorageError: the storage holds no studies, or a study has begun meanwhile.
     """
-    if not store.names("studies") and not store.names("stages"):
+    if not store.studies() and not store.names("stages"):
         raise StorageError(f"{redacted(store.storage)}: holds no studies; name a folder or URI that was a --storage")
     folder = None if data is None else Path(data)
     if folder is not None and not folder.is_dir():

@@ -21,6 +21,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -31,7 +32,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-import pyarrow.fs as pafs
 
 from studies.store.store import Store
 
@@ -128,11 +128,11 @@ class Claims:
 
     def survey(self) -> tuple[list[Driver], list[str]]:
         """The other drivers that live, and the ids of those that do not but have left their files."""
-        files = pafs.FileSelector(self.store.path(FOLDER), allow_not_found=True)
-        written = {info.base_name: info.mtime_ns for info in self.store.filesystem.get_file_info(files)}
+        found = self.store.listing(FOLDER).items()
+        written = {name: info.mtime_ns for name, info in found if re.fullmatch("[0-9a-f]+", name)}
         now = written.pop(self.id, None)
         living, dead = [], []
-        for file in sorted(name for name in written if not name.endswith(".partial")):
+        for file in sorted(written):
             about = self._read(file)
             if about is None:
                 continue

@@ -11,19 +11,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.rows.columns import COUNT, FLAG, FOUND, IDENTITY, NUMBER, NUMBERS, TEXT, columns
 from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types
 from clearer.fields import ALWAYS, as_text
 from clearer.losses import polarisation_threshold
 
-_NUMBERS = pa.list_(pa.float64())
-_TEXT, _COUNT, _NUMBER, _FLAG, _TIME = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC")
-_ARROW = {bool: _FLAG, int: _COUNT, float: _NUMBER, str: _TEXT, tuple[int, ...]: _TEXT, tuple[float, ...]: _NUMBERS}
-
-
-def _columns(kind: pa.DataType, names: str) -> list[pa.Field]:
-    return [pa.field(name, kind) for name in names.split()]
+_ARROW = {bool: FLAG, int: COUNT, float: NUMBER, str: TEXT, tuple[int, ...]: TEXT, tuple[float, ...]: NUMBERS}
 
 
 def _configured() -> list[pa.Field]:
@@ -37,35 +32,16 @@ def _configured() -> list[pa.Field]:
     return found
 
 
-ROW = pa.schema(
-    [
-        *_columns(_TEXT, "study trial_id replicate_id status error"),
-        *_configured(),
-        *_columns(_COUNT, "fusion_columns parameters test_images test_time_images"),
-        *_columns(_COUNT, "search_pack train_pack search_stopped_at"),
-        *_columns(_NUMBER, "lambda1_multiple flops psnr_db ssim psnr_patch_db degraded_psnr_db ssim_zero_padded"),
-        *_columns(
-            _NUMBER,
-            "psnr_y_db ssim_y validation_psnr_db test_time_ms test_time_iqr_ms test_time_spread test_set_seconds",
-        ),
-        *_columns(_NUMBER, "search_seconds train_seconds gpu_seconds energy_wh"),
-        *_columns(_NUMBERS, "psnr_by_image alpha"),
-        *_columns(_FLAG, "search_reused train_reused"),
-        *_columns(_TEXT, "test_time_size test_time_error device search_device train_device"),
-        *_columns(_TEXT, "search_key train_key test_key data_sha256 test_pixels_sha256 host commit versions"),
-        *_columns(_TIME, "started_at finished_at"),
-    ],
-    metadata={"format": str(FORMAT)},
-)
+ROW = pa.schema([*IDENTITY, *_configured(), *FOUND], metadata={"format": str(FORMAT)})
 """Every column of a trial row; one that was not measured, or does not apply, is null."""
 
 CURVE = pa.schema(
     [
-        *_columns(_TEXT, "trial_id stage"),
-        *_columns(_COUNT, "iteration"),
-        *_columns(_NUMBER, "restoration_loss alpha_loss architecture_loss complexity_loss"),
-        *_columns(_NUMBERS, "alpha"),
-        *_columns(_NUMBER, "psnr_db seconds recorded_at"),
+        *columns(TEXT, "trial_id stage"),
+        *columns(COUNT, "iteration"),
+        *columns(NUMBER, "restoration_loss alpha_loss architecture_loss complexity_loss"),
+        *columns(NUMBERS, "alpha"),
+        *columns(NUMBER, "psnr_db seconds recorded_at"),
     ]
 )
 """Every column of a curve: `alpha` is α^f by column, `seconds` the stage's own, `recorded_at` seconds since 1970."""

@@ -19,16 +19,16 @@ from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from analysis.storage.compacted import compacted, read_files
+from analysis.storage.compacted import ROW_FILE, compacted, parsed, read_files
 from analysis.storage.files import FORMAT, Files
 from analysis.storage.places import absolute_folder
+from studies.store.rows import CURVE, ROW
 
 CURVES_BYTES = 2**26
 Row = dict[str, Any]
-_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+CHECKPOINT = r"checkpoint-\d{9,}"
 
 
 def storage_of(text: str) -> str:
@@ -43,8 +43,8 @@ class Store(Files):
 
     def result(self, stage: str, key: str) -> dict[str, Any] | None:
         """What a finished stage found, or None where it is not finished."""
-        data = self.read(f"stages/{stage}/{key}/result.json")
-        return None if data is None else self.checked(json.loads(data), f"stages/{stage}/{key}")
+        found = self.json(f"stages/{stage}/{key}/result.json")
+        return None if found is None else self.checked(found, f"stages/{stage}/{key}")
 
     def checked(self, about: dict[str, Any], name: str) -> dict[str, Any]:
         """What some version wrote under `name`; StorageError where that version uses a newer format."""
@@ -53,13 +53,11 @@ class Store(Files):
 
     def finished(self, stage: str) -> dict[str, int]:
         """The keys of all finished stages of a kind and the bytes that each takes, from one listing."""
-        below = self.path("stages", stage)
-        found = self.filesystem.get_file_info(pafs.FileSelector(below, allow_not_found=True, recursive=True))
-        files = [info for info in found if info.is_file]
-        sizes = {info.path.split("/")[-2]: 0 for info in files if info.base_name == "result.json"}
-        for info in files:
-            key = info.path.split("/")[-2]
-            if key in sizes:
+        files = self.listing(f"stages/{stage}")
+        sizes = {name.partition("/")[0]: 0 for name in files if re.fullmatch("[^/]+/result.json", name)}
+        for name, info in files.items():
+            key, _, file = name.partition("/")
+            if key in sizes and "/" not in file:
                 sizes[key] += info.size
         return sizes
 
@@ -103,32 +101,42 @@ class Store(Files):
         return _iteration(kept[-1]) if kept else 0
 
     def _checkpoints(self, folder: str) -> list[str]:
-        return [name for name in self.names(folder) if _CHECKPOINT.fullmatch(name)]
+        return self.names(folder, CHECKPOINT)
 
     # Trials
 
     def trial_ids(self, study: str) -> set[str]:
-        """The trials of a study that have ended."""
-        return {name.removesuffix(".parquet") for name in self.names(f"studies/{study}/trials", ".parquet")}
+        """The trials of a study that have a row's file; whether it is a whole one, `rows` says."""
+        return {name.removesuffix(".parquet") for name in self.names(f"studies/{study}/trials", ROW_FILE)}
 
     def rows(
         self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None, kind: str = "trials"
     ) -> list[Row]:
-        """The rows, or the records of the `curves`, or some columns of them, of those of the trials that have ended."""
+        """The rows, or the records of the `curves`, or some columns of them, of those of the trials that have ended.
+
+        A column that no row has is null, as another version may have none such. A damaged row is none, and is named.
+        """
         table = read_files(self.filesystem, self.path("studies", study), kind, trial_ids, columns)
-        return [] if table is None else table.to_pylist()
+        return _records(table, (ROW if kind == "trials" else CURVE).names if columns is None else columns)
 
     def sampled_rows(self, columns: Collection[str], sample: int) -> list[Row]:
         """Some columns of the rows of all studies: those of the compacted copies, and `sample` more of each study."""
-        folders = [self.path("studies", study) for study in self.names("studies")]
+        folders = [self.path("studies", study) for study in self.studies()]
         tables = [read_files(self.filesystem, folder, "trials", None, columns, sample) for folder in folders]
-        return [row for table in tables if table is not None for row in table.to_pylist()]
+        return [row for table in tables for row in _records(table, columns)]
+
+    def curve(self, name: str) -> list[Row]:
+        """The records of a curve's file; none where it is missing, or damaged, which is told."""
+        data = self.read(name)
+        return _records(None if data is None else parsed(data, self.path(name)), CURVE.names)
 
     def end_trial(self, study: str, trial_id: str, row: pa.Table, curve: pa.Table) -> None:
-        """Writes a trial's curve, then its row; a row that is there stays as it is."""
-        if self.read(f"studies/{study}/trials/{trial_id}.parquet") is None:
+        """Writes a trial's curve, then its row; a row that is there stays as it is, unless it is damaged."""
+        name = f"studies/{study}/trials/{trial_id}.parquet"
+        there = self.read(name)
+        if there is None or parsed(there, self.path(name)) is None:
             self.write(f"studies/{study}/curves/{trial_id}.parquet", as_parquet(curve))
-            self.write(f"studies/{study}/trials/{trial_id}.parquet", as_parquet(row))
+            self.write(name, as_parquet(row))
 
     def forget_trial(self, study: str, trial_id: str) -> None:
         """Removes a trial's row, so that the trial counts as missing."""
@@ -157,6 +165,5 @@ def as_parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def from_parquet(data: bytes | None) -> list[dict[str, Any]]:
-    """The rows of a Parquet file's bytes; none for None."""
-    return [] if data is None else pq.read_table(pa.BufferReader(data)).to_pylist()
+def _records(table: pa.Table | None, columns: Collection[str]) -> list[Row]:
+    return [] if table is None else [dict.fromkeys(columns) | row for row in table.to_pylist()]

@@ -1,5 +1,6 @@
 """`study.json`: what a study asks, which trials it has planned, and what code, libraries and machine ran it."""
 
+import contextlib
 import functools
 import json
 import platform
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.storage.files import FORMAT
+from analysis.storage.files import FORMAT, tell
 from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError
@@ -68,10 +69,20 @@ def read_study(store: Store, study: str) -> dict[str, Any]:
     return about
 
 
+def written_trials(store: Store, study: str) -> dict[str, Any]:
+    """What some versions wrote of every trial that a study has ever planned in a store, by `trial_id`."""
+    return (_read(store, study) or {}).get("trials", {})
+
+
 def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
-    """Every trial that a study has ever planned in a store, by `trial_id`; of those that this version can read."""
-    written = (_read(store, study) or {}).get("trials", {})
-    return {trial_id: c for trial_id, values in written.items() if (c := readable(values)) is not None}
+    """Every trial that a study has ever planned in a store, by `trial_id`; those that can't be read are named."""
+    found = {}
+    for trial_id, values in written_trials(store, study).items():
+        try:
+            found[trial_id] = Configuration.stored(values)
+        except (ConfigurationError, AttributeError, TypeError) as error:
+            tell(f"trial {trial_id} of {study} is left out: another version wrote it ({error})")
+    return found
 
 
 def runs_of(store: Store, study: str) -> list[dict[str, Any]]:
@@ -81,15 +92,14 @@ def runs_of(store: Store, study: str) -> list[dict[str, Any]]:
 
 def readable(values: Mapping[str, Any]) -> Configuration | None:
     """The configuration that some version wrote, or None where this version can't read it."""
-    try:
+    with contextlib.suppress(ConfigurationError, AttributeError, TypeError):
         return Configuration.stored(values)
-    except ConfigurationError:
-        return None
+    return None
 
 
 def _read(store: Store, study: str) -> dict[str, Any] | None:
-    data = store.read(_name(study))
-    return None if data is None else store.checked(json.loads(data), f"study {study}")
+    about = store.json(_name(study))
+    return None if about is None else store.checked(about, f"study {study}")
 
 
 def _name(study: str) -> str:

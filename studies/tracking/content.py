@@ -22,7 +22,7 @@ from clearer.configuration import Configuration, digest, field_types
 from clearer.fields import as_text
 from clearer.presets import label
 from studies.store.rows import ROW, configuration_columns
-from studies.store.store import Store, from_parquet
+from studies.store.store import Store
 from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
@@ -125,7 +125,7 @@ def trial_content(store: Store, study_id: str, c: Configuration, trial: dict[str
     if isinstance(trial, UnderWay):
         told |= {"started": _milliseconds(trial.started_at), "points": frozenset(curve_points(trial.records))}
         return Content(**told, status="RUNNING", ended=None, tags={}, is_partial=True)
-    curve = from_parquet(store.read(f"studies/{trial['study']}/curves/{c.trial_id}.parquet"))
+    curve = store.curve(f"studies/{trial['study']}/curves/{c.trial_id}.parquet")
     ended, finished = _milliseconds(trial["finished_at"]), trial["status"] == "finished"
     return Content(
         **told,

@@ -17,7 +17,7 @@ from clearer.graphs import how
 from clearer.runs import DivergedError, Member
 from clearer.timing import device_name
 from studies.store.rows import curve_table
-from studies.store.store import Store, as_parquet, from_parquet
+from studies.store.store import Store, as_parquet
 from studies.work import stages
 from studies.work.jobs import Ended, Event, Job, Learning, Pack, Progressed, failure_of
 from studies.work.stages import Place
@@ -175,7 +175,7 @@ class _Members:
 
 def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
     """The curve that a search or a training has left; empty where it has not finished."""
-    return from_parquet(store.read(f"stages/{stage}/{key}/curve.parquet"))
+    return store.curve(f"stages/{stage}/{key}/curve.parquet")
 
 
 def _states(store: Store, job: Job, device: str, width: int) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -41,7 +41,8 @@ def test_a_study_and_all_studies_are_the_same_rows_where_there_is_one(study_stor
 
 
 def written(storage: Path, name: str, schema: pa.Schema | None = None, study: str = "s", **values: object) -> None:
-    """A row of a study as a file."""
+    """A row of a study as a file; the trial is `name`, a hex digit, twelve times."""
+    name = 12 * name
     folder = storage / "studies" / study / "trials"
     folder.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist([{"trial_id": name, "status": "finished", **values}], schema)
@@ -94,4 +95,4 @@ def test_counts_and_flags_stay_what_they_are_where_some_are_null(tmp_path: Path)
     written(tmp_path, "b", seed=None, is_on=None)
     frame = analysis.load(tmp_path)
     assert [str(frame[name].dtype) for name in ("seed", "is_on")] == ["Int64", "boolean"]
-    assert finished(pd.concat([frame, frame.assign(status="failed")]))["trial_id"].tolist() == ["a", "b"]
+    assert finished(pd.concat([frame, frame.assign(status="failed")]))["trial_id"].tolist() == [12 * "a", 12 * "b"]

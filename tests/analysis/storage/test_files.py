@@ -17,7 +17,7 @@ def test_files_are_written_read_listed_and_removed(store: Store) -> None:
     files.write("a/b.txt", b"two", is_durable=False)
     files.write("a/c/d.csv", b"")
     assert files.read("a/b.txt") == b"two"
-    assert files.names("a", ".txt") == ["b.txt"]
+    assert files.names("a", r".*\.txt") == ["b.txt"]
     assert files.files("a") == ["b.txt", "c/d.csv"]
     files.remove("a/b.txt")
     files.remove("a/b.txt")
@@ -42,3 +42,22 @@ def test_a_place_that_takes_no_files_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=f"^--storage {tmp_path}/file: can't be written"):
         Files(tmp_path / "file").check_writable()
+
+
+def test_only_folders_with_the_form_of_a_study_s_name_are_studies(store: Store) -> None:
+    for name in ("lambda_pareto", "my-study.2", ".hidden", "lambda_pareto (1)", "__MACOSX", "old~", "@eaDir"):
+        store.write(f"studies/{name}/study.json", b"{}")
+    for name in (".DS_Store", "._lambda_pareto", "Thumbs.db", "desktop.ini", "notes"):
+        store.write(f"studies/{name}", b"")
+    assert store.studies() == ["lambda_pareto", "my-study.2"]
+
+
+@pytest.mark.parametrize("data", [b"", b'{"a": ', b"[1]", b"\xff"])
+def test_json_that_is_damaged_is_named_in_one_line(data: bytes, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write("a/b.json", data)
+    with pytest.raises(
+        StorageError, match=r"^[^\n]*: a/b\.json is damaged \([^\n]*\): bring it back, or remove it[^\n]*$"
+    ):
+        files.json("a/b.json")
+    assert files.json("a/c.json") is None

@@ -25,6 +25,8 @@ from studies.work.trials import Pixels
 ENDED: Configuration = configuration("quick", {"lambda1": 0.0, "lambda2": 0.0})
 PLANNED: Configuration = configuration("quick", {"lambda1": 0.5, "lambda2": 0.0})
 
+E, F, W = (64 * letter for letter in "efd")
+"""The keys of stages that have ended, that are forgotten, that are under way."""
 FOUND = b'{"architecture": "FPFP-FPFF-PFFP"}'
 """What a search finds."""
 
@@ -40,13 +42,13 @@ def stage(store: Store, kind: str, key: str, result: bytes = b"{}") -> str:
 def needed(store: Store) -> set[str]:
     """The files of a store with one trial that has ended and one that has only been searched."""
     search = keys.search_key(PLANNED, stages.fingerprints(PLANNED, None))
-    names = {stage(store, kind, "ended") for kind in ("search", "train", "test", "time", "reference")}
+    names = {stage(store, kind, E) for kind in ("search", "train", "test", "time", "reference")}
     names |= {stage(store, "search", search, FOUND)}
-    store.save_checkpoint("search", "under way", 5, b"state")
+    store.save_checkpoint("search", W, 5, b"state")
     write_study(store, "s", [ENDED, PLANNED], preset="quick", command="command")
-    row = {"study": "s", "trial_id": ENDED.trial_id, **{f"{kind}_key": "ended" for kind in ("search", "train", "test")}}
+    row = {"study": "s", "trial_id": ENDED.trial_id, **{f"{kind}_key": E for kind in ("search", "train", "test")}}
     store.end_trial("s", ENDED.trial_id, row_table(row), curve_table([], ENDED.trial_id))
-    return {name for name in store.files("") if "under way" not in name}
+    return {name for name in store.files("") if W not in name}
 
 
 def left(store: Store) -> set[str]:
@@ -56,9 +58,9 @@ def left(store: Store) -> set[str]:
 def test_what_no_trial_refers_to_is_reported_and_then_freed(
     store: Store, needed: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage(store, "train", "forgotten")
-    store.write("stages/search/ended/checkpoint-000000009", b"late")
-    store.write("stages/search/ended/file.0.partial", b"cut off")
+    stage(store, "train", F)
+    store.write(f"stages/search/{E}/checkpoint-000000009", b"late")
+    store.write(f"stages/search/{E}/file.0.partial", b"cut off")
     store.write("ray/tune-x/state.json", b"{}")
     store.write(f"{claims.FOLDER}/0", claims.sealed(claims._this_process() | {"process": 2**22 + 1, "names": ["a"]}))
     before = left(store)
@@ -86,16 +88,16 @@ def test_what_no_trial_refers_to_is_reported_and_then_freed(
 
 
 def test_what_a_running_study_uses_stays(store: Store, needed: set[str], capsys: pytest.CaptureFixture[str]) -> None:
-    stage(store, "train", "not yet in study.json")
-    store.write("stages/search/ended/file.0.partial", b"being written")
-    store.write("stages/search/ended/checkpoint-000000009", b"late")
+    stage(store, "train", F)
+    store.write(f"stages/search/{E}/file.0.partial", b"being written")
+    store.write(f"stages/search/{E}/checkpoint-000000009", b"late")
     store.write("ray/tune-x/state.json", b"{}")
     before = left(store)
     with Claims(store) as running:
-        assert running.take({"job": {"search/under way"}})
+        assert running.take({"job": {f"search/{W}"}})
         assert main(["gc", store.storage, "--delete"]) == 0
-        assert before - left(store) == {"stages/search/ended/checkpoint-000000009"}
-        assert store.filesystem.get_file_info(store.path("stages/search/ended/file.0.partial")).is_file
+        assert before - left(store) == {f"stages/search/{E}/checkpoint-000000009"}
+        assert store.filesystem.get_file_info(store.path(f"stages/search/{E}/file.0.partial")).is_file
     assert f"process {os.getpid()} on " in capsys.readouterr().out
 
 
@@ -123,11 +125,11 @@ def test_without_their_images_the_stages_of_unfinished_trials_stay(
 ) -> None:
     store = Store(str(tmp_path))
     write_study(store, "s", [configuration("proxy", {})], preset="proxy", command="command")
-    stage(store, "search", "whose")
-    store.write("stages/search/whose/file.0.partial", b"cut off")
+    stage(store, "search", F)
+    store.write(f"stages/search/{F}/file.0.partial", b"cut off")
     assert main(["gc", str(tmp_path), "--delete"]) == 0
     assert "name --data" in capsys.readouterr().out
-    assert store.files("stages") == ["search/whose/file", "search/whose/result.json"]
+    assert store.files("stages") == [f"search/{F}/file", f"search/{F}/result.json"]
     assert not list(tmp_path.rglob("*.partial"))
 
 
@@ -157,7 +159,7 @@ def test_a_folder_of_images_tells_what_trials_without_a_row_need(
     store = Store(str(tmp_path / "runs"))
     write_study(store, "s", [c], preset="quick", command="command")
     needed = keys.search_key(c, stages.fingerprints(c, tmp_path / "data"))
-    stage(store, "search", needed, FOUND), stage(store, "search", "another")
+    stage(store, "search", needed, FOUND), stage(store, "search", F)
     assert main(["gc", store.storage, "--delete", "--data", str(tmp_path / "data")]) == 0
     assert store.finished("search").keys() == {needed}
 
@@ -168,7 +170,7 @@ def test_what_follows_from_a_search_that_has_ended_stays(store: Store) -> None:
     stage(store, "search", str(trial.search_key), FOUND)
     train = trial.train_key("FPFP-FPFF-PFFP")
     stage(store, "train", train), stage(store, "train", trial.train_key("FFFF-FFFF-FFFF"))
-    stage(store, "test", trial.tested_key(train)), stage(store, "test", "another")
+    stage(store, "test", trial.tested_key(train)), stage(store, "test", F)
     assert main(["gc", store.storage, "--delete"]) == 0
     assert store.finished("train").keys() == {train}
     assert store.finished("test").keys() == {trial.tested_key(train)}
@@ -181,10 +183,10 @@ def test_stages_that_a_trial_of_another_version_may_need_stay(
     about = write_study(store, "s", [ENDED], preset="quick", command="command")
     about["trials"][ENDED.trial_id]["a field of the future"] = 1
     store.write("studies/s/study.json", json.dumps(about).encode())
-    stage(store, "search", "whose")
+    stage(store, "search", F)
     assert main(["gc", str(tmp_path), "--delete"]) == 0
     assert f"s has a trial of another version that has no row, {ENDED.trial_id}" in capsys.readouterr().out
-    assert store.finished("search").keys() == {"whose"}
+    assert store.finished("search").keys() == {F}
 
 
 def test_what_can_not_be_deleted_is_named_and_the_rest_is_freed(
@@ -192,24 +194,24 @@ def test_what_can_not_be_deleted_is_named_and_the_rest_is_freed(
 ) -> None:
     store = Store(str(tmp_path))
     write_study(store, "s", [], preset="quick", command="command")
-    for key in ("a", "b"):
+    for key in (E, F):
         stage(store, "search", key)
     free = collect.free
 
     def refused(store: Store, find: collect.Find) -> None:
-        if find.path.endswith("/a"):
+        if find.path.endswith(E):
             raise OSError("not yours")
         free(store, find)
 
     monkeypatch.setattr(collect, "free", refused)
     assert main(["gc", str(tmp_path), "--delete"]) == 1
-    assert "stages/search/a: not yours" in capsys.readouterr().out
-    assert store.finished("search").keys() == {"a"}
+    assert f"stages/search/{E}: not yours" in capsys.readouterr().out
+    assert store.finished("search").keys() == {E}
 
 
 def test_a_stage_that_is_freed_never_looks_finished(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    stage(store, "train", "k")
+    stage(store, "train", F)
     removed: list[str] = []
     remove = store.remove
 
@@ -218,17 +220,17 @@ def test_a_stage_that_is_freed_never_looks_finished(tmp_path: Path) -> None:
         remove(name)
 
     store.remove = noted  # type: ignore[method-assign]
-    collect.free(store, collect.Find("", "stages/train/k", 12, is_folder=True))
-    assert removed == ["stages/train/k/result.json"]
+    collect.free(store, collect.Find("", f"stages/train/{F}", 12, is_folder=True))
+    assert removed == [f"stages/train/{F}/result.json"]
     assert store.files("stages") == []
 
 
 def test_files_that_nobody_has_finished_for_an_hour_are_freed_beside_a_running_study(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     for name in ("old", "new"):
-        store.write(f"stages/search/k/{name}.partial", b"")
+        store.write(f"stages/search/{F}/{name}.0.partial", b"")
     hours_ago = time.time() - 2 * collect.LEFT_SECONDS
-    os.utime(tmp_path / "stages/search/k/old.partial", (hours_ago, hours_ago))
+    os.utime(tmp_path / f"stages/search/{F}/old.0.partial", (hours_ago, hours_ago))
     with Claims(store):
         assert main(["gc", str(tmp_path), "--delete"]) == 0
-    assert [path.name for path in tmp_path.rglob("*.partial")] == ["new.partial"]
+    assert [path.name for path in tmp_path.rglob("*.partial")] == ["new.0.partial"]

@@ -7,10 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from analysis.storage.files import FORMAT
+import analysis
+from analysis.storage.files import FORMAT, tell
 from analysis.storage.places import StorageError, redacted
-from studies.store.rows import curve_table
-from studies.store.store import Store, as_parquet, from_parquet, storage_of
+from studies.store.rows import ROW, curve_table, row_table
+from studies.store.store import Store, storage_of
+
+T = "0123456789ab"
+"""A trial."""
 
 
 def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
@@ -85,43 +89,44 @@ def test_one_listing_finds_the_finished_stages_and_their_bytes(store: Store) -> 
 
 
 def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
-    curve = curve_table([{"stage": "train", "iteration": 1}], "t")
+    curve = curve_table([{"stage": "train", "iteration": 1}], T)
     for value in ("first", "second"):
-        store.end_trial("s", "t", pa.table({"study": [value]}), curve)
-    assert store.trial_ids("s") == {"t"}
-    assert store.rows("s", {"t", "missing"}) == [{"study": "first"}]
-    assert from_parquet(store.read("studies/s/curves/t.parquet"))[0]["iteration"] == 1
-    store.forget_trial("s", "t")
+        store.end_trial("s", T, pa.table({"study": [value]}), curve)
+    assert store.trial_ids("s") == {T}
+    assert store.rows("s", {T, "missing"}) == [dict.fromkeys(ROW.names) | {"study": "first", "trial_id": T}]
+    assert store.curve(f"studies/s/curves/{T}.parquet")[0]["iteration"] == 1
+    store.forget_trial("s", T)
     assert store.trial_ids("s") == set()
 
 
 def test_names_of_others_and_unfinished_files_are_no_rows_and_no_stages(store: Store) -> None:
-    store.end_trial("s", "t", pa.table({"study": ["s"]}), curve_table([], "t"))
+    store.end_trial("s", T, pa.table({"study": ["s"]}), curve_table([], T))
     store.write("studies/s/trials/notes.txt", b"")
     store.write("studies/s/trials/u.parquet.0.partial", b"")
     store.write("stages/search/README", b"")
-    assert store.trial_ids("s") == {"t"}
+    assert store.trial_ids("s") == {T}
     assert store.finished("search") == {}
 
 
 def test_some_columns_of_some_rows_are_read_and_compacted_copies_change_nothing(store: Store) -> None:
+    ids = [12 * str(number) for number in range(4)]
     for number in range(4):
-        row = pa.table({"study": ["s"], "trial_id": [str(number)], "psnr_db": [20.0 + number]})
-        store.end_trial("s", str(number), row, curve_table([], str(number)))
-    wanted = store.rows("s", {"1", "3", "missing"}, ["psnr_db", "no such column"])
-    assert wanted == [{"psnr_db": 21.0}, {"psnr_db": 23.0}]
+        row = pa.table({"study": ["s"], "trial_id": [ids[number]], "psnr_db": [20.0 + number]})
+        store.end_trial("s", ids[number], row, curve_table([], ids[number]))
+    wanted = store.rows("s", {ids[1], ids[3], "missing"}, ["psnr_db", "no such column"])
+    assert wanted == [{"psnr_db": value, "no such column": None} for value in (21.0, 23.0)]
     assert len(store.sampled_rows(["psnr_db"], 3)) == 3
     store.compact("s")
     assert {"trials.parquet", "curves.parquet"} <= set(store.names("studies/s"))
-    assert store.rows("s", {"1", "3"}, ["psnr_db"]) == wanted
+    assert store.rows("s", {ids[1], ids[3]}, ["psnr_db", "no such column"]) == wanted
     assert len(store.sampled_rows(["psnr_db"], 0)) == 4, "of the copy all, and no other file is read"
-    store.forget_trial("s", "1")
-    assert store.rows("s", {"1", "3"}, ["psnr_db"]) == wanted[1:]
+    store.forget_trial("s", ids[1])
+    assert store.rows("s", {ids[1], ids[3]}, ["psnr_db", "no such column"]) == wanted[1:]
 
 
 def test_a_copy_that_can_not_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(tmp_path))
-    store.end_trial("s", "t", pa.table({"study": ["s"]}), curve_table([], "t"))
+    store.end_trial("s", T, pa.table({"study": ["s"]}), curve_table([], T))
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -129,12 +134,6 @@ def test_a_copy_that_can_not_be_written_is_no_failure(tmp_path: Path, monkeypatc
     monkeypatch.setattr(store, "write", full)
     store.compact("s")
     assert store.names("studies/s") == ["curves", "trials"]
-
-
-def test_a_table_survives_its_bytes() -> None:
-    table = pa.table({"a": [1, 2], "b": ["x", None]})
-    assert from_parquet(as_parquet(table)) == table.to_pylist()
-    assert from_parquet(None) == []
 
 
 def test_a_storage_is_an_absolute_folder_or_a_uri_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,3 +169,62 @@ def test_a_storage_of_no_known_kind_is_named_without_its_secrets() -> None:
     assert redacted("x?X-Amz-Credential=a&X-Amz-Signature=b") == "x?X-Amz-Credential=***&X-Amz-Signature=***"
     for harmless in ("http://127.0.0.1:5000 a@b", "sigma=30", "s3://b/p?endpoint_override=127.0.0.1:9000&scheme=http"):
         assert redacted(harmless) == harmless
+
+
+FOREIGN = (
+    "._{}.parquet {} (1).parquet {}-HOST.parquet {}.parquet~ .{}.parquet.swp .{}.parquet.Ab12cD .DS_Store desktop.ini"
+)
+
+
+def test_what_other_programs_leave_beside_rows_changes_no_answer(store: Store) -> None:
+    row = row_table({"study": "s", "trial_id": T, "status": "finished", "psnr_db": 25.0})
+    store.end_trial("s", T, row, curve_table([{"stage": "train", "iteration": 1}], T))
+    before = store.rows("s", {T})
+    for kind in ("trials", "curves"):
+        for name in FOREIGN.replace(" (", "_(").split():
+            data = store.read(f"studies/s/{kind}/{T}.parquet") or b""
+            store.write(f"studies/s/{kind}/{name.format(T).replace('_(', ' (')}", data)
+    store.write("studies/.DS_Store", b"")
+    for _ in ("files", "the copy"):
+        assert store.trial_ids("s") == {T}
+        assert store.rows("s", {T}) == store.sampled_rows(ROW.names, 9) == before
+        assert len(analysis.load(store.storage)) == len(analysis.load_curves(store.storage)) == 1
+        store.compact("s")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.99])
+def test_a_damaged_row_is_named_left_out_and_written_again(
+    share: float, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell.cache_clear()
+    other, name = "b" * 12, f"studies/s/trials/{T}.parquet"
+    for trial_id in (T, other):
+        row = row_table({"study": "s", "trial_id": trial_id, "status": "finished"})
+        store.end_trial("s", trial_id, row, curve_table([], trial_id))
+    whole = store.read(name) or b""
+    store.write(name, whole[: int(share * len(whole))])
+    assert [row["trial_id"] for row in store.rows("s", {T, other})] == [other]
+    assert analysis.load(store.storage)["trial_id"].tolist() == [other]
+    (said,) = caplog.messages
+    assert f"{name} is damaged and left out" in said
+    store.end_trial("s", T, row_table({"study": "s", "trial_id": T}), curve_table([], T))
+    assert len(store.rows("s", {T, other})) == 2
+
+
+def test_a_row_under_the_name_of_another_trial_is_no_row(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    tell.cache_clear()
+    store.end_trial("s", T, row_table({"study": "s", "trial_id": T}), curve_table([], T))
+    store.write(f"studies/s/trials/{'c' * 12}.parquet", store.read(f"studies/s/trials/{T}.parquet") or b"")
+    assert analysis.load(store.storage)["trial_id"].tolist() == [T]
+    assert f"{'c' * 12}.parquet is left out: it holds trial {T}" in caplog.text
+
+
+def test_a_stage_is_finished_only_where_its_key_says(store: Store) -> None:
+    store.finish("train", "k", {}, {})
+    for name in (".DS_Store", ".stversions/old/result.json", "k/.DS_Store", "k/result (1).json"):
+        store.write(f"stages/train/{name}", b"")
+    assert store.finished("train").keys() == {"k"}
+    assert store.result("train", "k") == {"format": FORMAT}
+    store.write("stages/train/k/result.json", b"")
+    with pytest.raises(StorageError, match=r"stages/train/k/result\.json is damaged"):
+        store.result("train", "k")

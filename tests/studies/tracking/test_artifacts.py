@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from studies.store.store import Store, from_parquet
+from studies.store.store import Store
 from studies.tracking.artifacts import write_trial_files
 
 
@@ -27,7 +27,7 @@ def row_of(store: Store, kind: str) -> dict[str, Any]:
 def written(folder: Path, store: Store, row: dict[str, Any]) -> dict[str, bytes]:
     """The files of a trial, below `folder`, which is left empty."""
     folder.mkdir(parents=True)
-    curve = from_parquet(store.read(f"studies/lambda_pareto/curves/{row['trial_id']}.parquet"))
+    curve = store.curve(f"studies/lambda_pareto/curves/{row['trial_id']}.parquet")
     write_trial_files(folder, store, row, curve)
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     shutil.rmtree(folder)
