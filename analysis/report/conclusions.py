@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.predictions.polarisation import alpha_gaps, decided_by
 from analysis.predictions.space import COSTS, SHAPE, space_counts, standing
 from analysis.rows.comparable import comparable_groups, references_beside
-from analysis.rows.configurations import KEY, block, configuration_means, configuration_name, varied_axes
+from analysis.rows.configurations import KEY, block, configuration_means, configuration_name, distinct, varied_axes
 from analysis.rows.units import counted, mark, percent
 from analysis.statistics.against_random import search_against_random
 from analysis.statistics.consensus import seed_agreement
@@ -142,7 +142,8 @@ def _effects(rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
     sources = {row["source"]: row for row in effects(searched, varied, block=block(searched)).to_dict("records")}
     parts = [_share(sources[name], mark(name)) for name in varied]
     parts += [_share(sources["seed"], "the seed")] if "seed" in sources else []
-    yield f"Shares of the variance of PSNR over {len(searched)} searches: {', '.join(parts)}."
+    told = f"{len(searched)} searches with {len(distinct(searched))} distinct trainings"
+    yield f"Shares of the variance of PSNR over {told}: {', '.join(parts)}."
 
 
 def _share(row: Mapping[Any, Any], name: str) -> str:
@@ -209,6 +210,7 @@ def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
     if not len(beside):
         return
     best = beside.iloc[int(beside["psnr_db"].argmax())]
+    rows = distinct(rows)
     above, ahead = int((rows["psnr_db"] > best["psnr_db"]).sum()), rows["psnr_db"].max() - best["psnr_db"]
     where = f"the best by {ahead:.2f} dB" if ahead > 0 else f"the best is {-ahead:.2f} dB short of it"
     yield (

@@ -34,6 +34,8 @@ def protocol_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     rows = finished(frame)
     if not len(rows):
         return
+    if "trial_id" in rows:
+        rows = rows[~rows["trial_id"].duplicated() | rows["trial_id"].isna()]  # a store's studies share trials
     known = [*pixel_fields(), *scoring_fields()]
     images = rows.groupby([*known, "test_limit"], dropna=False)["test_images"].transform("first")
     for _, group in rows.groupby([*known, rows["test_images"].fillna(images)], dropna=False):

@@ -12,6 +12,23 @@ KEY = "replicate_id"
 """The column in which the rows of one configuration agree."""
 
 
+def trainings(rows: pd.DataFrame) -> np.ndarray:
+    """A number for the training of each row: (rows,). Rows that share one are one observation of it.
+
+    They have one `train_key`, or, where it is not known, one `trial_id`: a store's studies share trials, and trials
+    share the training of an architecture that several found. Without both, every row has its own.
+    """
+    keys = pd.Series(range(len(rows)), rows.index, dtype=object)
+    for name in ("trial_id", "train_key"):
+        keys = rows[name].astype(object).where(rows[name].notna(), keys) if name in rows else keys
+    return pd.factorize(keys)[0]
+
+
+def distinct(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first row of every training."""
+    return rows[~pd.Series(trainings(rows)).duplicated().to_numpy()]
+
+
 def configuration_means(rows: pd.DataFrame, figures: Sequence[str], by: str = KEY) -> pd.DataFrame:
     """One row a configuration, in the order of its first row: that row's columns, and means over seeds of `figures`.
 

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import HASH
-from analysis.rows.configurations import KEY
+from analysis.rows.configurations import KEY, distinct
 from analysis.rows.fields import pixel_fields, shape_fields, training_fields
 from analysis.rows.units import counted
 
@@ -24,7 +24,7 @@ _MOST_SAID = 12
 def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """One row a source of variation: `source, count` (values), `groups, std_db, low_db, high_db`.
 
-    Values are centred in their group (a configuration, or an architecture) and pooled; `low_db` and `high_db` are the
+    Values, one a training, are centred in their group (a configuration, or an architecture) and pooled; `low_db` and `high_db` are the
     chi-square interval of a normal distribution's standard deviation at `level`. Sources without two values in any
     group are left out.
 
@@ -50,8 +50,8 @@ def _sources(rows: pd.DataFrame) -> Iterator[tuple[str, list[pd.Series]]]:
         return
     searched, fixed = scored[scored["kind"] == "searched"], scored[scored["kind"] != "searched"]
     fixed = fixed.sort_values("kind", ascending=False, kind="stable")  # random ones first
-    fixed = fixed.drop_duplicates("test_key")  # an architecture that was drawn may also have been found
-    yield "search and training", [group["psnr_db"] for _, group in searched.groupby(KEY)]
+    fixed = distinct(fixed)  # an architecture that was drawn may also have been found
+    yield "search and training", [group["psnr_db"] for _, group in distinct(searched).groupby(KEY)]
     yield "training", [group["psnr_db"] for _, group in fixed.groupby(KEY)]
     pixels = [name for name in (*pixel_fields(), HASH) if name in rows]
     random = fixed[fixed["kind"] == "random"].groupby([*pixels, "architecture"], dropna=False)["psnr_db"].mean()
@@ -66,7 +66,8 @@ def spread_lines(rows: pd.DataFrame) -> list[str]:
         for row in spread(rows).to_dict("records")
     ]
     searched = rows[rows["kind"] == "searched"] if len(rows) else rows
-    groups = [group for _, group in searched.groupby(KEY) if len(group) > 1] if len(searched) else []
+    each = [distinct(group) for _, group in searched.groupby(KEY)] if len(searched) else []
+    groups = [group for group in each if len(group) > 1]
     found = [group["architecture"].nunique() for group in groups]
     if len(groups) > _MOST_SAID:
         several = f"{len(groups)} configurations of several seeds found {np.mean(found):.1f} different architectures"

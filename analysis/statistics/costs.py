@@ -18,6 +18,7 @@ def costs(rows: pd.DataFrame) -> pd.DataFrame:
     distinct ones were in the store before any of these trials asked for them (null of tests). Failed trials have none.
     """
     found = []
+    rows = rows.drop_duplicates("trial_id") if "trial_id" in rows and rows["trial_id"].notna().all() else rows
     for stage, seconds in _SECONDS.items():
         key, device, reused = f"{stage}_key", _DEVICES[stage], f"{stage}_reused"
         used = rows.dropna(subset=[key, seconds]) if {key, seconds} <= set(rows) else rows[:0]

@@ -9,6 +9,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows
+from analysis.rows.configurations import distinct
 
 EFFECTS = "source freedom sum_squares eta_squared partial_eta_squared f p squares reason".split()
 
@@ -29,6 +30,8 @@ def effects(
     source counts what it explains beyond all sources that do not contain it (Langsrud 2003), so shares need not add up
     to 1 and do not depend on the order of the axes; combinations that are missing cost degrees of freedom, and
     interactions are of those that are there.
+
+    `freedom` of what is left counts trainings: rows that share one are no further observations.
 
     Args:
         axes: columns; rows where one is null are left out.
@@ -51,10 +54,10 @@ def effects(
     designs = {term: _crossed([indicators[name] for name in term]) for term in terms}
     left, rank = _fit(list(designs.values()), centred)
     left = 0.0 if left <= 1e-12 * total else left  # rounding of a fit that passes through every row
-    freedom = len(figures) - rank
+    freedom = len(distinct(used)) - rank
     kind = {"squares": "balanced" if _balanced(used, factors) else "type II"}
     sources = {" × ".join(term): kind | _tested(term, designs, centred, left, freedom) for term in terms}
-    sources["left over"] = {"freedom": freedom, "sum_squares": left}
+    sources["left over"] = {"freedom": max(freedom, 0), "sum_squares": left}
     sources["total"] = {"freedom": max(len(figures) - 1, 0), "sum_squares": total}
     frame = pd.DataFrame([{"source": name, **row} for name, row in sources.items()]).reindex(columns=EFFECTS)
     squares = frame["sum_squares"].astype(float)
@@ -101,7 +104,10 @@ def _tested(
     if not gained:
         return {**found, "reason": "one value, or told by the other sources"}
     if freedom < 1:
-        return {**found, "reason": "no degrees of freedom are left: add seeds, or leave interactions out"}
+        return {
+            **found,
+            "reason": "no degrees of freedom are left among distinct trainings: add seeds, or leave interactions out",
+        }
     if not left:
         return {**found, "reason": "nothing is left over to test against"}
     ratio = (squares / gained) / (left / freedom)

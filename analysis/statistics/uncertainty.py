@@ -1,7 +1,8 @@
 """How sure a front is: what other seeds, and other test images, might have given.
 
 A configuration is a group of replicates, rows that differ in their seed alone (`replicate_id`), and its figures are
-means over its seeds. Seeds are taken as a sample of all seeds, images as a sample of all images.
+means over its seeds. Seeds are taken as a sample of all seeds, images as a sample of all images. Rows that share a
+training are one observation of it, within a configuration and between configurations.
 
 **Draws for few seeds.** The ordinary bootstrap draws from a few dozen distinct means, whose variance is (n - 1) / n of
 what it should be: measured, its 95 % percentile interval of a normal mean covers 74 % (n = 3), 83 % (n = 5) and 89 %
@@ -28,7 +29,7 @@ import moocore
 import numpy as np
 import pandas as pd
 
-from analysis.rows.configurations import KEY, configuration_means
+from analysis.rows.configurations import KEY, configuration_means, trainings
 from analysis.statistics.pareto import chosen, keyed, objectives, on_front, reference_point, volume
 
 PSNR, BY_IMAGE = "psnr_db", "psnr_by_image"
@@ -59,8 +60,9 @@ def front_probability(
         ValueError: as `pareto_front`; `draws` below 1; rows differ in their number of images.
     """
     sample = _sampled(frame, minimise, maximise, by, images, draws)
-    table, freedom = sample.table, np.maximum(sample.seeds - 1, 1)
-    by_seed = sample.seed_deviations(generator, draws) * _student(generator, freedom, (draws, len(freedom)))[:, :, None]
+    table, freedom = sample.table, np.maximum(sample.seeds - 1, 1)[sample.first]
+    student = _student(generator, freedom, (draws, len(freedom)))[:, sample.alike, None]
+    by_seed = sample.seed_deviations(generator, draws) * student
     drawn = sample.means + by_seed
     if count := len(sample.by_image):
         drawn += sample.image_deviations(generator, draws) * _student(generator, count - 1, (draws, 1, 1))
@@ -128,12 +130,22 @@ class _Sample:
     """(configurations,)"""
     residuals: np.ndarray
     """Of every row, the rows of a configuration together: (rows, columns)."""
+    trainings: np.ndarray
+    """The number of each row's training, which rows of several configurations may share: (rows,)."""
     by_image: np.ndarray
     """Of the mean over seeds on every image, in the place of PSNR: (images, configurations, columns)."""
 
+    def __post_init__(self) -> None:
+        parts = np.split(self.trainings, np.cumsum(self.seeds)[:-1]) if len(self.seeds) else []
+        sets = pd.Series([tuple(sorted(part)) for part in parts], dtype=object)
+        self.alike = pd.factorize(sets)[0]
+        """Equal numbers for configurations of the same trainings: (configurations,)."""
+        self.first = np.flatnonzero(~sets.duplicated().to_numpy())
+        """The first configuration of each such number."""
+
     def seed_deviations(self, generator: np.random.Generator, draws: int) -> np.ndarray:
         """Normal draws with the covariance of the means over seeds: (draws, configurations, columns)."""
-        normal = generator.standard_normal((draws, len(self.residuals)))
+        normal = generator.standard_normal((draws, len(set(self.trainings))))[:, self.trainings]
         scale = np.sqrt(self.seeds * np.maximum(self.seeds - 1, 1))
         return np.stack([_sums(normal * column, self.seeds, axis=1) / scale for column in self.residuals.T], axis=-1)
 
@@ -155,22 +167,24 @@ def _sampled(
     values, usable = objectives(frame, minimise, maximise)
     kept = keyed(frame, usable, by)
     if not kept.any():
-        nothing = np.empty((0, len(columns)))
+        nothing, none = np.empty((0, len(columns))), np.empty(0, int)
         empty = pd.DataFrame({name: np.empty(0) for name in [by, "seeds", *columns]})
-        return _Sample(empty, nothing, np.empty(0, int), nothing, nothing[None][:0])
+        return _Sample(empty, nothing, none, nothing, none, nothing[None][:0])
+    owners = pd.DataFrame({"by": frame[by].to_numpy(), "training": trainings(frame)})[kept]
+    kept[owners.index[owners.duplicated()]] = False
     rows = frame[kept]
     found = configuration_means(rows[[by, *columns]], columns, by)[["seeds", *columns]]
     table = found.astype(dict.fromkeys(columns, float)).reset_index()
     order, seeds = np.argsort(pd.factorize(rows[by])[0], kind="stable"), table["seeds"].to_numpy()
     means = table[columns].to_numpy() * signs
-    residuals = values[kept][order] - np.repeat(means, seeds, axis=0)
+    residuals, own = values[kept][order] - np.repeat(means, seeds, axis=0), pd.factorize(trainings(rows)[order])[0]
     by_image = np.zeros((0, *means.shape))
     if images and PSNR in columns and BY_IMAGE in frame.columns:
         place = columns.index(PSNR)
         figures = _sums(_by_image(rows)[order], seeds) / seeds[:, None]
         by_image = np.zeros((figures.shape[1], *means.shape))
         by_image[:, :, place] = signs[place] * (figures - figures.mean(axis=1, keepdims=True)).T
-    return _Sample(table, means, seeds, residuals, by_image)
+    return _Sample(table, means, seeds, residuals, own, by_image)
 
 
 def _sums(values: np.ndarray, seeds: np.ndarray, axis: int = 0) -> np.ndarray:
@@ -191,13 +205,13 @@ def _freedom(sample: _Sample, point: np.ndarray) -> float:
     """
     owners = np.repeat(np.arange(len(sample.seeds)), sample.seeds)
     without = np.empty(len(owners))
-    for row, (owner, residual) in enumerate(zip(owners, sample.residuals, strict=True)):
-        means = sample.means.copy()
-        means[owner] -= residual / (sample.seeds[owner] - 1)
-        without[row] = volume(means, point)
+    for training in set(sample.trainings):
+        means, those = sample.means.copy(), sample.trainings == training
+        means[owners[those]] -= sample.residuals[those] / (sample.seeds[owners[those]] - 1)[:, None]
+        without[those] = volume(means, point)
     spread = without - (_sums(without, sample.seeds) / sample.seeds)[owners]
-    variances = _sums(spread**2, sample.seeds) * (sample.seeds - 1) / sample.seeds
-    freedoms = sample.seeds - 1
+    variances = (_sums(spread**2, sample.seeds) * (sample.seeds - 1) / sample.seeds)[sample.first]
+    freedoms = (sample.seeds - 1)[sample.first]
     if count := len(sample.by_image):
         left = [volume(sample.means - one / (count - 1), point) for one in sample.by_image]
         variances = np.append(variances, np.var(left) * (count - 1))

@@ -70,7 +70,7 @@ class Options:
     data: str | None = _flag(None, "DIR|URI", "the folder, or s3://bucket/prefix, that holds bsds500/")
     storage: str = _flag("runs", "DIR|URI", "where results are kept (default: runs)")
     tracking_uri: str | None = _flag(None, "URI", "MLflow (default: sqlite:///<storage>/mlflow.db); none: no tracking")
-    seeds: int = _flag(1, "N", "replicates of every trial (default 1)", whole_number)
+    seeds: int | None = _flag(None, "N", "replicates of every trial (default: the preset's)", whole_number)
     concurrent: int | None = _flag(None, "N", "trials at once at most (default: what the cluster holds)", whole_number)
     gpus_per_trial: float = _flag(0.0, "X", _SHARE, share)
     pack: int | None = _flag(None, "K|auto", _PACK, lambda text: None if text == "auto" else whole_number(text))

@@ -56,7 +56,7 @@ class Adaptive:
     def __init__(self, findings: Findings, wanted: int):
         self.findings, self.wanted = findings, wanted
         assigned, seeds = findings.options.assigned, list(findings.options.assigned.get("seed", [0]))
-        self.seeds = seeds if len(seeds) > 1 else range(seeds[0], seeds[0] + findings.options.seeds)
+        self.seeds = seeds if len(seeds) > 1 else range(seeds[0], seeds[0] + (findings.options.seeds or 1))
         self.fixed = {name: values[0] for name, values in assigned.items() if len(values) == 1}
         self.choices = {name: assigned[name] for name in CHOICES if len(assigned.get(name, ())) > 1}
         swept = [name for name in LAMBDAS if name not in self.fixed]

@@ -78,13 +78,18 @@ class Study:
     question: str = ""
 
     def trials(
-        self, preset: str, assigned: Axes, seeds: int, random: int | None = None, folder: Path | None = None
+        self,
+        preset: str,
+        assigned: Axes,
+        seeds: int | None = None,
+        random: int | None = None,
+        folder: Path | None = None,
     ) -> list[Configuration]:
         """Every configuration of the first round, without repeats: searched or given ones, then those without a search.
 
         `assigned` fields replace the preset's values and the study's own points and axes: one value holds for all
-        trials, several are an axis. `seeds` replicates are counted upwards from the `seed` assigned; `random`
-        replaces the preset's number of random architectures.
+        trials, several are an axis. `seeds` replicates are counted upwards from the `seed` assigned, in the place of the
+        preset's; `random` replaces the preset's number of random architectures.
 
         Raises:
             ConfigurationError: a field that does not exist, or a value that it can't take.
@@ -98,7 +103,7 @@ class Study:
             is_replaced = self.replaced_by_assigned and any(len(values) > 1 for values in assigned.values())
             own = {} if is_replaced else self.axes.get(preset, {})
             axes: dict[str, Any] = {name: [value] for name, value in point.items()} | {**own, **assigned}
-            if seeds > 1:
+            if seeds:
                 first = int(assigned.get("seed", [0])[0])
                 axes["seed"] = range(first, first + seeds)
             found = [configuration(preset, values) for values in product(axes)]  # a later round's mistakes show here
@@ -130,11 +135,11 @@ def random_architectures(columns: Sequence[int], count: int) -> list[Architectur
     return list(found.values())
 
 
-def _check_assigned(assigned: Axes, seeds: int) -> None:
+def _check_assigned(assigned: Axes, seeds: int | None) -> None:
     for name in assigned:
         if name not in field_types():
             raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(field_types())}")
     if "kind" in assigned:
         raise ConfigurationError("kind: follows from the rest; set architecture=… for a given one")
-    if seeds > 1 and len(assigned.get("seed", [])) > 1:
+    if seeds and len(assigned.get("seed", [])) > 1:
         raise ConfigurationError("seed: give either several values or --seeds, not both")

@@ -45,7 +45,7 @@ def study(name: str) -> Study:
 @pytest.mark.parametrize("name", QUICK_COUNTS)
 def test_a_quick_study_holds_the_trials_that_its_note_says(name: str) -> None:
     assert study(name).name == name
-    assert Counter(c.kind for c in study(name).trials("quick", {}, seeds=1)) == QUICK_COUNTS[name]
+    assert Counter(c.kind for c in study(name).trials("quick", {})) == QUICK_COUNTS[name]
     note = importlib.import_module(f"studies.{name}").__doc__
     assert all(heading in note for heading in ("Grid  ", "Cost  ", "Shows  ", f"Command   python studies/{name}.py\n"))
 
@@ -61,14 +61,14 @@ def test_trials_are_different_and_more_seeds_add_to_them(name: str, preset: str)
 
 @pytest.mark.parametrize("name", QUICK_COUNTS)
 def test_more_random_architectures_add_to_them(name: str) -> None:
-    few, many = (study(name).trials("quick", {}, seeds=1, random=n) for n in (1, 4))
+    few, many = (study(name).trials("quick", {}, random=n) for n in (1, 4))
     assert {c.trial_id for c in few} < {c.trial_id for c in many}
 
 
 def test_a_multiple_of_the_threshold_polarises_every_space_alike() -> None:
     assigned = parse_assignments(["lambda1=0.01,2x"])
     assert assigned == {"lambda1": [0.01, Multiple(2.0)]}
-    trials = [c for c in study("cells").trials("quick", assigned, seeds=1) if c.kind == "searched"]
+    trials = [c for c in study("cells").trials("quick", assigned) if c.kind == "searched"]
     raw, twice = ([c for c in trials if (c.lambda1 == 0.01) == is_raw] for is_raw in (True, False))
     assert [c.cells for c in raw] == [c.cells for c in twice] == [1, 2, 3, 4]
     for c in twice:
@@ -77,16 +77,16 @@ def test_a_multiple_of_the_threshold_polarises_every_space_alike() -> None:
 
 def test_a_task_has_the_settings_of_its_preset(tmp_path: Path) -> None:
     (tmp_path / "rain800").mkdir()
-    trials = study("tasks").trials("quick", {}, seeds=1, folder=tmp_path)
+    trials = study("tasks").trials("quick", {}, folder=tmp_path)
     rain = [c for c in trials if c.task == "derain"]
     assert {(c.dataset, c.image_channels, c.patch_size) for c in rain} == {("rain800", 3, 32)}
     assert {(c.dataset, c.image_channels, c.patch_size) for c in trials if c.task == "denoise"} == {("embedded", 1, 32)}
-    assert [c.task for c in study("tasks").trials("paper", {}, seeds=1) if c.kind == "searched"].count("derain") == 1
+    assert [c.task for c in study("tasks").trials("paper", {}) if c.kind == "searched"].count("derain") == 1
 
 
 def test_an_axis_of_the_command_line_replaces_the_doubts_and_a_value_does_not() -> None:
-    assert len(study("settings").trials("quick", {"channels": [4]}, seeds=1)) == 4
-    swept = study("settings").trials("quick", {"channels": [2, 4, 8]}, seeds=1)
+    assert len(study("settings").trials("quick", {"channels": [4]})) == 4
+    swept = study("settings").trials("quick", {"channels": [2, 4, 8]})
     assert [(c.channels, c.mixing) for c in swept] == [(n, "parallel") for n in (2, 4, 8)]
 
 
@@ -102,9 +102,9 @@ def test_the_adaptive_study_names_what_it_cannot_sample() -> None:
     of_others = "sigma=30,50", "architecture=FFFF-FFFF-FFFF", "momentum=2", "columns=2-4-6,4"
     for texts in map(str.split, (*of_lambda, *of_others)):
         with pytest.raises(ConfigurationError, match=texts[0].split("=")[0]) as error:
-            study("adaptive_pareto").trials("quick", parse_assignments(texts), seeds=1)
+            study("adaptive_pareto").trials("quick", parse_assignments(texts))
         assert "\n" not in str(error.value)
-    assert len(study("adaptive_pareto").trials("quick", parse_assignments(["lambda2=0"]), seeds=1)) == 4
+    assert len(study("adaptive_pareto").trials("quick", parse_assignments(["lambda2=0"]))) == 4
 
 
 def test_what_a_task_found_is_retrained_in_its_own_space() -> None:
@@ -161,5 +161,5 @@ def test_time_that_is_spent_leaves_trials_to_the_next_run(
 
 
 def test_a_given_trial_reads_no_field_of_a_search() -> None:
-    found = [c for name in QUICK_COUNTS for c in study(name).trials("quick", {}, seeds=1) if c.kind != "searched"]
+    found = [c for name in QUICK_COUNTS for c in study(name).trials("quick", {}) if c.kind != "searched"]
     assert {c.lambda1 for c in found} == {Configuration().lambda1}

@@ -72,7 +72,7 @@ def test_stages_that_are_in_the_store_are_not_run_again(
 
 def test_failed_trials_stay_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(str(tmp_path / "runs"))
-    trial = STUDY.trials("quick", {"seed": [3]}, seeds=1)[0]
+    trial = STUDY.trials("quick", {"seed": [3]})[0]
     row = {"study": STUDY.name, "trial_id": trial.trial_id, "status": "failed", "error": "no memory"}
     store.end_trial(STUDY.name, trial.trial_id, row_table(row), curve_table([]))
     arguments = ["--storage", str(tmp_path / "runs"), "--dry-run", "--set", "seed=3"]

@@ -34,7 +34,7 @@ def test_the_flags_are_those_that_scripts_rely_on() -> None:
 
 def test_no_arguments_are_the_defaults_that_python_has() -> None:
     assert parsed() == Options()
-    assert (Options().preset, Options().storage, Options().seeds) == ("quick", "runs", 1)
+    assert (Options().preset, Options().storage, Options().seeds) == ("quick", "runs", None)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from studies.lambda_pareto import STUDY
 
 
 def test_the_quick_study_holds_six_searches_and_three_random_architectures_at_two_seeds() -> None:
-    trials = STUDY.trials("quick", {}, seeds=1)
+    trials = STUDY.trials("quick", {})
     assert Counter(c.kind for c in trials) == {"searched": 12, "random": 6, "given": 4}
     assert {(c.lambda1, c.lambda2, c.seed) for c in trials[:12]} == set(product((0, 0.03, 0.1), (0, 0.01), (0, 1)))
     assert len({c.architecture for c in trials[12:]}) == 5
@@ -22,7 +22,7 @@ def test_the_quick_study_holds_six_searches_and_three_random_architectures_at_tw
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_trial_of_every_preset_is_different(preset: str) -> None:
     trials = STUDY.trials(preset, {}, seeds=3)
-    assert len({c.trial_id for c in trials}) == len(trials) == 3 * len(STUDY.trials(preset, {"seed": [0]}, seeds=1))
+    assert len({c.trial_id for c in trials}) == len(trials) == 3 * len(STUDY.trials(preset, {"seed": [0]}))
 
 
 def test_more_seeds_keep_the_trials_that_are_there() -> None:
@@ -32,21 +32,21 @@ def test_more_seeds_keep_the_trials_that_are_there() -> None:
 
 
 def test_an_axis_of_the_search_does_not_multiply_the_random_architectures() -> None:
-    trials = STUDY.trials("quick", {"lambda1": [0.0, 0.2, 0.4, 0.8], "momentum": [0.5, 0.9], "seed": [1]}, seeds=1)
+    trials = STUDY.trials("quick", {"lambda1": [0.0, 0.2, 0.4, 0.8], "momentum": [0.5, 0.9], "seed": [1]})
     assert sum(c.kind == "random" for c in trials) == 3
     assert sum(c.kind == "searched" for c in trials) == 4 * 2 * 2
-    assert {c.trial_id for c in trials if c.kind == "random"} < {c.trial_id for c in STUDY.trials("quick", {}, seeds=1)}
+    assert {c.trial_id for c in trials if c.kind == "random"} < {c.trial_id for c in STUDY.trials("quick", {})}
 
 
 def test_an_axis_of_the_training_multiplies_all() -> None:
-    trials = STUDY.trials("quick", {"sigma": [30.0, 50.0]}, seeds=1)
+    trials = STUDY.trials("quick", {"sigma": [30.0, 50.0]})
     assert len(trials) == 2 * 22
     for sigma in (30.0, 50.0):
         assert len({c.architecture for c in trials if c.kind == "random" and c.sigma == sigma}) == 3
 
 
 def test_a_given_architecture_is_one_trial() -> None:
-    trials = STUDY.trials("quick", {"architecture": ["FPFP-FPFF-PFFP"], "seed": [0]}, seeds=1)
+    trials = STUDY.trials("quick", {"architecture": ["FPFP-FPFF-PFFP"], "seed": [0]})
     assert [(c.kind, c.architecture) for c in trials] == [("given", "FPFP-FPFF-PFFP")]
 
 
@@ -60,7 +60,7 @@ def test_random_architectures_are_different_and_more_keep_the_first() -> None:
 def test_mistakes_name_the_field() -> None:
     for assigned in ({"nope": [1]}, {"kind": ["random"]}, {"lambda1": [-1.0]}):
         with pytest.raises(ConfigurationError, match=next(iter(assigned))):
-            STUDY.trials("quick", assigned, seeds=1)
+            STUDY.trials("quick", assigned)
 
 
 def test_labels_tell_trials_apart() -> None:
@@ -70,14 +70,14 @@ def test_labels_tell_trials_apart() -> None:
 
 def test_points_are_each_with_all_the_axes_and_what_is_assigned_replaces_both() -> None:
     study = dataclasses.replace(STUDY, points=lambda preset, folder: [{"sigma": 30.0}, {"sigma": 50.0}], ends=False)
-    assert len(study.trials("quick", {}, seeds=1, random=0)) == 2 * 12
-    assert {c.sigma for c in study.trials("quick", {"sigma": [70.0]}, seeds=1)} == {70.0}
+    assert len(study.trials("quick", {}, random=0)) == 2 * 12
+    assert {c.sigma for c in study.trials("quick", {"sigma": [70.0]})} == {70.0}
 
 
 def test_a_study_without_searches_begins_with_what_needs_none() -> None:
     study = dataclasses.replace(STUDY, searched=False)
-    assert {c.kind for c in study.trials("quick", {}, seeds=1)} == {"random", "given"}
-    given = study.trials("quick", {"architecture": ["FPFP-FPFF-PFFP"], "seed": [0]}, seeds=1)
+    assert {c.kind for c in study.trials("quick", {})} == {"random", "given"}
+    given = study.trials("quick", {"architecture": ["FPFP-FPFF-PFFP"], "seed": [0]})
     assert [c.kind for c in given] == ["given"]
 
 
@@ -85,3 +85,14 @@ def test_seeds_count_upwards_from_the_one_that_is_assigned() -> None:
     assert {c.seed for c in STUDY.trials("quick", {"seed": [5]}, seeds=3)} == {5, 6, 7}
     with pytest.raises(ConfigurationError, match="seed: give either several values or --seeds"):
         STUDY.trials("quick", {"seed": [5, 6]}, seeds=3)
+
+
+def test_seeds_that_are_asked_for_replace_those_of_the_preset() -> None:
+    study = Study("s", random={"quick": 0}, axes={"quick": {"lambda2": [0.0, 0.1], "seed": [0, 1]}})
+    for asked, found in ((None, {0, 1}), (1, {0}), (2, {0, 1}), (3, {0, 1, 2})):
+        trials = study.trials("quick", {}, seeds=asked)
+        assert {c.seed for c in trials} == found
+        assert len(trials) == (2 + 2) * len(found), "two searches and the two ends"
+    assert {c.seed for c in study.trials("quick", {"seed": [5]}, seeds=1)} == {5}
+    with pytest.raises(ConfigurationError, match="several values or --seeds"):
+        study.trials("quick", {"seed": [5, 6]}, seeds=1)

@@ -19,7 +19,7 @@ from studies.store.store import Store
 from studies.store.study_file import write_study
 from studies.work.jobs import Failure, OneShot
 
-PLANNED = seeds.STUDY.trials("quick", {}, seeds=1, random=0)
+PLANNED = seeds.STUDY.trials("quick", {}, random=0)
 
 
 def ended(folder: Path, error: str | None = None, budget: float | None = None) -> tuple[Outcome, Session]:
@@ -82,7 +82,7 @@ def test_what_was_left_for_want_of_time_is_said_beside_what_failed(tmp_path: Pat
 def of_settings(folder: Path, found: str, study: Study = settings.STUDY, **values: Any) -> tuple[Outcome, Session]:
     """A study whose trials have all found one architecture, each a little better than the one before."""
     session = session_of(folder)
-    planned: list[Configuration] = study.trials("quick", {}, seeds=1, random=0)
+    planned: list[Configuration] = study.trials("quick", {}, random=0)
     planned = [c for c in planned if c.kind == "searched"]
     for number, c in enumerate(planned):
         put_row(session.store, study.name, c, found=found, psnr_db=25.0 + number, **values)
