@@ -24,9 +24,9 @@ _MOST_SAID = 12
 def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """One row a source of variation: `source, count` (values), `groups, std_db, low_db, high_db`.
 
-    Values, one a training, are centred in their group (a configuration, or an architecture) and pooled; `low_db` and `high_db` are the
-    chi-square interval of a normal distribution's standard deviation at `level`. Sources without two values in any
-    group are left out.
+    Values, one a training, are centred in their group (a configuration, or an architecture) and pooled; `low_db` and
+    `high_db` are the chi-square interval of a normal distribution's standard deviation at `level`. Sources without two
+    values in any group are left out.
 
     * `search and training`: searched trials of one configuration over seeds;
     * `training`: one architecture, trained with several seeds;

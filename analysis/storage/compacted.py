@@ -124,7 +124,7 @@ def _filled(table: pa.Table, added: list[pa.Field]) -> pa.Table:
 
 
 def _in_type(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
-    """A table with a column in the type that most rows have it in; values that it can't hold are left out, and named."""
+    """A table with a column in the type of most of its rows; values that it can't hold are left out and named."""
     if name not in table.column_names or table.schema.field(name).type == kind:
         return table
     try:
@@ -224,7 +224,7 @@ def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _is_of(table: pa.Table, path: str) -> bool:
-    """Whether a file's rows are those of the trial that its name says; a version that wrote no `trial_id` meant that."""
+    """Whether a file's rows are those of the trial that its name says; rows without a `trial_id` are."""
     held = pc.unique(table["trial_id"]).to_pylist() if "trial_id" in table.column_names else []
     others = sorted(map(str, set(held) - {None, path.rpartition("/")[2].removesuffix(".parquet")}))
     if others:

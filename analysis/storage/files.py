@@ -20,7 +20,7 @@ FORMAT = 1
 UNFINISHED = ".partial"
 """How the names of files end that a writer has not finished."""
 STUDY, KEY = r"[A-Za-z0-9][\w.-]*", "[0-9a-f]{64}"
-"""The exact form of the names of studies and of stages' keys: what other programs leave has another, and is not ours."""
+"""The exact form of the names of studies and of stages' keys; what other programs leave has another form."""
 
 
 @functools.lru_cache(maxsize=1024)

@@ -88,7 +88,7 @@ class Study:
         """Every configuration of the first round, without repeats: searched or given ones, then those without a search.
 
         `assigned` fields replace the preset's values and the study's own points and axes: one value holds for all
-        trials, several are an axis. `seeds` replicates are counted upwards from the `seed` assigned, in the place of the
+        trials, several are an axis. `seeds` replicates count upwards from the `seed` assigned, in the place of the
         preset's; `random` replaces the preset's number of random architectures.
 
         Raises:
