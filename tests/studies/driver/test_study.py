@@ -8,7 +8,7 @@ import pytest
 
 from clearer.fields import ConfigurationError
 from clearer.presets import PRESETS, label
-from studies.driver.study import random_architectures
+from studies.driver.study import Study, random_architectures
 from studies.lambda_pareto import STUDY
 
 
