@@ -142,7 +142,7 @@ def _effects(rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
     sources = {row["source"]: row for row in effects(searched, varied, block=block(searched)).to_dict("records")}
     parts = [_share(sources[name], mark(name)) for name in varied]
     parts += [_share(sources["seed"], "the seed")] if "seed" in sources else []
-    told = f"{len(searched)} searches with {len(distinct(searched))} distinct trainings"
+    told = f"{len(searched)} searches with {counted(len(distinct(searched)), 'distinct training')}"
     yield f"Shares of the variance of PSNR over {told}: {', '.join(parts)}."
 
 

@@ -44,7 +44,8 @@ def search_against_random(
       (Holm over the table's configurations). Both are for the architectures at hand: where all seeds trained the same
       ones, which were drawn is not in them, and is in the interval of `probability`. `relative_gain_percent` = 100
       `gain` / `random_mean` (Yang et al. 2020; of PSNR, which is a logarithm, the dB say more).
-    * `probability` that a searched network beats a random architecture of its seed, ties counted half. Its interval is
+    * `probability` that a searched network beats a random architecture of its seed, ties counted half, null for one
+      seed. Its interval is
       a percentile bootstrap over seeds and over architectures (one draw for all seeds where they trained the same
       ones). Where every comparison went one way it has no width, and the exact binomial bound over seeds stands
       instead.
@@ -130,7 +131,7 @@ def _probability(
     point = float(np.mean([each.mean() for each in wins]))
     found: dict[str, Any] = {"probability": point}
     if len(x) < 2:
-        return found
+        return {}  # one seed says nothing of how probable it is
     if point in (0.0, 1.0):
         bound = ((1 - level) / 2) ** (1 / len(x))
         low, high = (bound, 1.0) if point else (0.0, 1 - bound)
@@ -171,7 +172,11 @@ def _equal_cost(
     found: dict[str, Any] = {"search_seconds": search, "random_train_seconds": training}
     found |= {"equal_cost_trainings": affordable}
     found |= {"best_of": count, "best_mean": float(best.mean()), "equal_cost_gain": float((x - best).mean())}
-    found |= {"equal_cost_low": low, "equal_cost_high": high, "equal_cost_probability": float(np.mean(beaten))}
+    found |= {
+        "equal_cost_low": low,
+        "equal_cost_high": high,
+        "equal_cost_probability": float(np.mean(beaten)) if len(x) > 1 else None,
+    }
     if count == affordable:
         return found, None
     return found, (

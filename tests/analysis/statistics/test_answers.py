@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.rows.configurations import KEY
 from analysis.statistics.answers import (
     agreement,
     fidelity,
@@ -138,3 +139,22 @@ def test_one_shot_scores_meet_the_trainings_of_their_own_seed_and_space() -> Non
         "20.00 dB at its own α, its argmax FP with the same weights 19.00 dB, and trained 30.00 dB"
         in fidelity_lines(rows, oneshot)[1]
     )
+
+
+def test_a_training_that_configurations_share_is_one_value_of_the_spread() -> None:
+    rows = pd.DataFrame(
+        [
+            {
+                KEY: f"c{value}",
+                "kind": "searched",
+                "seed": seed,
+                "psnr_db": 20.0 + seed,
+                "train_key": str(seed),
+                "architecture": "FF",
+            }
+            for value in range(6)
+            for seed in (0, 1)
+        ]
+    )
+    (found,) = spread(rows).to_dict("records")
+    assert (found["count"], found["groups"]) == (2, 1)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from running import ROOT
 from scipy.stats import t as student
 
 import analysis
+from analysis.rows.configurations import KEY
 
 CHOSEN = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 REFERENCE = {"parameters": 10.0, "psnr_db": 20.0}
@@ -136,3 +138,48 @@ def test_the_page_s_example_runs(study_storage: Path, monkeypatch: pytest.Monkey
     assert len(found["front"]) > 0
     assert set(found["probable"]["replicate_id"]) == set(found["rows"]["replicate_id"])
     assert found["gained"]["hypervolume"] > 0
+
+
+TRADE: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
+
+
+def shared_trainings() -> pd.DataFrame:
+    """Six searches of one seed that found one architecture, and its training; another architecture with two seeds."""
+    rows = [("a", f"trial {i}", "one training", "FF", 9.0, 25.0) for i in range(6)]
+    rows += [("b", "b0", "b0", "PF", 8.0, 24.0), ("b", "b1", "b1", "PF", 8.0, 26.0)]
+    names = [KEY, "trial_id", "train_key", "architecture", "parameters", "psnr_db"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_one_training_of_many_trials_is_one_seed_and_says_no_probability() -> None:
+    for by in (KEY, "architecture"):
+        table = analysis.front_probability(shared_trainings(), np.random.default_rng(0), **TRADE, by=by)
+        assert table["seeds"].tolist() == [1, 2]
+        assert np.isnan(table["probability"][0])
+        assert 0 < table["probability"][1] <= 1
+
+
+def test_a_trial_of_two_studies_counts_once() -> None:
+    rows = shared_trainings()
+    again = pd.concat([rows.assign(study="s"), rows.assign(study="t"), rows.assign(study="u")], ignore_index=True)
+    for frame in (again, again.drop(columns="train_key")[~again["trial_id"].str.match("trial [1-5]")]):
+        table = analysis.front_probability(frame, np.random.default_rng(0), **TRADE)
+        assert table["seeds"].tolist() == [1, 2]
+        pd.testing.assert_frame_equal(table, analysis.front_probability(rows, np.random.default_rng(0), **TRADE))
+    point = {"parameters": 10.0, "psnr_db": 20.0}
+    one, many = (
+        analysis.hypervolume_interval(frame[frame[KEY] == "b"], point, np.random.default_rng(0), **TRADE)
+        for frame in (rows, again)
+    )
+    assert one == many
+    assert one["low"] < one["hypervolume"] < one["high"]
+
+
+def test_configurations_of_the_same_trainings_are_as_sure_as_one() -> None:
+    """Drawn apart, the best of six equal ones would seem better than the one that they are."""
+    rows = shared_trainings()
+    twins = pd.concat([rows[rows[KEY] == "b"].assign(**{KEY: f"b{i}"}) for i in range(6)], ignore_index=True)
+    alone, point = twins[twins[KEY] == "b0"], {"parameters": 10.0, "psnr_db": 20.0}
+    found = [analysis.hypervolume_interval(frame, point, np.random.default_rng(0), **TRADE) for frame in (alone, twins)]
+    assert found[0] == pytest.approx(found[1])
+    assert analysis.front_probability(twins, np.random.default_rng(0), **TRADE)["probability"].tolist() == [1.0] * 6
