@@ -75,11 +75,12 @@ def sync(o: argparse.Namespace) -> int:
         raise StorageError("--tracking-uri: needed where the store is not a folder")
     for study in studies:
         try:
-            found = sync_study(store, study, uri)
+            found = sync_study(store, study, uri, say=print)
         except Exception as error:  # MLflow's client and its databases raise many kinds
             print(f"python -m studies sync: tracking at {redacted(uri)}: {one_line(error)}", file=sys.stderr)
             return 1
-        told = ", ".join(f"{found[outcome]} {outcome}" for outcome in ("created", "completed", "unchanged"))
+        outcomes = ["created", "completed", "unchanged", *(["restored"] if found["restored"] else [])]
+        told = ", ".join(f"{found[outcome]} {outcome}" for outcome in outcomes)
         print(f"{study} at {redacted(uri)}: {sum(found.values())} runs: {told}")
     return 0
 

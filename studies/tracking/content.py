@@ -27,6 +27,8 @@ from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
 STUDY_TAG, TRIAL_TAG, SENT_TAG = "clearer.study_id", "clearer.trial_id", "clearer.sent"
+NAME_TAG = "clearer.name"
+"""The name that a run was given; where its name is another, a user edited it."""
 PARENT_TAG, NOTE_TAG, _COMMIT_TAG = "mlflow.parentRunId", "mlflow.note.content", "mlflow.source.git.commit"
 LONGEST_TEXT = 5000
 
@@ -35,6 +37,7 @@ _OTHERS = [field for field in ROW if field.name not in {*_PARAMS, "study", "tria
 _TAGS = tuple(field.name for field in _OTHERS if pa.types.is_string(field.type) or pa.types.is_boolean(field.type))
 _FIGURES = tuple(field.name for field in _OTHERS if pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
 _LISTS = tuple(field.name for field in _OTHERS if pa.types.is_list(field.type))
+_FIRST = ("psnr_db", "ssim", "test_time_ms")  # and parameters_m; others have a prefix, so that charts begin with these
 _CURVES = ("restoration_loss", "alpha_loss", "architecture_loss", "complexity_loss", "psnr_db")
 OWN_TAGS = {*_TAGS, _COMMIT_TAG}
 """Tags that a run has if and only if the store says so; others are the users'."""
@@ -67,8 +70,8 @@ class Content:
 
     @property
     def digest(self) -> str:
-        """A hash of everything: a run that carries it was sent whole."""
-        facts = [self.name, self.status, self.started, self.ended, dict(self.params), dict(self.tags), self.files_key]
+        """A hash of all but names: a run that carries it was sent whole."""
+        facts = [self.status, self.started, self.ended, dict(self.params), dict(self.tags), self.files_key]
         return digest([facts, sorted(self.points)])
 
 
@@ -100,7 +103,7 @@ def study_content(store: Store, study: str) -> Content:
         params={},
         tags=_texts(facts),
         files=write,
-        files_key=digest(hashes),
+        files_key=digest(hashes) if hashes else "",
     )
 
 
@@ -113,18 +116,21 @@ class UnderWay:
     records: Sequence[Mapping[str, Any]] = ()
 
 
-def trial_content(store: Store, study_id: str, c: Configuration, trial: dict[str, Any] | UnderWay) -> Content:
+def trial_content(
+    store: Store, study_id: str, c: Configuration, trial: dict[str, Any] | UnderWay, name: str = ""
+) -> Content:
     """What the run of a trial should hold: of one that has ended by its row, of another by what is known so far."""
     columns = configuration_columns(c)
     told: dict[str, Any] = {
         "identity": {STUDY_TAG: study_id, TRIAL_TAG: c.trial_id},
-        "name": label(c),
+        "name": name or label(c),
         "note": _trial_note(c),
         "params": _texts({name: columns.get(name) for name in _PARAMS}),
     }
     if isinstance(trial, UnderWay):
         told |= {"started": _milliseconds(trial.started_at), "points": frozenset(curve_points(trial.records))}
         return Content(**told, status="RUNNING", ended=None, tags={}, is_partial=True)
+    made = [trial["architecture"], trial["test_key"], trial["train_key"]]
     curve = store.curve(f"studies/{trial['study']}/curves/{c.trial_id}.parquet")
     ended, finished = _milliseconds(trial["finished_at"]), trial["status"] == "finished"
     return Content(
@@ -135,26 +141,44 @@ def trial_content(store: Store, study_id: str, c: Configuration, trial: dict[str
         tags=_texts({name: trial.get(name) for name in _TAGS} | {_COMMIT_TAG: trial["commit"]}),
         points=frozenset(curve_points(curve)) | (_figures(trial, ended) if finished else frozenset()),
         files=lambda folder: write_trial_files(folder, store, trial, curve),
-        files_key=digest([trial["architecture"], trial["test_key"], trial["train_key"]]),
+        files_key=digest(made) if any(made) else "",
     )
+
+
+def is_former(metric: str) -> bool:
+    """Whether only earlier versions sent a metric: MLflow takes it back no more."""
+    return metric in {*_FIGURES, *_LISTS} - {*_FIRST} or "/alpha_fusion_" in metric
+
+
+def run_names(configurations: Iterable[Configuration]) -> dict[str, str]:
+    """The name of each trial's run: its label, but what differs between the study's trials of its kind comes first."""
+    said = {c.trial_id: (c.kind, label(c).replace("seed ", "seed=").split()) for c in configurations}
+    names = {}
+    for trial_id, (kind, words) in said.items():
+        others = [set(more) for i, (its, more) in said.items() if i != trial_id and its == kind]
+        shared = set(words).intersection(*others or [set(more) for _, more in said.values()]) - {kind}
+        names[trial_id] = " ".join(sorted(words, key=shared.__contains__)).replace("seed=", "seed ")
+    return names
 
 
 def _figures(row: Mapping[str, Any], stamp: int) -> frozenset[Point]:
     """The figures of a row; those of a list are steps, counted from 1."""
-    one = [(name, 0, row.get(name)) for name in _FIGURES]
-    many = [(name, step, value) for name in _LISTS for step, value in enumerate(row.get(name) or [], start=1)]
+    one = [(name if name in _FIRST else f"more/{name}", 0, row.get(name)) for name in _FIGURES]
+    if row.get("parameters") is not None:
+        one.append(("parameters_m", 0, row["parameters"] / 1e6))
+    many = [(f"series/{name}", step, v) for name in _LISTS for step, v in enumerate(row.get(name) or [], start=1)]
     return frozenset((name, step, stamp, _stored(value)) for name, step, value in one + many if _is_number(value))
 
 
 def curve_points(records: Iterable[Mapping[str, Any]]) -> Iterable[Point]:
-    """The points of curve records: of `search/psnr_db`, …, and of `search/alpha_fusion_01` for each column."""
+    """The points of curve records: of `search/psnr_db`, …, and of `alpha/fusion_01` for each column."""
     for record in records:
         stamp = int(1000 * record["recorded_at"])
-        values = {name: record.get(name) for name in _CURVES}
-        values |= {f"alpha_fusion_{column:02d}": a for column, a in enumerate(record.get("alpha") or [], start=1)}
+        values = {f"{record['stage']}/{name}": record.get(name) for name in _CURVES}
+        values |= {f"alpha/fusion_{column:02d}": a for column, a in enumerate(record.get("alpha") or [], start=1)}
         for name, value in values.items():
             if _is_number(value):
-                yield f"{record['stage']}/{name}", record["iteration"], stamp, _stored(value)
+                yield name, record["iteration"], stamp, _stored(value)
 
 
 def _trial_note(c: Configuration) -> str:

@@ -10,41 +10,59 @@ from dataclasses import replace
 
 from analysis.storage.places import redacted
 from studies.store.store import Store
-from studies.store.study_file import read_study, readable
-from studies.tracking.content import UnderWay, study_content, trial_content
-from studies.tracking.server import Server, one_line
+from studies.store.study_file import planned_trials, read_study
+from studies.tracking.content import UnderWay, run_names, study_content, trial_content
+from studies.tracking.server import Server, default_uri, follow_move, one_line
 
 EVERY_SECONDS = 10.0
 Ids = Collection[str]
 
 
-def sync_study(store: Store, study: str, uri: str, thorough: bool = True) -> Counter[str]:
-    """Makes a server's runs of a study what the store says; how many were `created`, `completed`, `unchanged`.
+def sync_study(
+    store: Store, study: str, uri: str, thorough: bool = True, say: Callable[[str], None] = lambda line: None
+) -> Counter[str]:
+    """Makes a server's runs of a study what the store says; how many were `created`, `restored`, `completed`, `unchanged`.
+
+    `say` takes a line about each database that was moved with its store.
 
     Raises:
         StorageError: no such study.
         Exception: of MLflow, where the server can't be reached or fails.
     """
-    return _bring(store, study, Server(uri, study, read_study(store, study)["study_id"]), thorough)
+    server = _server(store, study, uri, say)
+    outcomes = _bring(store, study, server, thorough)
+    if uri.startswith("http"):  # MLflow's pages are about language models unless told otherwise
+        page = f"#/experiments/{server.experiment}/runs?workflowType=machine_learning"
+        say(f"its runs: {redacted(uri).rstrip('/')}/{page}")
+    return outcomes
+
+
+def _server(store: Store, study: str, uri: str, say: Callable[[str], None] = lambda line: None) -> Server:
+    """The server at `uri`, which may show the database in the store."""
+    study_id = read_study(store, study)["study_id"]
+    for address in filter(None, (uri, default_uri(store))):
+        for line in follow_move(address):
+            say(line)
+    return Server(uri, study, study_id)
 
 
 def _bring(
     store: Store, study: str, server: Server, thorough: bool, under_way: Sequence[UnderWay] = (), known: Ids = ()
 ) -> Counter[str]:
     """As `sync_study`; trials that have neither ended nor are `under_way` keep what was sent, `known` ones all."""
-    about = read_study(store, study)
+    planned, study_id = planned_trials(store, study), read_study(store, study)["study_id"]
+    names = run_names(planned.values())
     whole = study_content(store, study)
     parent, outcome = server.bring(replace(whole, files_key="") if under_way else whole, thorough=thorough)
     outcomes = Counter([outcome])
-    ended = (store.trial_ids(study) & set(about["trials"])) - set(known)
+    ended = (store.trial_ids(study) & planned.keys()) - set(known)
     for row in store.rows(study, ended) if ended else ():
-        configuration = readable(about["trials"][row["trial_id"]])
-        if configuration is not None:
-            content = trial_content(store, about["study_id"], configuration, row)
-            outcomes[server.bring(content, parent, thorough)[1]] += 1
+        content = trial_content(store, study_id, planned[row["trial_id"]], row, names[row["trial_id"]])
+        outcomes[server.bring(content, parent, thorough)[1]] += 1
     for trial in under_way:
-        if trial.configuration.trial_id not in ended:
-            server.bring(trial_content(store, about["study_id"], trial.configuration, trial), parent)
+        c = trial.configuration
+        if c.trial_id not in ended:
+            server.bring(trial_content(store, study_id, c, trial, names.get(c.trial_id, "")), parent)
     return outcomes
 
 
@@ -93,6 +111,6 @@ class Tracking:
         if not under_way and not ended:
             return
         if self._server is None:
-            self._server = Server(self.uri, self.study, read_study(self.store, self.study)["study_id"])
+            self._server = _server(self.store, self.study, self.uri)
         _bring(self.store, self.study, self._server, False, under_way, known)
         self._sent |= ended

@@ -1,23 +1,50 @@
 """A study's runs at a tracking server: found by their tags and completed, never made twice.
 
-A run that holds what it should not (a point of a curve that was computed again, another start) can't be
-mended, for MLflow takes nothing back: it is deleted, and sent anew.
+* Runs are found in all experiments. New ones go where the study's own run is, whatever that experiment is called.
+* What was deleted is restored. A name that a user gave stays.
+* A run that holds what it should not (a point of a curve that was computed again, another start) can't be
+  mended, for MLflow takes nothing back. It is deleted, and sent anew.
 """
 
+import contextlib
 import logging
 import os
+import sqlite3
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from analysis.storage.places import redacted
 from clearer.configuration import REMOVED
 from studies.store.store import Store
-from studies.tracking.content import NOTE_TAG, OWN_TAGS, PARENT_TAG, SENT_TAG, STUDY_TAG, TRIAL_TAG, Content, Point
+from studies.tracking.content import (
+    NAME_TAG,
+    NOTE_TAG,
+    OWN_TAGS,
+    PARENT_TAG,
+    SENT_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    Content,
+    Point,
+    is_former,
+)
 
+_ADDRESSES = (
+    ("runs", "artifact_uri"),
+    ("experiments", "artifact_location"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+_LOCATIONS = """
+SELECT artifact_location, max(value IS NOT NULL) FROM experiments
+LEFT JOIN experiment_tags ON experiment_tags.experiment_id = experiments.experiment_id AND value IN (?, ?)
+WHERE artifact_location LIKE 'file:///%/mlartifacts' GROUP BY artifact_location
+"""
 _POINTS = 1000  # MLflow takes so many at once, and 100 of all else
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
@@ -42,23 +69,21 @@ def _sqlite(file: Path) -> str:
     return f"sqlite:///{path}" if path == str(file) else f"sqlite+pysqlite:///{path}"
 
 
-def _file(uri: str) -> Path:
-    """The file of a URI of SQLite."""
-    return Path(unquote(uri.partition(":///")[2]))
-
-
 def one_line(error: Exception) -> str:
     """An exception of MLflow in one line without secrets."""
     return redacted(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")[:300]
 
 
-def _make_database(uri: str) -> None:
-    """Makes the file of a `sqlite:` URI whole or not at all: MLflow can't go on with some of its tables."""
+def _database(uri: str) -> Path | None:
+    """The file of a URI of SQLite. Our experiments in it keep their files in the folder `mlartifacts` beside it."""
+    path = unquote(uri.partition("?")[0].partition(":///")[2])
+    return Path(path).absolute() if uri.startswith("sqlite") and path else None
+
+
+def _make_database(path: Path) -> None:
+    """Makes the file of a database whole or not at all: MLflow can't go on with some of its tables."""
     from mlflow import MlflowClient
 
-    path = _file(uri)
-    if not uri.startswith("sqlite") or "?" in uri or path.exists():
-        return
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         MlflowClient(tracking_uri=_sqlite(partial)).search_experiments(max_results=1)
@@ -72,6 +97,38 @@ def _make_database(uri: str) -> None:
         partial.with_name(f"{partial.name}-journal").unlink(missing_ok=True)
 
 
+def follow_move(uri: str) -> list[str]:
+    """Makes a `sqlite:` database that was moved or copied name the files beside it; what was done.
+
+    MLflow keeps absolute addresses, and has no call that changes them.
+    """
+    path = _database(uri)
+    if path is None or not path.exists():
+        return []
+    home, done = path.with_name("mlartifacts"), []
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as database, database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        found = database.execute(_LOCATIONS, tuple(_EXPERIMENT_TAGS.values())) if "experiments" in tables else ()
+        for old, is_ours in list(found):
+            folder = _local_folder(old)
+            if folder is None or (folder.samefile(home) if folder.exists() and home.exists() else folder == home):
+                continue
+            if not is_ours and (folder.exists() or not home.exists()):
+                continue  # an experiment that a user made for us, or whose texts were edited
+            for table, column in _ADDRESSES:
+                if table in tables:
+                    changed = f"{column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) IN (?, ?)"
+                    facts = home.as_uri(), len(old) + 1, len(old) + 1, old, f"{old}/"
+                    database.execute(f"UPDATE {table} SET {changed}", facts)
+            done.append(f"{path}: the files of its runs are in {home} now, no longer in {folder}")
+    return done
+
+
+def _local_folder(address: str) -> Path | None:
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
+
+
 class Server:
     """A study's runs at the tracking server at `uri`."""
 
@@ -82,42 +139,50 @@ class Server:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        _make_database(uri)
+        database = _database(uri)
+        if database is not None and not database.exists() and "?" not in uri:
+            _make_database(database)
         self.client = MlflowClient(tracking_uri=uri)
-        self._experiment = self._find_experiment(uri, study)
         self._runs: dict[str | None, list[Any]] = {}
+        self._strays: list[Any] = []
         self._points: dict[str, frozenset[Point]] = {}
-        for run in self._search(f"tags.`{STUDY_TAG}` = '{study_id}'"):
-            self._runs.setdefault(run.data.tags.get(TRIAL_TAG), []).append(run)
+        self._restored: set[str] = set()
+        self._home = database.with_name("mlartifacts") if database else None
+        self.experiment = self._find(study, study_id)
+        self._check_folder()
 
     def bring(self, content: Content, parent: str | None = None, thorough: bool = True) -> tuple[str, str]:
-        """Makes a run what it should be: its id, and whether it was `created`, `completed` or `unchanged`.
+        """Makes a run what it should be: its id, and whether it was `created`, `restored`, `completed` or `unchanged`.
 
-        A run that carries the digest of `content` was sent whole; only where `thorough` its points are read again.
+        A run that carries the digest of `content` was sent whole; only where `thorough` its points are read again,
+        and its files looked for.
         """
-        run = self._run(content)
-        was_sent = run is not None and run.data.tags.get(SENT_TAG) == content.digest
-        have = content.points if was_sent and not thorough else self._history(run)
-        if run is not None and not content.is_partial and not _mendable(run, have, content):
-            self.client.delete_run(run.info.run_id)
-            run, was_sent, have = None, False, frozenset()
-        outcome = "created" if run is None else "completed"
+        digest = content.digest
+        run, have = self._take(content, digest, thorough)
+        outcome = "restored" if run and (_is_deleted(run) or run.info.run_id in self._restored) else "completed"
         if run is None:
+            outcome = "created"
             tags = {**content.identity, NOTE_TAG: content.note} | ({PARENT_TAG: parent} if parent else {})
-            run = self.client.create_run(self._experiment, content.started, tags, content.name)
-            self._runs[content.identity.get(TRIAL_TAG)] = [run]
+            run = self.client.create_run(self.experiment, content.started, tags, content.name)
+        elif _is_deleted(run):
+            self.client.restore_run(run.info.run_id)
         run_id = run.info.run_id
-        changed = self._complete(run, have, content, parent, was_sent)
-        if changed:
-            self._runs[content.identity.get(TRIAL_TAG)] = [self.client.get_run(run_id)]
+        changed = self._complete(run, have, content, parent, digest, thorough)
+        if changed or outcome != "completed":
+            run = self.client.get_run(run_id)
             self._points[run_id] = have | content.points
-        return run_id, outcome if changed else "unchanged"
+        self._restored.discard(run_id)
+        self._runs[content.identity.get(TRIAL_TAG)] = [run]
+        return run_id, outcome if changed or outcome != "completed" else "unchanged"
 
-    def _complete(self, run: Any, have: frozenset[Point], content: Content, parent: str | None, was_sent: bool) -> bool:
+    def _complete(
+        self, run: Any, have: frozenset[Point], content: Content, parent: str | None, digest: str, thorough: bool
+    ) -> bool:
         from mlflow.entities import Metric, Param, RunTag
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         run_id, held = run.info.run_id, run.data.tags
-        wanted = {**content.identity, **content.tags} | ({PARENT_TAG: parent} if parent else {})
+        wanted = {**content.identity, **content.tags, NAME_TAG: content.name} | ({PARENT_TAG: parent} if parent else {})
         note = {} if NOTE_TAG in held else {NOTE_TAG: content.note}
         params = [Param(*item) for item in sorted(content.params.items() - run.data.params.items())]
         points = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(content.points - have)]
@@ -129,12 +194,14 @@ class Server:
         for name in sorted((OWN_TAGS & held.keys()) - wanted.keys()):
             self.client.delete_tag(run_id, name)
             changes.append(1)
-        if content.files_key and not was_sent:
+        was_sent = held.get(SENT_TAG) == digest
+        files = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.client.tracking_uri)
+        if content.files_key and not (was_sent and (not thorough or files.list_artifacts())):
             with tempfile.TemporaryDirectory() as folder:
                 content.files(Path(folder))
-                self.client.log_artifacts(run_id, folder)
+                files.log_artifacts(folder)
             changes.append(1)
-        if run.info.run_name != content.name:
+        if content.name != run.info.run_name == held.get(NAME_TAG, run.info.run_name):
             self.client.update_run(run_id, name=content.name)
             changes.append(1)
         if run.info.status != content.status or content.ended not in (None, run.info.end_time):
@@ -144,7 +211,7 @@ class Server:
                 self.client.set_terminated(run_id, content.status, content.ended)
             changes.append(1)
         if not content.is_partial and not was_sent:
-            self.client.set_tag(run_id, SENT_TAG, content.digest)
+            self.client.set_tag(run_id, SENT_TAG, digest)
             changes.append(1)
         return bool(sum(changes))
 
@@ -154,44 +221,117 @@ class Server:
             self.client.log_batch(run_id, **{kind: entities[first : first + most]})  # type: ignore[arg-type]
         return len(entities)
 
-    def _run(self, content: Content) -> Any | None:
-        """The run with the identity of `content` as the server holds it now; of several, others are deleted."""
-        found = self._runs.get(content.identity.get(TRIAL_TAG), [])
-        for run in found[1:]:
-            self.client.delete_run(run.info.run_id)
-        del found[1:]
-        return found[0] if found else None
+    def _take(self, content: Content, digest: str, thorough: bool) -> tuple[Any | None, frozenset[Point]]:
+        """The run that can become `content`, and the points that it holds; others with its identity are deleted."""
+        known = self._runs.get(content.identity.get(TRIAL_TAG), [])
+        strays = [run for run in self._strays if all(map(_is_deleted, known)) and _may_be(run, content)]
+        taken, points = None, frozenset[Point]()
 
-    def _history(self, run: Any | None) -> frozenset[Point]:
+        def rank(run: Any) -> tuple[bool, ...]:
+            return _is_deleted(run), run.data.tags.get(SENT_TAG) != digest, run.info.experiment_id != self.experiment
+
+        for run in sorted(known + strays, key=rank):
+            if taken is None:
+                sent = run.data.tags.get(SENT_TAG) == digest
+                have = content.points if sent and not thorough else self._history(run)
+                if content.is_partial or _mendable(run, have, content):
+                    taken, points = run, have
+                    continue
+            if run in known and not _is_deleted(run):
+                if SENT_TAG in run.data.tags:  # with its experiment it may come back, beside the run in its place
+                    self.client.delete_tag(run.info.run_id, SENT_TAG)
+                self.client.delete_run(run.info.run_id)
+        self._strays = [run for run in self._strays if run is not taken]
+        return taken, points
+
+    def _history(self, run: Any) -> frozenset[Point]:
         """The points that a run holds; asked for once."""
-        if run is None or run.info.run_id in self._points:
-            return self._points[run.info.run_id] if run else frozenset()
+        if run.info.run_id in self._points:
+            return self._points[run.info.run_id]
         histories = [self.client.get_metric_history(run.info.run_id, name) for name in run.data.metrics]
         return frozenset((m.key, m.step, m.timestamp, m.value) for history in histories for m in history)
 
-    def _find_experiment(self, uri: str, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is not None:
-            return found.experiment_id
-        artifacts = None
-        if uri.startswith("sqlite"):
-            artifacts = _file(uri).absolute().with_name("mlartifacts").as_uri()
+    def _find(self, study: str, study_id: str) -> str:
+        """Finds the study's runs in all experiments; the experiment of its own run, restored or made if need be."""
+        from mlflow.entities import ViewType
+
+        listed = _pages(self.client.search_experiments, view_type=ViewType.ALL)
+        experiments = {experiment.experiment_id: experiment for experiment in listed}
+        query = f"tags.`{STUDY_TAG}` = '{study_id}'"
+        found = self._search(list(experiments), query)
+        own = sorted((run for run in found if not _is_trial(run)), key=_is_deleted)
+        named = [experiment.experiment_id for experiment in experiments.values() if experiment.name == study]
+        likely = [run.info.experiment_id for run in own] + named + [run.info.experiment_id for run in found]
+        if not likely:
+            return self._make_experiment(study)
+        home = likely[0]
+        if experiments[home].lifecycle_stage == "deleted":
+            self._restored = {run.info.run_id for run in found if _is_deleted(run)}
+            self.client.restore_experiment(home)
+            found = self._search(list(experiments), query)
+        shown = {id for id, experiment in experiments.items() if id == home or experiment.lifecycle_stage == "active"}
+        for run in found:
+            if run.info.experiment_id in shown and _is_trial(run) == (TRIAL_TAG in run.data.tags):
+                self._runs.setdefault(run.data.tags.get(TRIAL_TAG), []).append(run)
+        known = {run.info.run_id for runs in self._runs.values() for run in runs}
+        untold = (run for run in self._search([home]) if run.data.tags.get(STUDY_TAG, study_id) == study_id)
+        self._strays = [run for run in untold if run.info.run_id not in known and not _is_deleted(run)]
+        return home
+
+    def _make_experiment(self, name: str) -> str:
+        artifacts = self._home.as_uri() if self._home else None
         return self.client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
 
-    def _search(self, query: str) -> Iterator[Any]:
-        token = None
-        while True:
-            found = self.client.search_runs(
-                [self._experiment], query, max_results=1000, order_by=["attributes.start_time"], page_token=token
-            )
-            yield from found
-            token = found.token
-            if not token:
-                return
+    def _check_folder(self) -> None:
+        """MLflow would make a folder again that was moved away with all that it held."""
+        for run in (run for runs in self._runs.values() for run in runs):
+            folder = _local_folder(run.info.artifact_uri)
+            if folder is None or run.info.status != "FINISHED" or SENT_TAG not in run.data.tags:
+                continue
+            kept = folder.parents[1]
+            if kept != self._home and not kept.exists():
+                mend = "bring the folder back, or make it empty and all files are sent again"
+                raise FileNotFoundError(f"{kept}: the files of the runs were there, and it is gone; {mend}")
+
+    def _search(self, experiments: list[str], query: str = "") -> list[Any]:
+        """Runs, deleted ones too."""
+        from mlflow.entities import ViewType
+
+        order = ["attributes.start_time"]
+        every = _pages(self.client.search_runs, experiments, query, ViewType.ALL, max_results=1000, order_by=order)
+        return list(every) if experiments else []
+
+
+def _pages(search: Callable[..., Any], *about: Any, **more: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        found = search(*about, **more, page_token=token)
+        yield from found
+        token = found.token
+        if not token:
+            return
+
+
+def _is_deleted(run: Any) -> bool:
+    return run.info.lifecycle_stage == "deleted"
+
+
+def _is_trial(run: Any) -> bool:
+    """Tags may be taken away; params, which trials alone have, stay."""
+    return TRIAL_TAG in run.data.tags or bool(run.data.params)
+
+
+def _may_be(run: Any, content: Content) -> bool:
+    """Whether the tags that a run has left are those of `content`."""
+    held = run.data.tags
+    return _is_trial(run) == (TRIAL_TAG in content.identity) and all(
+        held.get(name, text) == text for name, text in content.identity.items()
+    )
 
 
 def _mendable(run: Any, have: frozenset[Point], content: Content) -> bool:
     """Whether a run holds nothing that it should not, of what can't be changed."""
     same_start = run.info.start_time == content.started
     params = {name: value for name, value in run.data.params.items() if name not in REMOVED}
-    return same_start and have <= content.points and params.items() <= content.params.items()
+    strange = {point for point in have - content.points if not is_former(point[0])}
+    return same_start and not strange and params.items() <= content.params.items()

@@ -94,8 +94,10 @@ def test_what_cannot_be_tested_says_why() -> None:
     rows = grid(lambda a, b, seed: 30 + a + 2 * b, seeds=(0,))
     table = by_source(effects(rows, ["lambda1", "lambda2"]))
     assert table["f"].isna().all()
-    none_left = "no degrees of freedom are left among distinct trainings"
-    assert table.loc["lambda1", "reason"] == f"{none_left}: add seeds, or leave interactions out"
+    assert (
+        table.loc["lambda1", "reason"]
+        == "no degrees of freedom are left among distinct trainings: add seeds, or leave interactions out"
+    )
     assert table.loc["seed", "reason"] == "one value, or told by the other sources"
     assert table.loc["lambda1", "eta_squared"] == pytest.approx(0.2)
     exact = by_source(effects(grid(lambda a, b, seed: 30 + a), ["lambda1", "lambda2"]))
@@ -124,3 +126,17 @@ def test_main_effects_weigh_combinations_alike() -> None:
     holed = main_effects(rows[(rows["lambda1"] == 0) | (rows["lambda2"] == 0)], ["lambda1", "lambda2"])
     assert holed["mean"].isna().all()
     assert set(holed["reason"]) == {"combinations are missing"}
+
+
+def test_rows_that_share_a_training_are_no_further_observations() -> None:
+    figures = np.random.default_rng(0).normal(size=12)
+    rows = pd.DataFrame({"lambda1": [0.0, 0.1] * 6, "seed": np.repeat(range(6), 2), "psnr_db": figures})
+    apart = effects(rows.assign(train_key=[str(i) for i in range(12)]), ["lambda1"]).set_index("source")
+    assert apart.loc["left over", "freedom"] == 5
+    copies = pd.concat([rows.assign(lambda2=value, train_key=[str(i) for i in range(12)]) for value in range(2)])
+    many = effects(copies, ["lambda1", "lambda2"], interactions=False).set_index("source")
+    assert many.loc["left over", "freedom"] == 12 - 8, "of 24 rows"
+    assert many.loc["lambda1", "p"] >= apart.loc["lambda1", "p"]
+    one = effects(copies.assign(train_key="one"), ["lambda1", "lambda2"]).set_index("source")
+    assert one["p"].isna().all()
+    assert "distinct trainings" in one.loc["lambda1", "reason"]

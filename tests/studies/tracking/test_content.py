@@ -10,6 +10,7 @@ import pytest
 from small import SMALL, put_row
 
 from clearer.configuration import field_types
+from clearer.presets import label
 from studies.store.store import Store
 from studies.store.study_file import write_study
 from studies.tracking.content import (
@@ -19,6 +20,7 @@ from studies.tracking.content import (
     Content,
     UnderWay,
     curve_points,
+    run_names,
     study_content,
     trial_content,
 )
@@ -62,9 +64,9 @@ def test_a_finished_trial_has_its_fields_its_figures_and_its_curve(store: Store)
     assert found.tags["mlflow.source.git.commit"] == "abc"
     stamp = found.ended
     assert ("psnr_db", 0, stamp, 25.5) in found.points
-    assert {point for point in found.points if point[0] == "psnr_by_image"} == {
-        ("psnr_by_image", 1, stamp, 25.0),
-        ("psnr_by_image", 2, stamp, 26.0),
+    assert {point for point in found.points if point[0] == "series/psnr_by_image"} == {
+        ("series/psnr_by_image", 1, stamp, 25.0),
+        ("series/psnr_by_image", 2, stamp, 26.0),
     }
     assert {(name, step) for name, step, at, _ in found.points if at != stamp} == {
         ("search/psnr_db", 2),
@@ -100,12 +102,32 @@ def test_a_trial_under_way_has_what_is_known_so_far(store: Store) -> None:
     assert found.points <= whole.points, "nothing has to be taken back"
 
 
+def test_names_begin_with_what_differs_between_trials_of_a_kind() -> None:
+    others = [SMALL.with_values(lambda1=0.5), SMALL.with_values(lambda1=0.25), GIVEN]
+    names = run_names([SMALL, *others])
+    assert [names[c.trial_id].split()[0] for c in (SMALL, *others)] == ["λ1=0.01", "λ1=0.5", "λ1=0.25", "given"]
+    assert names[GIVEN.trial_id].split()[1] == "PF"
+    assert names[SMALL.trial_id].endswith(f"seed {SMALL.seed}")
+    assert {c.trial_id: sorted(names[c.trial_id].split()) for c in others} == {
+        c.trial_id: sorted(label(c).split()) for c in others
+    }
+
+
+def test_figures_that_are_looked_at_first_have_no_prefix(store: Store) -> None:
+    put_row(store, "s", GIVEN, psnr_db=25.0, ssim=0.5, test_time_ms=2.0, parameters=1_500_000, flops=7, **CLOCKS)
+    (row,) = store.rows("s", {GIVEN.trial_id})
+    values = {name: value for name, _, _, value in trial_content(store, "the study", GIVEN, row).points}
+    first = {"psnr_db": 25.0, "ssim": 0.5, "test_time_ms": 2.0, "parameters_m": 1.5}
+    assert {name: value for name, value in values.items() if "/" not in name} == first
+    assert values["more/flops"] == 7
+
+
 def test_points_are_of_what_was_measured_and_a_column_each() -> None:
     points = set(curve_points([record(2, alpha=[0.25, 0.75], alpha_loss=math.nan, complexity_loss=None)]))
     assert points == {
         ("search/psnr_db", 2, 21000, 20.0),
-        ("search/alpha_fusion_01", 2, 21000, 0.25),
-        ("search/alpha_fusion_02", 2, 21000, 0.75),
+        ("alpha/fusion_01", 2, 21000, 0.25),
+        ("alpha/fusion_02", 2, 21000, 0.75),
     }
     ((_, _, _, largest), (_, _, _, smallest)) = curve_points(
         [record(1, psnr_db=math.inf), record(2, psnr_db=-math.inf)]
@@ -148,7 +170,7 @@ def test_a_digest_changes_with_all_that_a_run_holds(store: Store) -> None:
     found = content(store)
     assert content(store).digest == found.digest
     point = ("psnr_db", 0, 1, 2.0)
-    texts = {"name": "another", "status": "FAILED", "files_key": "x"}
+    texts = {"status": "FAILED", "files_key": "x"}
     changes: dict[str, Any] = {
         **texts,
         "started": 1,
@@ -159,6 +181,7 @@ def test_a_digest_changes_with_all_that_a_run_holds(store: Store) -> None:
     }
     digests = {replace(found, **{name: value}).digest for name, value in changes.items()}
     assert len(digests | {found.digest}) == len(changes) + 1
+    assert replace(found, name="another").digest == found.digest, "a name is compared by itself"
 
 
 def test_a_text_that_is_too_long_is_cut(store: Store) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from tracking_servers import contents, runs, synced
 
+from studies.__main__ import main
 from studies.store.rows import row_table
 from studies.store.store import Store, as_parquet
 from studies.tracking.content import SENT_TAG, Content, curve_points
 from studies.tracking.live import sync_study
-from studies.tracking.server import Server, default_uri, one_line
+from studies.tracking.server import Server, default_uri, follow_move, one_line
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_what_users_add_stays(tracked: tuple[Path, str]) -> None:
     assert (after["mlflow.note.content"], after["starred"]) == ("the one for the talk", "yes")
     for tag in ("mlflow.note.content", "starred"):
         client.delete_tag(run.info.run_id, tag)
-    assert synced(storage, uri)[name]["tags"]["mlflow.note.content"].startswith(run.info.run_name)
+    assert synced(storage, uri)[name]["tags"]["mlflow.note.content"].startswith("σ=30")
 
 
 def test_a_failed_trial_that_is_run_again_keeps_its_run(tracked: tuple[Path, str]) -> None:
@@ -88,6 +89,114 @@ def test_a_failed_trial_that_is_run_again_keeps_its_run(tracked: tuple[Path, str
     store.write(f"studies/lambda_pareto/trials/{trial_id}.parquet", as_parquet(row_table(row)))
     assert synced(storage, uri) == whole
     assert runs(uri)[trial_id].info.run_id == first
+
+
+@pytest.fixture
+def copied(tracked: tuple[Path, str], tmp_path: Path) -> tuple[Path, str, dict[str, str]]:
+    """A copy of the study with its database and files, the database's address, and the id of each run."""
+    storage = Path(shutil.copytree(tracked[0], tmp_path / "a copy"))
+    uri = f"sqlite:///{storage}/mlflow.db"
+    return storage, uri, ids(uri)
+
+
+def ids(uri: str) -> dict[str, str]:
+    """The ids of the λ study's runs, wherever they are; each trial has one."""
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    by_trial = {run.data.tags.get("clearer.trial_id", "study"): run.info.run_id for run in found}
+    assert len(by_trial) == len(found), "one run a trial"
+    return by_trial
+
+
+def test_a_copied_store_loads_its_models_from_where_it_is(
+    copied: tuple[Path, str, dict[str, str]], tracked: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, uri, before = copied
+    stamps = {path: path.stat().st_mtime_ns for path in tracked[0].rglob("*")}
+    for state in ("copied", "copied without MLflow's files"):
+        assert main(["sync", str(storage)]) == 0
+        said = capsys.readouterr().out
+        assert f"the files of its runs are in {storage}/mlartifacts now, no longer in" in said
+        assert ids(uri) == before, state
+        mlflow.set_tracking_uri(uri)
+        for run in mlflow.MlflowClient(uri).search_runs(["1"]):
+            assert run.info.artifact_uri == (storage / "mlartifacts" / run.info.run_id / "artifacts").as_uri()
+            if "architecture" in run.data.tags:
+                mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+        storage = Path(shutil.copytree(storage, f"{storage} again", ignore=shutil.ignore_patterns("mlartifacts")))
+        uri = f"sqlite:///{storage}/mlflow.db"
+    assert stamps == {path: path.stat().st_mtime_ns for path in tracked[0].rglob("*")}
+
+
+def test_an_experiment_that_was_not_made_by_a_study_keeps_its_place(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    (tmp_path / "large/mlartifacts").mkdir(parents=True)
+    place = (tmp_path / "large/mlartifacts").as_uri()
+    client.create_experiment("a study", artifact_location=place)
+    (tmp_path / "mlartifacts").mkdir()
+    assert follow_move(uri) == []
+    assert client.get_experiment_by_name("a study").artifact_location == place
+
+
+def test_a_server_whose_files_are_gone_is_not_given_a_second_set(
+    copied: tuple[Path, str, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, _, _ = copied
+    elsewhere = storage.with_name("elsewhere")
+    uri = f"sqlite:///{elsewhere}/mlflow.db"
+    elsewhere.mkdir()
+    kept = elsewhere / "files"
+    mlflow.MlflowClient(uri).create_experiment("lambda_pareto", artifact_location=kept.as_uri())
+    assert sync_study(Store(str(storage)), "lambda_pareto", uri) == {"created": 8}
+    kept.rename(elsewhere / "moved")
+    capsys.readouterr()
+    assert main(["sync", str(storage), "--tracking-uri", uri]) == 1
+    said = capsys.readouterr().err
+    assert (said.count("\n"), kept.exists()) == (1, False)
+    assert f"{kept}: the files of the runs were there" in said
+    kept.mkdir()
+    assert sync_study(Store(str(storage)), "lambda_pareto", uri) == {"completed": 8}
+    assert all((kept / run / "artifacts").exists() for run in ids(uri).values())
+
+
+def test_what_is_renamed_deleted_or_moved_stays_one_run(copied: tuple[Path, str, dict[str, str]]) -> None:
+    storage, uri, before = copied
+    store, client = Store(str(storage)), mlflow.MlflowClient(uri)
+    sync_study(store, "lambda_pareto", uri)
+    client.rename_experiment("1", "for the talk")
+    assert sync_study(store, "lambda_pareto", uri) == {"unchanged": 8}
+    client.delete_experiment("1")
+    assert sync_study(store, "lambda_pareto", uri) == {"restored": 8}
+    assert sync_study(store, "lambda_pareto", uri) == {"unchanged": 8}
+    assert ids(uri) == before, "those that were replaced before are not among them"
+    trial = min(before.keys() - {"study"})
+    client.delete_run(before[trial])
+    client.update_run(before["study"], name="the first try")
+    assert sync_study(store, "lambda_pareto", uri) == {"restored": 1, "unchanged": 7}
+    assert ids(uri) == before
+    assert client.get_run(before["study"]).info.run_name == "the first try"
+
+    run = client.get_run(before[trial])
+    tags = {name: text for name, text in run.data.tags.items() if name != "mlflow.runName"}
+    other = client.create_run(
+        client.create_experiment("other", f"file://{storage}/other"), run.info.start_time, tags, run.info.run_name
+    )
+    client.delete_run(before[trial])
+    assert sync_study(store, "lambda_pareto", uri) == {"completed": 1, "unchanged": 7}
+    assert ids(uri) == before | {trial: other.info.run_id}, "it was moved to another experiment"
+
+
+def test_a_run_whose_tags_were_taken_away_is_known_by_what_can_not_change(
+    copied: tuple[Path, str, dict[str, str]],
+) -> None:
+    storage, uri, before = copied
+    client = mlflow.MlflowClient(uri)
+    for run in client.search_runs(["1"]):
+        for tag in run.data.tags:
+            client.delete_tag(run.info.run_id, tag)
+    assert sync_study(Store(str(storage)), "lambda_pareto", uri) == {"completed": 8}
+    assert ids(uri) == before
 
 
 def test_the_model_of_a_run_is_loaded_from_the_server(tracked: tuple[Path, str]) -> None:
@@ -139,12 +248,13 @@ def test_more_points_than_are_sent_at_once_arrive(tracked: tuple[Path, str]) -> 
     assert {(m.key, m.step, m.timestamp, m.value) for m in held} == points
 
 
-def test_a_run_that_has_a_param_of_a_field_that_is_gone_stays_that_run(tracked: tuple[Path, str]) -> None:
-    """Earlier versions sent `train_halving`; MLflow takes no param back."""
+def test_a_run_that_has_params_and_metrics_that_are_gone_stays_that_run(tracked: tuple[Path, str]) -> None:
+    """Earlier versions sent `train_halving` and other metrics; MLflow takes neither back."""
     storage, uri = tracked
     client = mlflow.MlflowClient(tracking_uri=uri)
     name, run = next((name, run) for name, run in runs(uri).items() if name != "study")
     client.log_param(run.info.run_id, "train_halving", "0")
+    client.log_metric(run.info.run_id, "search/alpha_fusion_01", 0.5)
     client.set_tag(run.info.run_id, "starred", "yes")
     synced(storage, uri)
     assert runs(uri)[name].info.run_id == run.info.run_id
