@@ -21,7 +21,7 @@ Ids = Collection[str]
 def sync_study(
     store: Store, study: str, uri: str, thorough: bool = True, say: Callable[[str], None] = lambda line: None
 ) -> Counter[str]:
-    """Makes a server's runs of a study what the store says; how many were `created`, `restored`, `completed`, `unchanged`.
+    """Makes a server's runs of a study what the store says; how many were `created`, `restored`, `completed` …
 
     `say` takes a line about each database that was moved with its store.
 
