@@ -9,7 +9,7 @@ Grid      None. Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithm
           `--set lambda1=0.001,1` gives the ends of the range; several values of cells, columns or
           channels are choices of the sampler.
           quick: 6 proposals; proxy: 30; paper: 20; `--trials N`: N
-Cost      quick: 3 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     The Pareto front of what was proposed and of what other studies of the store have tried.
 Command   python studies/adaptive_pareto.py
           python studies/adaptive_pareto.py --preset proxy --data DIR --trials 60

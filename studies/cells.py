@@ -6,7 +6,7 @@ Grid      S = 1 … 4 × λ1 × seeds, N_i as configured, beside random architec
           leaves a large one undecided.
           quick: 4 × 2 searches, 4 random architectures, 8 ends
           proxy: 4 × 3 searches, 12 and 8; paper: 4 × 4 searches, 12 and 8
-Cost      quick: 5 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR against parameters and testing time for every depth; whether searching pays more where
           there is more to choose.
 Command   python studies/cells.py

@@ -7,7 +7,7 @@ Grid      N_i uniform (2, 4, 6 in every cell) and uneven (2-4-6: long at low res
           The two cells of quick have 1, 2, 3, 1-3 and 3-1 columns.
           quick: 5 × 2 searches, 5 random architectures, 10 ends
           proxy: 5 × 3 searches, 15 and 10; paper: 5 × 4 searches, 15 and 10
-Cost      quick: 8 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR against parameters and testing time for every space; 2-4-6 beside 6-4-2 at equal length.
 Command   python studies/columns.py
           python studies/columns.py --preset proxy --data DIR --seeds 3

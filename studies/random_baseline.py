@@ -4,7 +4,7 @@ Grid      N random architectures × seeds, and the two ends of the space; no sea
           are the first N of one fixed random order of the space: a larger N adds to what is there,
           and other studies of the same store share their trainings.
           quick: 6; proxy: 20; paper: 10; `--random N`: N, or all of the space if it has fewer
-Cost      quick: 2 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     The distribution of PSNR, parameters and testing time that a search has to beat.
 Command   python studies/random_baseline.py
           python studies/random_baseline.py --preset proxy --data DIR --random 50 --seeds 3

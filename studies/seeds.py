@@ -3,7 +3,7 @@
 Grid      One configuration at several seeds, from the search on; then the architecture that the first
           seed found, trained with every other seed; beside them random architectures with every seed.
           quick: 3 seeds; proxy and paper: 5; `--seeds N`: N, from 2 on
-Cost      quick: 4 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     The spread of PSNR over whole replicates (search and training), over trainings of one
           architecture, and over architectures; whether the seeds agree on an architecture.
 Command   python studies/seeds.py

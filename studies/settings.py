@@ -4,7 +4,7 @@ Grid      Whatever `--set field=a,b …` names, × seeds. With nothing named: wh
           released code differ in how a search works, `mixing` (do the two modules of a column read
           the same input) × `alpha_statistics` (batch norm in the α step).
           every preset: 4 searches; `--random N` adds random architectures
-Cost      quick: 2 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     The rows side by side; PSNR against parameters.
 Command   python studies/settings.py
           python studies/settings.py --set batch_size=8,16,32 channels=4,8

@@ -4,7 +4,7 @@ Grid      One search a seed, the same N random architectures trained from scratc
           space, and what the search found. Then every one of them is scored with the supernet's
           weights, batch norm's statistics taken anew (and as they were).
           quick: 6 random architectures; proxy: 20; paper: 10; `--random N`: N
-Cost      quick: 3 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     Kendall's τ between one-shot and trained PSNR, with a bootstrap interval. The gap at argmax:
           the supernet at its own α, the network derived from it with the same weights, and that
           network trained.

@@ -7,7 +7,7 @@ Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (R
           one, at most n·T·(T − 1) retrained.
           quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800
           proxy, paper: 4 searches
-Cost      quick without deraining: 5 minutes on two cores of an Intel Xeon; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR of every architecture on every task: the diagonal (its own task) against the column's mean.
 Command   python studies/tasks.py
           python studies/tasks.py --preset proxy --data DIR --seeds 3 --set allow_overlap=true
