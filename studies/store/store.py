@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 from analysis.storage.compacted import ROW_FILE, compacted, parsed, read_files
 from analysis.storage.files import FORMAT, Files
 from analysis.storage.places import absolute_folder
-from studies.store.rows import CURVE, ROW
 
 CURVES_BYTES = 2**26
 Row = dict[str, Any]
@@ -117,6 +116,8 @@ class Store(Files):
         A column that no row has is null, as another version may have none such. A damaged row is none, and is named.
         """
         table = read_files(self.filesystem, self.path("studies", study), kind, trial_ids, columns)
+        from studies.store.rows import CURVE, ROW  # needs torch, which a node may lack
+
         return _records(table, (ROW if kind == "trials" else CURVE).names if columns is None else columns)
 
     def sampled_rows(self, columns: Collection[str], sample: int) -> list[Row]:
@@ -128,6 +129,8 @@ class Store(Files):
     def curve(self, name: str) -> list[Row]:
         """The records of a curve's file; none where it is missing, or damaged, which is told."""
         data = self.read(name)
+        from studies.store.rows import CURVE
+
         return _records(None if data is None else parsed(data, self.path(name)), CURVE.names)
 
     def end_trial(self, study: str, trial_id: str, row: pa.Table, curve: pa.Table) -> None:

@@ -87,7 +87,9 @@ def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
 
 def runs_of(store: Store, study: str) -> list[dict[str, Any]]:
     """What is recorded of each run of a study; none of a study that there is not."""
-    return (_read(store, study) or {}).get("runs", [])
+    with contextlib.suppress(NotADirectoryError):  # of a storage that can't be made, what writes says so
+        return (_read(store, study) or {}).get("runs", [])
+    return []
 
 
 def readable(values: Mapping[str, Any]) -> Configuration | None:

@@ -104,7 +104,8 @@ def test_the_page_on_certainty_finds_what_is_in_the_rows(
     ]  # fmt: skip
     folder = tmp_path / "runs" / "studies" / "lambda_pareto" / "trials"
     folder.mkdir(parents=True)
-    pd.DataFrame(rows).assign(trial_id=[f"{i:012x}" for i in range(len(rows))]).to_parquet(folder / "0.parquet")
+    for number, row in enumerate(rows):
+        pd.DataFrame([{**row, "trial_id": f"{number:012x}"}]).to_parquet(folder / f"{number:012x}.parquet")
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks(ROOT / "docs" / "explanation" / "how_sure.md", "python")[0], "how_sure.md", "exec"), {})
     first = capsys.readouterr().out.splitlines()[0]

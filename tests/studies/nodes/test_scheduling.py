@@ -75,7 +75,7 @@ def test_a_job_that_fails_is_an_event_and_no_lost_worker(cluster: Cluster, data:
         while not isinstance(event := exchange.heard(60), Ended):
             told.append(event)
         assert sum(isinstance(one, Started) for one in told) == 1
-        assert event.failure == Failure("search diverged: restoration_loss is nan by iteration 4")
+        assert event.failure == Failure("search diverged: weights are not finite by iteration 3")
 
 
 def test_what_is_under_way_is_saved_when_it_is_not_wanted_any_more(

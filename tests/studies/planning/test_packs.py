@@ -15,14 +15,14 @@ from small import NO_DATA, search_of, train_of
 import analysis
 from clearer.configuration import Configuration
 from clearer.packing import full_width
-from clearer.presets import PROXY, QUICK
+from clearer.presets import PROXY, FirstEdition, preset_values
 from clearer.probe import step_bytes
 from clearer.search import Search as SearchRun
 from studies.planning.packs import CPU_BYTES, WIDEST, Packing, packs
 from studies.work import stages
 from studies.work.jobs import Learning, References, Search, Train
 
-C = Configuration(**QUICK)
+C = Configuration(**preset_values(FirstEdition("quick")))
 ONE, OTHER = "FPFP-FPFF-PFFP", "PPPP-PPPP-PPPP"
 REFERENCES = References("r", C, NO_DATA)
 

@@ -291,7 +291,7 @@ def test_a_storage_of_any_name_holds_its_own_tracking(tmp_path: Path, name: str)
     (tmp_path / name).mkdir()
     (tmp_path / "file").write_text("")
     server = Server(default_uri(Store(str(tmp_path / name))) or "", "s", "0")
-    run = server.client.create_run(server._experiment)
+    run = server.client.create_run(server.experiment)
     server.client.log_artifact(run.info.run_id, str(tmp_path / "file"))
     assert {path.name for path in (tmp_path / name).iterdir()} == {"mlflow.db", "mlartifacts"}
     assert {path.name for path in tmp_path.iterdir()} == {name, "file"}

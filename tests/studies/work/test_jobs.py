@@ -133,7 +133,7 @@ def test_architectures_are_scored_with_the_weights_of_the_search(place: Place) -
     assert result is not None
     assert [found["architecture"] for found in result["scores"]] == list(ARCHITECTURES)
 
-    supernet = Supernet(C.columns_by_cell, C.channels, C.image_channels, C.mixing)
+    supernet = Supernet(C.columns_by_cell, C.channels, C.image_channels, C.mixing, C.skip)
     supernet.load_state_dict(unpack_state(store.read(f"stages/search/{search.key}/supernet.pt") or b"", "cpu"))
     tested = scored_images(C, None)
     for found in result["scores"]:

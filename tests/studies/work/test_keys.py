@@ -7,10 +7,11 @@ from small import NO_DATA
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, field_types
-from clearer.presets import QUICK
+from clearer.presets import FirstEdition, preset_values
 from studies.work import keys as stage_keys
 from studies.work.keys import Fingerprints, oneshot_key, reference_key, search_key, time_key, train_key
 
+QUICK = preset_values(FirstEdition("quick"))
 BASE = Configuration(**QUICK, search_patience=20)
 ARCHITECTURE = "FPFP-FPFF-PFFP"
 SEARCHED = {"mixing": "sequential", "complexity": "flops", "alpha_statistics": "batch"}

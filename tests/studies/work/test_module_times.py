@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from clearer.configuration import Configuration
-from clearer.presets import QUICK
+from clearer.presets import FirstEdition, preset_values
 from studies.store.store import Store
 from studies.work.module_times import with_module_times
 
-SMALL = Configuration(**{**QUICK, "channels": 2, "cells": 2, "patch_size": 16})
+SMALL = Configuration(**{**preset_values(FirstEdition("quick")), "channels": 2, "cells": 2, "patch_size": 16})
 
 
 def test_times_are_measured_once_and_kept(tmp_path: Path) -> None:
