@@ -7,7 +7,7 @@ Grid      λ1 (how hard α is driven to 0 or 1) × λ2 (the price of size) × se
           quick: 3 × 2 searches at 2 seeds, and 3 random architectures
           proxy: 5 × 3 searches, and 10
           paper: 3 × 3 searches, and 5
-Cost      quick: about four minutes on two cores of an AMD EPYC; `--dry-run` says it of yours.
+Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR against parameters and against testing time, the Pareto front of each, the random
           architectures as a cloud; λ2 > 0 moves trials to the left (fewer parameters).
 Command   python studies/lambda_pareto.py
