@@ -1,5 +1,6 @@
 """Panels of restored images: which pictures, which crop, which figures."""
 
+import hashlib
 import json
 import statistics
 import warnings
@@ -36,7 +37,7 @@ def kept(storage: Path, frame: pd.DataFrame) -> None:
 
 def denoised(storage: Path, key: str, pixels: str | None, figures: dict[str, float]) -> None:
     """What a store holds of denoisers without training: the gray of their image is 50 and up."""
-    folder = storage / "stages/reference" / key
+    folder = storage / "stages/reference" / hashlib.sha256(key.encode()).hexdigest()
     folder.mkdir(parents=True)
     found = [{"method": name, "psnr_db": psnr_db, "chosen": f"of {name}"} for name, psnr_db in figures.items()]
     result: dict[str, object] = {"rows": [{"method": "noisy input", "psnr_db": 40.0, "chosen": ""}, *found]}
