@@ -247,7 +247,7 @@ def parsed(data: pa.Buffer | bytes, path: str, columns: Collection[str] | None =
     try:
         return _parsed(pa.BufferReader(data), columns)
     except (pa.ArrowException, OSError) as error:
-        tell(f"{path} is damaged and left out ({error}): the same study, run again, writes the rows of trials anew")
+        tell(f"{path} is damaged and left out ({error}); a row is written again when its study is run again")
         return None
 
 

@@ -23,7 +23,7 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
     """Writes what there is of a trial: `architecture.png`, `alpha.png`, `clean_degraded_restored.png`, `model/`."""
     if row["architecture"]:
         (folder / "architecture.png").write_bytes(_drawn(row["architecture"]))
-        if row["alpha"]:
+        if row["alpha"] and curve:
             figure = draw_alpha(pd.DataFrame(curve), row["architecture"])
             (folder / "alpha.png").write_bytes(as_png(figure, _DPI))
     example = store.read(f"stages/test/{row['test_key']}/example.png") if row["test_key"] else None
