@@ -54,7 +54,7 @@ class Content:
     changes when they do.
     """
 
-    identity: Mapping[str, str]
+    identity: dict[str, str]
     name: str
     note: str
     status: str

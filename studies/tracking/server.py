@@ -33,13 +33,8 @@ from studies.tracking.content import (
     is_former,
 )
 
-_ADDRESSES = (
-    ("runs", "artifact_uri"),
-    ("experiments", "artifact_location"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
+_ADDRESSES = "runs.artifact_uri experiments.artifact_location logged_models.artifact_location".split()
+_ADDRESSES += "model_versions.source model_versions.storage_location".split()
 _LOCATIONS = """
 SELECT artifact_location, max(value IS NOT NULL) FROM experiments
 LEFT JOIN experiment_tags ON experiment_tags.experiment_id = experiments.experiment_id AND value IN (?, ?)
@@ -115,7 +110,7 @@ def follow_move(uri: str) -> list[str]:
                 continue
             if not is_ours and (folder.exists() or not home.exists()):
                 continue  # an experiment that a user made for us, or whose texts were edited
-            for table, column in _ADDRESSES:
+            for table, column in (address.split(".") for address in _ADDRESSES):
                 if table in tables:
                     changed = f"{column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) IN (?, ?)"
                     facts = home.as_uri(), len(old) + 1, len(old) + 1, old, f"{old}/"
@@ -226,14 +221,11 @@ class Server:
         known = self._runs.get(content.identity.get(TRIAL_TAG), [])
         strays = [run for run in self._strays if all(map(_is_deleted, known)) and _may_be(run, content)]
         taken, points = None, frozenset[Point]()
-
-        def rank(run: Any) -> tuple[bool, ...]:
-            return _is_deleted(run), run.data.tags.get(SENT_TAG) != digest, run.info.experiment_id != self.experiment
-
-        for run in sorted(known + strays, key=rank):
+        sent = {run.info.run_id for run in known + strays if run.data.tags.get(SENT_TAG) == digest}
+        runs = sorted(known + strays, key=lambda run: run.info.experiment_id != self.experiment)
+        for run in sorted(runs, key=lambda run: (_is_deleted(run), run.info.run_id not in sent)):
             if taken is None:
-                sent = run.data.tags.get(SENT_TAG) == digest
-                have = content.points if sent and not thorough else self._history(run)
+                have = content.points if run.info.run_id in sent and not thorough else self._history(run)
                 if content.is_partial or _mendable(run, have, content):
                     taken, points = run, have
                     continue
@@ -263,33 +255,26 @@ class Server:
         named = [experiment.experiment_id for experiment in experiments.values() if experiment.name == study]
         likely = [run.info.experiment_id for run in own] + named + [run.info.experiment_id for run in found]
         if not likely:
-            return self._make_experiment(study)
+            artifacts = self._home.as_uri() if self._home else None
+            return self.client.create_experiment(study, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
         home = likely[0]
         if experiments[home].lifecycle_stage == "deleted":
             self._restored = {run.info.run_id for run in found if _is_deleted(run)}
             self.client.restore_experiment(home)
             found = self._search(list(experiments), query)
-        shown = {id for id, experiment in experiments.items() if id == home or experiment.lifecycle_stage == "active"}
         for run in found:
-            if run.info.experiment_id in shown and _is_trial(run) == (TRIAL_TAG in run.data.tags):
+            place = run.info.experiment_id
+            if _is_told(run) and (place == home or experiments[place].lifecycle_stage == "active"):
                 self._runs.setdefault(run.data.tags.get(TRIAL_TAG), []).append(run)
-        known = {run.info.run_id for runs in self._runs.values() for run in runs}
-        untold = (run for run in self._search([home]) if run.data.tags.get(STUDY_TAG, study_id) == study_id)
-        self._strays = [run for run in untold if run.info.run_id not in known and not _is_deleted(run)]
+        self._strays = [run for run in self._search([home]) if not _is_told(run) and not _is_deleted(run)]
         return home
-
-    def _make_experiment(self, name: str) -> str:
-        artifacts = self._home.as_uri() if self._home else None
-        return self.client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
 
     def _check_folder(self) -> None:
         """MLflow would make a folder again that was moved away with all that it held."""
-        for run in (run for runs in self._runs.values() for run in runs):
-            folder = _local_folder(run.info.artifact_uri)
-            if folder is None or run.info.status != "FINISHED" or SENT_TAG not in run.data.tags:
-                continue
-            kept = folder.parents[1]
-            if kept != self._home and not kept.exists():
+        runs = [run for runs in self._runs.values() for run in runs if SENT_TAG in run.data.tags]
+        folders = [_local_folder(run.info.artifact_uri) for run in runs if run.info.status == "FINISHED"]
+        for kept in {folder.parents[1] for folder in folders if folder} - {self._home}:
+            if not kept.exists():
                 mend = "bring the folder back, or make it empty and all files are sent again"
                 raise FileNotFoundError(f"{kept}: the files of the runs were there, and it is gone; {mend}")
 
@@ -297,9 +282,8 @@ class Server:
         """Runs, deleted ones too."""
         from mlflow.entities import ViewType
 
-        order = ["attributes.start_time"]
-        every = _pages(self.client.search_runs, experiments, query, ViewType.ALL, max_results=1000, order_by=order)
-        return list(every) if experiments else []
+        more: dict[str, Any] = {"max_results": 1000, "order_by": ["attributes.start_time"]}
+        return list(_pages(self.client.search_runs, experiments, query, ViewType.ALL, **more)) if experiments else []
 
 
 def _pages(search: Callable[..., Any], *about: Any, **more: Any) -> Iterator[Any]:
@@ -321,12 +305,15 @@ def _is_trial(run: Any) -> bool:
     return TRIAL_TAG in run.data.tags or bool(run.data.params)
 
 
+def _is_told(run: Any) -> bool:
+    """Whether a run has the tags that say whose it is."""
+    return STUDY_TAG in run.data.tags and _is_trial(run) == (TRIAL_TAG in run.data.tags)
+
+
 def _may_be(run: Any, content: Content) -> bool:
     """Whether the tags that a run has left are those of `content`."""
-    held = run.data.tags
-    return _is_trial(run) == (TRIAL_TAG in content.identity) and all(
-        held.get(name, text) == text for name, text in content.identity.items()
-    )
+    left = content.identity | {name: run.data.tags[name] for name in content.identity if name in run.data.tags}
+    return _is_trial(run) == (TRIAL_TAG in content.identity) and left == content.identity
 
 
 def _mendable(run: Any, have: frozenset[Point], content: Content) -> bool:
