@@ -154,7 +154,8 @@ def wet(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def derain(tiny):
-    return tiny.with_values(**{**DERAIN, "dataset": "wet", "patch_size": 16, "channels": 4, "train_iterations": 60})
+    small = {"dataset": "wet", "test_border": "centre64", "patch_size": 16, "channels": 4, "train_iterations": 60}
+    return tiny.with_values(**{**DERAIN, **small})
 
 
 def test_a_search_a_training_and_a_test(derain, wet, finish):
