@@ -52,13 +52,18 @@ def render(results: StudyRows, tables: Iterable[Table], figures: Iterable[Mappin
     about |= {"costs": cost_lines(done), "details": details(scored, axes) if len(scored) else {}}
     about["checklist"] = checklist(results.about, rows, results.references, results.curves)
     about["drawings"] = {text: architecture_svg(text) for text in (set(scored["architecture"]) if len(scored) else ())}
+    about |= {"style": Markup(_own("page.css")), "script": Markup(_own("page.js"))}
     return _template().render(about, plotly=Markup(get_plotlyjs()) if plots else "")
+
+
+def _own(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
+    return environment.from_string(_own("page.html"))
 
 
 def _counts(results: StudyRows) -> str:
