@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.rows.load import finished
 from analysis.rows.study import StudyRows
+from analysis.statistics.health import Finding, health
 from analysis.statistics.pareto import pareto_front
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ class Results(StudyRows):
 
     Example: `Results("runs", "lambda_pareto").front(minimise=["test_time_ms"])`.
     """
+
+    @property
+    def health(self) -> list[Finding]:
+        """What is wrong with the study, the gravest first (`analysis.health`); `pandas.DataFrame(…)` makes a table."""
+        return health(self.frame, self.curves, self.references, self.about)
 
     def front(
         self, minimise: Sequence[str] = ("parameters",), maximise: Sequence[str] = ("psnr_db",), group: int = 0

@@ -2,6 +2,11 @@
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -19,6 +24,7 @@
 import os
 
 import numpy as np
+import pandas as pd
 
 import analysis
 from analysis.figures.pareto import draw_pareto
@@ -36,6 +42,14 @@ for caption, rows in results.groups:
     print(caption, f"{len(rows)} rows", sep="\n")
 caption, rows = results.groups[0]
 results.frame["status"].value_counts()
+
+# %% [markdown]
+# ## Is the study sound?
+#
+# What is wrong with it, the gravest first; an empty table where nothing was found.
+
+# %%
+pd.DataFrame(results.health, columns=["fault", "text", "mend"])
 
 # %% [markdown]
 # ## The front

@@ -23,6 +23,7 @@ from analysis.rows.study import StudyRows
 from analysis.rows.units import counted
 from analysis.statistics.answers import fidelity_lines, spread_lines, transfer_lines
 from analysis.statistics.costs import cost_lines
+from analysis.statistics.health import CHECKS, health
 from analysis.storage.places import redacted
 from analysis.tables.typesetting import Table, with_marks
 
@@ -49,6 +50,7 @@ def render(results: StudyRows, tables: Iterable[Table], figures: Iterable[Mappin
     about["failed"] = [(row["trial_id"], name, row["error"] or "") for row, name in zip(failed, names, strict=True)]
     about["lines"] = [*spread_lines(done), *transfer_lines(done), *fidelity_lines(done, results.oneshot)]
     about |= {"tables": [_cells(table) for table in tables], "figures": list(figures), "groups": groups, "plots": plots}
+    about |= {"health": health(rows, results.curves, results.references, results.about), "checks": CHECKS}
     about |= {"costs": cost_lines(done), "details": details(scored, axes) if len(scored) else {}}
     about["checklist"] = checklist(results.about, rows, results.references, results.curves)
     about["drawings"] = {text: architecture_svg(text) for text in (set(scored["architecture"]) if len(scored) else ())}

@@ -29,6 +29,13 @@ def distinct(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~pd.Series(trainings(rows)).duplicated().to_numpy()]
 
 
+def is_below_input(rows: pd.DataFrame) -> pd.Series:
+    """Whether each row's PSNR is below that of its degraded input; not where either is unknown."""
+    if not {"psnr_db", "degraded_psnr_db"} <= set(rows):
+        return pd.Series(False, rows.index)
+    return rows["psnr_db"].astype(float) < rows["degraded_psnr_db"].astype(float)
+
+
 def configuration_means(rows: pd.DataFrame, figures: Sequence[str], by: str = KEY) -> pd.DataFrame:
     """One row a configuration, in the order of its first row: that row's columns, and means over seeds of `figures`.
 

@@ -110,9 +110,10 @@ class _Run:
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
         run |= {"edition": 1} if isinstance(session.options.preset, FirstEdition) else {}
         run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
+        planned = session.pixels.trials(outcome.planned)
+        run |= {"overlaps": session.pixels.overlaps} if session.pixels.overlaps else {}
         about = write_study(session.store, name, outcome.planned, self.study.question, **run)
         session.track(name)
-        planned = session.pixels.trials(outcome.planned)
         with Progress(session.console) as progress:
             at_once = len(missing) if self._deadline is None else session.slots(outcome.planned)
             for wave in (missing[first : first + at_once] for first in range(0, len(missing), at_once)):

@@ -10,6 +10,7 @@ from typing import Any
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest, fields_about
+from clearer.images.overlap import describe
 from clearer.machine import versions
 from clearer.splits import check_splits
 from studies.store.rows import architecture_columns, configuration_columns
@@ -71,6 +72,8 @@ class Pixels:
     def __init__(self, folder: Path | None):
         self.folder = folder
         self._known: dict[str, Fingerprints] = {}
+        self.overlaps: list[str] = []
+        """What `allow_overlap` has let pass, a line for each combination of sets."""
 
     def trials(self, configurations: Sequence[Configuration]) -> list[Trial]:
         """The trials of the configurations; reads the images that they use, and holds their splits against each other.
@@ -86,7 +89,8 @@ class Pixels:
         named = digest({name: getattr(c, name) for name in _IMAGES})
         if named not in self._known:
             self._known[named] = fingerprints(c, self.folder)
-            check_splits(c, self.folder)
+            overlaps = check_splits(c, self.folder)
+            self.overlaps += [describe(overlaps)] if overlaps else []
         return self._known[named]
 
 

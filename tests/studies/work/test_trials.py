@@ -71,7 +71,9 @@ def test_a_bad_image_and_splits_that_overlap_are_named(tmp_path: Path) -> None:
     (folder / "mine/test/1.png").write_bytes((folder / "mine/train/1.png").read_bytes())
     with pytest.raises(OverlapError, match="1"):
         Pixels(folder).trials([c])
-    (allowed,) = Pixels(folder).trials([c.with_values(allow_overlap=True)])
+    pixels = Pixels(folder)
+    (allowed,) = pixels.trials([c.with_values(allow_overlap=True)])
+    assert pixels.overlaps == ["1 of mine train overlap 1 of mine test: 1.png = 1.png (same file)"]
     assert allowed.data.weights != allowed.data.alpha
     (folder / "mine/test/1.png").write_text("not an image")
     with pytest.raises(ImageError, match=r"1\.png"):
