@@ -1,9 +1,8 @@
 """A step of a run on static tensors, which a GPU replays as one CUDA graph.
 
-A step launches thousands of kernels; a graph is launched once. For that a step reads its batch and
-its learning rates from tensors that stay where they are, changes weights, running statistics and
-optimisers in place, and leaves its losses in tensors that stay, too. Nothing in it waits for the
-device. On a CPU the same step runs as it is.
+A step launches thousands of kernels; a graph is launched once. For that a step reads its batch and its learning rates
+from tensors that stay where they are, changes weights, running statistics and optimisers in place, and leaves its
+losses in tensors that stay, too. Nothing in it waits for the device. On a CPU no step is static.
 
 Source: "CUDA Graphs" in the notes of torch, whole-network capture.
 """
@@ -55,10 +54,6 @@ class StaticStep:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._left = WARM_UP
 
-    def anew(self) -> "StaticStep":
-        """The step before its first, for a run whose tensors are no longer those that a graph writes into."""
-        return StaticStep(self._body, self._device)
-
     @property
     def is_captured(self) -> bool:
         """Whether a graph is replayed."""
@@ -66,8 +61,6 @@ class StaticStep:
 
     def __call__(self, degraded: Tensor, clean: Tensor) -> Losses:
         """One step; the losses of it."""
-        if not is_static(self._device):
-            return self._body(degraded, clean)
         if not self._inputs:
             self._inputs = torch.empty_like(degraded), torch.empty_like(clean)
         for own, new in zip(self._inputs, (degraded, clean), strict=True):

@@ -21,15 +21,14 @@ def objective(
 def architecture_entropy(logits: Tensor) -> Tensor:
     """L_Arch: mean binary entropy of the α of every column, in decimal digits (a scalar, or (K,)). Eq. 4.
 
-    `logits` is (columns, 2), or (K, columns, 2): parallel, fusion. Zero when every column has decided,
-    log10(2) when none has. Computed from logits, so it stays finite where α reaches 0.
+    `logits` is (columns, 2), or (K, columns, 2): parallel, fusion. Zero when every column has decided, log10(2) when
+    none has. Computed from logits, so it stays finite where α reaches 0.
 
-    The log is of base 10, as the published α require: λ1 = 0.1 then settles at α = 0.8344, see
-    `polarised_alpha`. The two α of a column have the same entropy, so (1/N)·Σ over all N = 2·columns of
-    them is the mean over columns.
+    The log is of base 10, as the published α require: λ1 = 0.1 then settles at α = 0.8344 (`fixed_point` of
+    `analysis.predictions.polarisation`). The two α of a column have the same entropy, so (1/N)·Σ over all N =
+    2·columns of them is the mean over columns.
 
-    Raises:
-        ValueError: `logits` has another shape.
+    Raises ValueError: `logits` has another shape.
     """
     if logits.ndim not in (2, 3) or logits.shape[-1] != 2 or 0 in logits.shape:
         raise ValueError(f"logits are (columns, 2), not {tuple(logits.shape)}")
@@ -42,8 +41,7 @@ def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
 
     `logits` and `costs` are (columns, 2), or (K, columns, 2): parallel, fusion. Costs: `clearer.complexity`.
 
-    Raises:
-        ValueError: the shapes differ.
+    Raises ValueError: the shapes differ.
     """
     if logits.shape != costs.shape:
         raise ValueError(f"logits are {tuple(logits.shape)}, costs {tuple(costs.shape)}")
@@ -53,13 +51,3 @@ def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
 def polarisation_threshold(columns: int, weight_decay: float) -> float:
     """The λ1 below which Adam's weight decay keeps α at 1/2 when L_Res is silent: N·w·ln 10, N = 2·columns."""
     return 2 * columns * weight_decay * math.log(10)
-
-
-def polarised_alpha(lambda1: float, columns: int, weight_decay: float) -> float:
-    """The larger α at the fixed point of Adam with L2 weight decay w on the logits, L_Res silent.
-
-    With the logits of a column at ±a, λ1·dL_Arch/da and w·a balance where α(1−α) = N·w·ln 10/(4·λ1):
-    this is that root, and 1/2 at and below `polarisation_threshold`.
-    """
-    product = polarisation_threshold(columns, weight_decay) / (4 * lambda1) if lambda1 > 0 else math.inf
-    return 0.5 + math.sqrt(max(0.0, 0.25 - product))

@@ -1,19 +1,18 @@
 """A resumable optimisation: what a search and a training have in common.
 
-A run is a pack of K members: searches, or trainings, of one shape that are computed as one network
-(`clearer.packing`). K = 1 is the same code. The caller holds the loop:
+A run is a pack of K members: searches, or trainings, of one shape that are computed as one network (`clearer.packing`).
+K = 1 is the same code. The caller holds the loop:
 
 * `for run in run.advance(every): …` iterates; stopping is leaving the loop;
 * `state_dict()` of each member saves;
 * `load_state_dicts()`, on a run built from the same configurations and images, resumes.
 
-On the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and all
-else that an iteration reads is in the state. A member's bits then depend on its own configuration and
-on K, and on no other member.
+On the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and all else that an
+iteration reads is in the state. A member's bits then depend on its own configuration and on K, and on no other member.
 
-Some processors compute several members' channels in one vector, where 0·NaN = NaN carries what is not
-finite from one to its neighbours. So a pack in which something is not finite goes back to the last row
-of its curves, and goes on without the members that diverge by themselves.
+Some processors compute several members' channels in one vector, where 0·NaN = NaN carries what is not finite from one
+to its neighbours. So a pack in which something is not finite goes back to the last row of its curves, and goes on
+without the members that diverge by themselves.
 """
 
 import functools
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from clearer import graphs
 from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.graphs import Losses, StaticStep, set_rate
@@ -81,10 +81,12 @@ class Member:
 class Run:
     """The members of a pack under optimisation, iteration by iteration.
 
-    A subclass has a `stage`, adds its optimisers by `_learn` in `_place`, and iterates in `_iterate`.
+    Weights learn from `images`; curves are of one fixed batch of `watched_images`.
 
-    A member's bits depend on the width, which is `full_width` of the one asked for. Places that are left
-    over are filled by copies of the last member.
+    A subclass has a `stage` and a `_build`, adds its optimisers by `_learn` in `_place`, and iterates in `_iterate`.
+
+    A member's bits depend on the width, which is `full_width` of the one asked for. Places that are left over are
+    filled by copies of the last member.
     """
 
     stage = ""
@@ -92,11 +94,10 @@ class Run:
     def __init__(
         self,
         configurations: Sequence[Configuration],
-        network: Callable[[Configuration], MultiScale],
-        iterations: int,
-        watched: ImageSet,
-        device: torch.device | str,
-        width: int | None,
+        images: ImageSet,
+        watched_images: ImageSet,
+        device: torch.device | str = "cpu",
+        width: int | None = None,
     ):
         c, width = configurations[0], width or len(configurations)
         self.width = full_width(width, c.channels, c.precision)
@@ -104,9 +105,14 @@ class Run:
         if len(shapes) != 1 or count > min(width, self.width):
             raise ValueError(f"a pack of {width} does not hold these {count} configurations")
         self.members = [Member(c, place) for place, c in enumerate(configurations)]
-        self.configuration, self.iterations, self.device = c, iterations, torch.device(device)
-        self._build, self._watched_images = network, watched
+        self.configuration, self.device = c, torch.device(device)
+        self.iterations: int = getattr(c, f"{self.stage}_iterations")
+        self._images, self._watched_images = images, watched_images
         self._place(self.members)
+
+    def _build(self, c: Configuration) -> MultiScale:
+        """A member's network, on its own."""
+        raise NotImplementedError
 
     def _place(self, members: Sequence[Member]) -> None:
         """Begins anew, with `members` alone."""
@@ -122,7 +128,8 @@ class Run:
         self.network = whole.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, Optimizer] = {}
         self.crops: dict[str, Crops] = {}
-        self.steps: dict[str, StaticStep] = {}
+        self.steps: dict[str, StaticStep] = {}  # where steps are static
+        self._bodies: dict[str, Callable[[Tensor, Tensor], Losses]] = {}
         self.iteration = 0
         self._sums: dict[str, Tensor] = {}
         self._watched = Crops(self._watched_images, self._filled, f"{self.stage} watched crops", self.device).batch(0)
@@ -130,15 +137,14 @@ class Run:
     def _learn(self, name: str, optimizer: Optimizer, crops: Crops, loss: Loss, clip: float | None) -> None:
         """Adds an optimiser, which `step(name)` steps from now on; `clip` is the largest norm of its gradient."""
         self.optimizers[name], self.crops[name] = optimizer, crops
-        self.steps[name] = StaticStep(functools.partial(self._descend, optimizer, loss, clip), self.device)
+        self._bodies[name] = functools.partial(self._descend, optimizer, loss, clip)
 
     def advance(self, every: int | None = None) -> Iterator[Self]:
         """Iterates to the end, yielding itself every `every` iterations and whenever a member has ended.
 
         A curve has a row for each `report_iterations`, whatever `every` is.
 
-        Raises:
-            DivergedError: no member is left that has not diverged.
+        Raises DivergedError: no member is left that has not diverged.
         """
         every, kept = every or self.configuration.report_iterations, self._kept()
         while not self.ended:
@@ -273,16 +279,19 @@ class Run:
         if self.device.type == "cpu":  # a GPU would be waited for; there the rows of the curve tell
             self._refuse(self._state(), "weights are not finite")
             self._refuse([images.transpose(0, 1) for images in batch], "a batch is not finite")
-        return self.steps[name](*batch)
+        if not graphs.is_static(self.device):
+            return self._bodies[name](*batch)
+        return self.steps.setdefault(name, StaticStep(self._bodies[name], self.device))(*batch)
 
     def _state(self) -> list[Tensor]:
         """Weights and running statistics."""
         tensors = [*self.network.parameters(), *self.network.buffers()]
         return [tensor.detach() for tensor in tensors if tensor.ndim]
 
-    def _anneal(self, epoch_iterations: int, start: float, end: float) -> None:
+    def _anneal(self, start: float, end: float) -> None:
         """Sets the learning rate of the weights at this iteration."""
-        set_rate(self.optimizers["weights"], cosine(self.iteration, self.iterations, epoch_iterations, start, end))
+        epoch: int = getattr(self.configuration, f"{self.stage}_epoch_iterations")
+        set_rate(self.optimizers["weights"], cosine(self.iteration, self.iterations, epoch, start, end))
 
     def _restoration(self, degraded: Tensor, clean: Tensor, *alpha: Tensor) -> Tensor:
         """L_Res of every member over a batch, (K,), in fp32.
@@ -350,7 +359,7 @@ class Run:
             own = joined([state["optimizers"][name]["state"] for state in filled])
             # Settings are no state: they are the configuration's, and a rate lies in a tensor of this run's own.
             optimizer.load_state_dict({"state": own, "param_groups": optimizer.state_dict()["param_groups"]})
-        self.steps = {name: step.anew() for name, step in self.steps.items()}
+        self.steps = {}  # a graph writes into tensors that are the run's no longer
         self.iteration = states[0]["iteration"]
         sums = [state["sums"] for state in filled]
         self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}

@@ -18,7 +18,6 @@ from clearer.complexity import module_costs
 from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.graphs import Losses, rate_of
-from clearer.images.sets import ImageSet
 from clearer.losses import objective
 from clearer.modules import folded, frozen
 from clearer.networks import Supernet
@@ -27,28 +26,23 @@ from clearer.streams import torch_generator
 
 
 class Search(Run):
-    """Searches by each of `configurations`: weights from `weights_images`, α from `alpha_images`.
+    """Searches by each of `configurations`: weights learn from `images`, α from `watched_images`.
 
-    Rows of a curve hold the means since the last row of `restoration_loss` (weights split), `alpha_loss`
-    (L_Res on the α split), `architecture_loss`, `complexity_loss` (unweighted; absent in the warm-up), then
-    `psnr_db` on a fixed batch of the α split, and `alpha`, α^f of every column.
+    Rows of a curve hold the means since the last row of `restoration_loss` (weights split), `alpha_loss` (L_Res on the
+    α split), `architecture_loss`, `complexity_loss` (unweighted; absent in the warm-up), then `psnr_db` on a fixed
+    batch of the α split, and `alpha`, α^f of every column.
 
-    With a `search_patience` a search ends at the first row at which it has settled. Rates are annealed as
-    for the full length.
+    With a `search_patience` a search ends at the first row at which it has settled. Rates are annealed as for the full
+    length.
     """
 
     stage = "search"
 
-    def __init__(
-        self,
-        configurations: Sequence[Configuration],
-        weights_images: ImageSet,
-        alpha_images: ImageSet,
-        device: torch.device | str = "cpu",
-        width: int | None = None,
-    ):
-        self._images = weights_images, alpha_images
-        super().__init__(configurations, _supernet, configurations[0].search_iterations, alpha_images, device, width)
+    def _build(self, c: Configuration) -> Supernet:
+        supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing, c.skip)
+        with torch.no_grad():
+            supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
+        return supernet
 
     def _place(self, members: Sequence[Member]) -> None:
         super()._place(members)
@@ -60,7 +54,7 @@ class Search(Run):
         self._lambdas = torch.tensor([[one.lambda1, one.lambda2] for one in self._filled], device=self.device)
         for_weights, for_alpha = (
             Crops(images, self._filled, f"search {name} crops", self.device)
-            for name, images in zip(("weights", "alpha"), self._images, strict=True)
+            for name, images in (("weights", self._images), ("alpha", self._watched_images))
         )
         rate = rate_of(c.weights_learning_rate, self.device)
         is_capturable = self.device.type == "cuda"
@@ -85,7 +79,7 @@ class Search(Run):
     def _iterate(self) -> Losses:
         c = self.configuration
         losses = self.step("alpha") if self.iteration >= c.warmup_iterations else {}
-        self._anneal(c.search_epoch_iterations, c.weights_learning_rate, c.weights_learning_rate_end)
+        self._anneal(c.weights_learning_rate, c.weights_learning_rate_end)
         return {**self.step("weights"), **losses}
 
     def _alpha_loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
@@ -108,14 +102,6 @@ class Search(Run):
 
     def _record(self, member: Member) -> dict[str, Any]:
         return {"alpha": self.alpha(member)[:, 1].tolist()}
-
-
-def _supernet(c: Configuration) -> Supernet:
-    """A supernet with the initial logits of a configuration."""
-    supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing, c.skip)
-    with torch.no_grad():
-        supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
-    return supernet
 
 
 def has_settled(curve: Sequence[Mapping[str, Any]], warmup_iterations: int, patience: int, tolerance: float) -> bool:

@@ -32,9 +32,8 @@ class Training(Run):
         device: torch.device | str = "cpu",
         width: int | None = None,
     ):
-        self.architecture, self._images = architecture, images
-        iterations = configurations[0].train_iterations
-        super().__init__(configurations, self._network, iterations, watched_images, device, width)
+        self.architecture = architecture
+        super().__init__(configurations, images, watched_images, device, width)
 
     def _place(self, members: Sequence[Member]) -> None:
         super()._place(members)
@@ -46,16 +45,16 @@ class Training(Run):
 
     def network_of(self, member: Member) -> Network:
         """A member's network, on its own."""
-        network = self._network(member.configuration)
+        network = self._build(member.configuration)
         network.load_state_dict(self.weights_of(member))
         return network
 
-    def _network(self, c: Configuration) -> Network:
+    def _build(self, c: Configuration) -> Network:
         return Network(self.architecture, c.channels, c.image_channels, c.skip)
 
     def _iterate(self) -> Losses:
         c = self.configuration
-        self._anneal(c.train_epoch_iterations, c.train_learning_rate, c.train_learning_rate_end)
+        self._anneal(c.train_learning_rate, c.train_learning_rate_end)
         return self.step("weights")
 
     def _loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:

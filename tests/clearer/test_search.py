@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from steps import gradients, in_float64, uneven
 
+from analysis.predictions.polarisation import fixed_point
 from benchmarks.plain import PlainSearch
 from clearer.checkpoint import pack_state, unpack_state
 from clearer.complexity import module_costs
 from clearer.configuration import ConfigurationError
 from clearer.images.sets import ImageSet
-from clearer.losses import architecture_complexity, architecture_entropy, polarisation_threshold, polarised_alpha
+from clearer.losses import architecture_complexity, architecture_entropy, polarisation_threshold
 from clearer.networks import Supernet
 from clearer.search import Search, has_settled
 
@@ -58,7 +59,7 @@ def test_entropy_alone_takes_alpha_to_the_fixed_point(search, tiny, lambda1, cel
     count = sum(started.configuration.columns_by_cell)
     assert (lambda1 > polarisation_threshold(count, 1e-3)) == (alpha > 0.5)
     assert larger_alpha_without_restoration(started, 9_500) == pytest.approx([alpha] * count, abs=1e-3)
-    assert polarised_alpha(lambda1, count, 1e-3) == pytest.approx(alpha, abs=1e-4)
+    assert float(fixed_point(lambda1, count, 1e-3)) == pytest.approx(alpha, abs=1e-4)
 
 
 def test_the_objective_is_equation_2(search, tiny):

@@ -8,17 +8,14 @@ from analysis.predictions.polarisation import alpha_gaps, decided_by, fixed_poin
 from analysis.predictions.space import space
 from analysis.rows.published import published_alpha
 from clearer.configuration import Configuration
-from clearer.losses import polarisation_threshold, polarised_alpha
+from clearer.losses import polarisation_threshold
 from tests.analysis.searches import SETTINGS, grid, row_of, studied
 
 
 @pytest.mark.parametrize(("columns", "decay"), [(12, 1e-3), (4, 1e-2), (3, 0.0)])
 def test_closed_forms_are_those_of_the_losses(columns: int, decay: float) -> None:
-    lambda1 = np.array([0.0, 0.01, 0.0553, 0.1, 1.0])
     assert threshold(columns, decay) == pytest.approx(polarisation_threshold(columns, decay))
-    assert fixed_point(lambda1, columns, decay).tolist() == pytest.approx(
-        [polarised_alpha(value, columns, decay) for value in lambda1]
-    )
+    assert fixed_point(np.array([0.0, polarisation_threshold(columns, decay)]), columns, decay).tolist() == [0.5, 0.5]
     assert fixed_point(0.1, 12, 1e-3) == pytest.approx(0.8344, abs=1e-4)
 
 
