@@ -9,29 +9,31 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self, get_type_hints
+from typing import Any, NoReturn, Self, get_args, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
     ALL_POSITIVE,
     ALWAYS,
+    DASH,
     FRACTION,
     NOT_NEGATIVE,
     POSITIVE,
     Check,
     ConfigurationError,
     as_text,
-    one_of,
-    parse_text,
     setting,
     typed,
+    wrong,
 )
 from clearer.images.datasets import DATASETS, PAIRINGS, misuse
 from clearer.images.reading import shown
 
 KINDS = ("searched", "random", "given")
+MIXINGS, SKIPS = ("parallel", "sequential"), ("none", "global")
+_COMPLEXITIES, _STATISTICS = ("parameters", "flops", "time", "authors"), ("running", "batch")
 LEARN, ALL, SCORE = "search train", "search train test", "test time"
 """Stages whose results follow from one field."""
 _SEED: Check = (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)")
@@ -58,11 +60,9 @@ class Configuration:
     cells: int = setting(3, "search", "S; section 4.1", POSITIVE, "shape speed named")
     columns: tuple[int, ...] = setting((4,), "search", "N_i; section 4.1", ALL_POSITIVE, "shape speed named")
     channels: int = setting(32, "search train time", "C; supplementary figure 1", POSITIVE, "shape speed")
-    image_channels: int = setting(1, f"{ALL} time", "1 gray, 3 RGB", one_of(1, 3), "shape speed area images pixels")
-    mixing: str = setting("parallel", "search", "Eq. 1; sequential: released code", ("parallel", "sequential"), "cost")
-    skip: str = setting(
-        "none", "search train time", "from input to output; global: as in DnCNN", ("none", "global"), before="none"
-    )
+    image_channels: int = setting(1, f"{ALL} time", "1 gray, 3 RGB", (1, 3), "shape speed area images pixels")
+    mixing: str = setting("parallel", "search", "Eq. 1; sequential: released code", MIXINGS, "cost")
+    skip: str = setting("none", "search train time", "from input to output; global: as in DnCNN", SKIPS, before="none")
 
     # What is restored
     task: str = setting("denoise", ALL, "section 4", ("denoise", "derain"), "images pixels named area")
@@ -79,9 +79,7 @@ class Configuration:
     # Losses
     lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
     lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
-    complexity: str = setting(
-        "parameters", "search", "Eq. 5; the unit of λ2", ("parameters", "flops", "time", "authors"), "member"
-    )
+    complexity: str = setting("parameters", "search", "Eq. 5; the unit of λ2", _COMPLEXITIES, "member")
     module_times_ms: tuple[float, ...] = setting(
         (), "search", "C^p, C^f of each cell, for time", ALL_POSITIVE, "member"
     )
@@ -102,9 +100,7 @@ class Configuration:
     alpha_beta1: float = setting(0.5, "search", "released code", FRACTION)
     alpha_beta2: float = setting(0.999, "search", "released code", FRACTION)
     alpha_initial_std: float = setting(1e-3, "search", "released code", NOT_NEGATIVE, "member")
-    alpha_statistics: str = setting(
-        "running", "search", "batch norm in the α step; released code", ("running", "batch")
-    )
+    alpha_statistics: str = setting("running", "search", "batch norm in the α step; released code", _STATISTICS)
     search_patience: int = setting(0, "search", "a search without change ends after so many; 0: never", NOT_NEGATIVE)
     search_tolerance: float = setting(0.02, "search", "the most that α may move and count as unchanged", FRACTION)
     clip_norm: float = setting(5.0, LEARN, "global gradient norm of the weights; released code", POSITIVE)
@@ -129,7 +125,7 @@ class Configuration:
         "pixels area",
     )
     test_limit: int = setting(0, SCORE, "the first so many test images by name; 0: all", NOT_NEGATIVE, "images area")
-    self_ensemble: int = setting(8, SCORE, "flips and rotations averaged; section 4.1", one_of(1, 8), "cost")
+    self_ensemble: int = setting(8, SCORE, "flips and rotations averaged; section 4.1", (1, 8), "cost")
     time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, "cost")
     time_series: int = setting(6, "time", "series of timed calls", POSITIVE, "cost")
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE, "cost")
@@ -156,26 +152,30 @@ class Configuration:
     def _check_together(self) -> None:
         if len(self.columns) > 1 and len(set(self.columns)) == 1 and len(self.columns) == self.cells:
             object.__setattr__(self, "columns", self.columns[:1])  # one canonical form of a uniform space
-        if len(self.columns) not in (1, self.cells):
-            self._refuse("columns", f"one number for all cells, or one for each of cells={self.cells}")
-        if self.warmup_iterations >= self.search_iterations:
-            self._refuse("warmup_iterations", f"must be less than search_iterations={self.search_iterations}")
-        most = self.search_iterations - self.warmup_iterations
-        if self.search_patience >= most:
-            self._refuse("search_patience", f"must be less than search_iterations - warmup_iterations={most}")
-        if not self.search_patience:
-            self._forget(["search_tolerance"])
-        if self.weights_split == self.alpha_split:
-            self._refuse("alpha_split", "weights and α learn from different splits, and weights_split is the same")
-        if self.module_times_ms and self.complexity != "time":
-            self._refuse("module_times_ms", "needs complexity=time")
-        if self.module_times_ms and len(self.module_times_ms) != 2 * self.cells:
-            self._refuse("module_times_ms", f"two for each of cells={self.cells}")
-        self._check_datasets()
-        if self.kind == "searched":
-            if self.architecture:
-                self._refuse("architecture", "a searched trial finds its own; set kind=given")
-            return
+        iterations, times, cells = self.search_iterations, self.module_times_ms, f"each of cells={self.cells}"
+        most = iterations - self.warmup_iterations
+        less = f"must be less than search_iterations - warmup_iterations={most}"
+        splits = "weights and α learn from different splits, and weights_split is the same"
+        for is_wrong, name, why in (
+            (len(self.columns) not in (1, self.cells), "columns", f"one number for all cells, or one for {cells}"),
+            (most <= 0, "warmup_iterations", f"must be less than search_iterations={iterations}"),
+            (self.search_patience >= most, "search_patience", less),
+            (self.weights_split == self.alpha_split, "alpha_split", splits),
+            (times and self.complexity != "time", "module_times_ms", "needs complexity=time"),
+            (times and len(times) != 2 * self.cells, "module_times_ms", f"two for {cells}"),
+        ):
+            if is_wrong:
+                self._refuse(name, why)
+        for field in ("dataset", "test_set"):
+            if problem := misuse(field, getattr(self, field), self.task, self.pairing):
+                raise ConfigurationError(problem)
+        if self.kind != "searched":
+            self._check_architecture()
+        elif self.architecture:
+            self._refuse("architecture", "a searched trial finds its own; set kind=given")
+        self._forget_what_is_not_read()
+
+    def _check_architecture(self) -> None:
         try:
             has = Architecture.parse(self.architecture).columns
         except ValueError as error:
@@ -183,23 +183,18 @@ class Configuration:
         if has != self.columns_by_cell:
             asked = f"cells={self.cells} and columns={as_text(self.columns)} ask for {as_text(self.columns_by_cell)}"
             self._refuse("architecture", f"has {as_text(has)} columns, but {asked}")
-        self._forget(SEARCH_ONLY)
 
     def _refuse(self, name: str, why: str) -> NoReturn:
         raise ConfigurationError(f"{name}={as_text(getattr(self, name))}: {why}") from None
 
-    def _check_datasets(self) -> None:
-        for field in ("dataset", "test_set"):
-            problem = misuse(field, getattr(self, field), self.task, self.pairing)
-            if problem:
-                raise ConfigurationError(problem)
-        unread = ["pairing"] if self.task == "denoise" else ["sigma", "protocol"]
-        self._forget([*unread, "grayscale"] if self.image_channels == 3 else unread)
-
-    def _forget(self, names: Iterable[str]) -> None:
+    def _forget_what_is_not_read(self) -> None:
         """One canonical form: fields that this trial does not read are at their defaults."""
+        unread = {"pairing"} if self.task == "denoise" else {"sigma", "protocol"}
+        unread |= {"grayscale"} if self.image_channels == 3 else set()
+        unread |= set() if self.search_patience else {"search_tolerance"}
+        unread |= set() if self.kind == "searched" else SEARCH_ONLY
         for field in dataclasses.fields(self):
-            if field.name in names:
+            if field.name in unread:
                 object.__setattr__(self, field.name, field.default)
 
     @property
@@ -211,12 +206,8 @@ class Configuration:
         """Every field as a plain JSON value."""
         return {name: _plain(getattr(self, name)) for name in field_types()}
 
-    def of_stage(self, stage: str) -> dict[str, Any]:
-        """What determines `stage`: the values of its fields, under the names and in the form that keys hold."""
-        return self._as_kept(stage)
-
-    def _as_kept(self, stage: str | None = None) -> dict[str, Any]:
-        """The values as identities and keys hold them, of all fields or of a stage's.
+    def of_stage(self, stage: str | None = None) -> dict[str, Any]:
+        """What determines `stage`, or all: the values of its fields, under the names and in the form that keys hold.
 
         Fields that were added later are left out where they mean what was so before, and fields that were
         renamed or removed stand as they did: so a new version finds what older ones stored.
@@ -236,19 +227,18 @@ class Configuration:
     @functools.cached_property
     def trial_id(self) -> str:
         """12 hex digits of the SHA-256 of the canonical JSON of all values."""
-        return digest(self._as_kept())[:12]
+        return digest(self.of_stage())[:12]
 
     @property
     def replicate_id(self) -> str:
         """As `trial_id`, of all values but the seed: replicates share it."""
-        return digest({name: value for name, value in self._as_kept().items() if name != "seed"})[:12]
+        return digest({name: value for name, value in self.of_stage().items() if name != "seed"})[:12]
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> Self:
         """The configuration that some version of this project wrote as `values`; it has the identity that it had then.
 
-        Raises:
-            ConfigurationError: a field that this version does not know, or a value that it can't take.
+        Raises ConfigurationError: a field that this version does not know, or a value that it can't take.
         """
         found = {RENAMED.get(name, name): value for name, value in values.items()}
         for name, (value, _) in REMOVED.items():
@@ -283,8 +273,8 @@ def cost_fields(stage: str) -> tuple[str, ...]:
     return tuple(f.name for f, about in found if about - {"cost"} or (about and stage in f.metadata["stages"]))
 
 
-_SEARCH = {f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",)}
-SEARCH_ONLY = frozenset(_SEARCH - {"cells", "columns"})
+SEARCH_ONLY = frozenset(f.name for f in dataclasses.fields(Configuration) if f.metadata["stages"] == ("search",))
+SEARCH_ONLY -= {"cells", "columns"}
 """The fields that only a search reads; `cells` and `columns` follow from an architecture where there is one."""
 
 
@@ -306,12 +296,21 @@ def field_types() -> Mapping[str, Any]:
 
 
 def parse_value(name: str, text: str) -> Any:
-    """The value that `text` means for field `name`, as `clearer.fields.parse_text` reads it.
+    """The value that `text` means for field `name`; a tuple's parts are joined by dashes, as in `2-4-6`.
 
-    Raises:
-        ConfigurationError: no such field, or not a value of its type.
+    Raises ConfigurationError: no such field, or not a value of its type.
     """
     types = field_types()
     if name not in types:
         raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(types)}")
-    return parse_text(name, text, types[name])
+    hint = types[name]
+    if hint is str or (not text and get_args(hint)):
+        return hint(text)
+    if not text:
+        raise ConfigurationError(f"{name}=: needs a value")
+    try:
+        if hint is bool:
+            return {"true": True, "false": False}[text]
+        return tuple(map(get_args(hint)[0], DASH.split(text))) if get_args(hint) else hint(text)
+    except (KeyError, ValueError):
+        raise wrong(name, text, hint) from None

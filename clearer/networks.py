@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clearer.architecture import FUSION, PARALLEL, Architecture
+from clearer.configuration import MIXINGS, SKIPS
 from clearer.modules import Branches, Fusion, Parallel, ResidualBlock, Transition, convolution, stem
 from clearer.packing import by_channel
 
-MIXINGS = ("parallel", "sequential")
-SKIPS = ("none", "global")
 _LETTERS = {PARALLEL: Parallel, FUSION: Fusion}
 
 
@@ -149,8 +148,7 @@ class Supernet(MultiScale):
     def derive(self, architecture: Architecture) -> Network:
         """The derived network with this supernet's weights (one-shot weights): to score, not to train on.
 
-        Raises:
-            ValueError: `architecture` has other columns than the supernet.
+        Raises ValueError: `architecture` has other columns than the supernet.
         """
         if architecture.columns != self.columns:
             other = architecture.columns
