@@ -15,10 +15,10 @@ import urllib.request
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from clearer.images.cache import written_whole
-from clearer.images.datasets import DATASETS
+from clearer.images.datasets import ARCHIVES, DATASETS
 from clearer.images.reading import content_hash
 
 ATTEMPTS = 5
@@ -28,27 +28,6 @@ _CHUNK = 1 << 20
 
 class FetchError(ValueError):
     """An archive that can't be had or is not what was published; the message is one line that names it."""
-
-
-class Archive(NamedTuple):
-    """Where a dataset's archive is, and which of its folders become which of the dataset's."""
-
-    url: str
-    folders: Mapping[str, str]
-
-
-_HOST = "https://codeload.github.com"
-ARCHIVES = {
-    "bsds500": Archive(
-        f"{_HOST}/BIDS/BSDS500/tar.gz/a04b7c6c3a9f0ace74bf205c72a43d32e1c72722",
-        {f"BSDS500/data/images/{split}/": f"{split}/" for split in ("train", "val", "test")},
-    ),
-    "bsd68": Archive(f"{_HOST}/cszn/DnCNN/tar.gz/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a", {"testsets/BSD68/": ""}),
-    "rain800": Archive(
-        f"{_HOST}/TheLethargicOwl/Single-Image-De-Raining-Keras/tar.gz/8978c8439543532d6992be96f931a45776ef8239",
-        {"dataset/rain/training/": "train/", "dataset/rain/test_syn/": "test/"},
-    ),
-}
 
 
 def manifest(name: str) -> dict[str, str]:
@@ -64,9 +43,8 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
 
     What was downloaded stays in `data/.fetch/` until it is unpacked, and an interrupted download goes on there.
 
-    Raises:
-        FetchError: an unknown name; no connection after five attempts `pause`, 2 · `pause`, … seconds apart; an
-            image that differs from the published one, here or in the archive; or a damaged archive.
+    Raises FetchError: an unknown name; no connection after five attempts `pause`, 2 · `pause`, … seconds apart; an
+    image that differs from the published one, here or in the archive; or a damaged archive.
     """
     if name not in ARCHIVES:
         source = f"no published checksums to verify it with ({DATASETS[name].source})" if name in DATASETS else ""
@@ -91,8 +69,7 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
 def download(url: str, path: Path, pause: float = 1.0) -> None:
     """Downloads `url` to `path`, going on where an earlier download of it stopped.
 
-    Raises:
-        FetchError: the server refuses, or every attempt failed.
+    Raises FetchError: the server refuses, or every attempt failed.
     """
     if not url.startswith(("https://", "http://")):
         raise FetchError(f"{url}: not an http or https address")
@@ -154,8 +131,7 @@ class _Bounded:
 def unpack(archive: Path, folders: Mapping[str, str], expected: Mapping[str, str], target: Path) -> None:
     """Writes the images of `expected` (path: SHA-256) from a .tar.gz to `target`, each verified before it is written.
 
-    Raises:
-        FetchError: a damaged or oversized archive, an image that is missing from it or is not the published one.
+    Raises FetchError: a damaged or oversized archive, an image that is missing from it or is not the published one.
     """
     missing = dict(expected)
     try:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from clearer.command import console as new_console
-from clearer.images.archives import ARCHIVES, FetchError, fetch, manifest
-from clearer.images.datasets import DATASETS, FOLDERS, contents_line, is_image_name, left_over, stored_sets
+from clearer.images.archives import FetchError, fetch, manifest
+from clearer.images.datasets import ARCHIVES, DATASETS, FOLDERS, contents_line, is_image_name, left_over, stored_sets
 from clearer.images.overlap import by_sets, find_overlaps, scenes_of
 from clearer.images.reading import (
     LARGEST_PIXELS,
@@ -32,8 +32,7 @@ Sets = dict[str, list[ImageFile]]
 def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: str | None = None) -> int:
     """Carries out one `data` command; `words` are empty, or `fetch` and names. The exit status: 1 where a file is bad.
 
-    Raises:
-        ImageError, FetchError: one line that names the value, the file or the folder.
+    Raises ImageError, FetchError: one line that names the value, the file or the folder.
     """
     console = new_console(140)
     if words:

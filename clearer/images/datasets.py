@@ -1,26 +1,28 @@
 """Datasets: what is known of the published ones, and which files the splits of any dataset hold.
 
-A dataset is a known one, kept below the data folder (`--data DIR`) under its name, or a folder of the user's
-own, absolute or below the data folder. `test_set` may name another one. A folder's subfolders say its layout:
+A dataset is a known one, kept below the data folder (`--data DIR`) under its name, or a folder of the user's own,
+absolute or below the data folder. `test_set` may name another one. A folder's subfolders say its layout:
 
-* `train/`, `val/` (or `valid/`, `validation/`), `test/`: the splits. Without `val/`, a seventh of `train/` is drawn
-  for validation, as the paper draws 100 of Rain800's 700 pairs.
-* None of them: as a test set every image is one. To learn from, a seventh is drawn for the test and a
-  seventh for validation.
+* `train/`, `val/` (or `valid/`, `validation/`), `test/`: the splits. Without `val/`, a seventh of `train/` is drawn for
+  validation, as the paper draws 100 of Rain800's 700 pairs.
+* None of them: as a test set every image is one. To learn from, a seventh is drawn for the test and a seventh for
+  validation.
 
 What else a folder holds is not used, and `contents_line` says so. Drawing keeps images that show one scene together
 (`clearer.images.scenes`). It depends on the images' names and scenes alone.
 
-For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds
-pairs: `clean_left` or `clean_right`, both halves in one image; `folders`, files of equal names in `clean/`
-and `degraded/`.
+For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds pairs:
+`clean_left` or `clean_right`, both halves in one image; `folders`, files of equal names in `clean/` and `degraded/`.
 """
 
+import importlib.resources
 import os
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from skimage import data_dir  # type: ignore[attr-defined]
 
@@ -36,18 +38,25 @@ _DEEPEST = 2
 DRAWN = 7
 """One in so many is drawn for a split that a folder does not have."""
 
-# Photographs inside scikit-image's wheel, split by image; no two show the same scene.
 _LEARNT = "astronaut.png brick.png coffee.png grass.png hubble_deep_field.jpg moon.png motorcycle_left.png"
 EMBEDDED = {
     "train": tuple(_LEARNT.split()),
     "validation": ("clock_motion.png", "gravel.png", "ihc.png", "rocket.jpg"),
     "test": ("chelsea.png", "camera.png", "coins.png"),
 }
+"""Photographs inside scikit-image's wheel, split by image; no two show the same scene."""
+
+
+class Archive(NamedTuple):
+    """Where a dataset's archive is, and which of its folders become which of the dataset's."""
+
+    url: str
+    folders: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A published dataset. `folders` has the number of images (or pairs) of each subfolder; "" is the folder itself."""
+    """A published dataset, as `datasets.toml` describes it."""
 
     title: str
     task: str
@@ -55,6 +64,7 @@ class Dataset:
     terms: str
     citation: str
     source: str
+    archive: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -62,37 +72,9 @@ class Dataset:
         return sum(self.folders.values())
 
 
-DATASETS: Mapping[str, Dataset] = {
-    "bsds500": Dataset(
-        "BSDS500 (BSD500)", "denoise", {"train": 200, "val": 100, "test": 200},
-        "non-commercial research and education (Berkeley); photographs of the Corel collection",
-        "P. Arbelaez, M. Maire, C. Fowlkes, J. Malik, Contour Detection and Hierarchical Image Segmentation, "
-        "IEEE TPAMI 33(5):898-916, 2011", "github.com/BIDS/BSDS500",
-    ),
-    "bsd68": Dataset(
-        "BSD68 (Set68), gray; 68 of BSDS500's val images", "denoise", {"": 68},
-        "as BSDS500's; no licence file at the source",
-        "S. Roth, M. J. Black, Fields of Experts, IJCV 82(2):205-229, 2009", "github.com/cszn/DnCNN, testsets/BSD68",
-    ),
-    "set12": Dataset(
-        "Set12, gray, 01.png … 12.png; 04.png is a crop of BSDS500 train 12003", "denoise", {"": 12},
-        "no licence known",
-        "K. Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7):3142-3155, 2017", "from a folder of your own",
-    ),
-    "rain800": Dataset(
-        "Rain800, side by side, clean left; holds repeated scenes and BSDS500 images", "derain",
-        {"train": 700, "test": 100}, "no licence stated; research use only, third-party photographs",
-        "H. Zhang, V. Sindagi, V. M. Patel, Image De-raining Using a Conditional Generative Adversarial Network, "
-        "arXiv:1701.05957", "github.com/TheLethargicOwl/Single-Image-De-Raining-Keras, dataset/rain",
-    ),
-    "embedded": Dataset(
-        "photographs inside scikit-image", "denoise",
-        {FOLDERS[split][0]: len(names) for split, names in EMBEDDED.items()},
-        "free to use and redistribute; each image's terms are in scikit-image's documentation of skimage.data",
-        "S. van der Walt et al., scikit-image: image processing in Python, PeerJ 2:e453, 2014",
-        "pypi.org/project/scikit-image",
-    ),
-}  # fmt: skip
+_DESCRIBED = tomllib.loads((importlib.resources.files("clearer.images") / "datasets.toml").read_text("utf-8"))
+DATASETS: Mapping[str, Dataset] = {name: Dataset(**about) for name, about in _DESCRIBED.items()}
+ARCHIVES = {name: Archive(**known.archive) for name, known in DATASETS.items() if known.archive}
 
 
 def misuse(field: str, name: str, task: str, pairing: str) -> str:
@@ -113,15 +95,13 @@ def misuse(field: str, name: str, task: str, pairing: str) -> str:
 def split_files(name: str, split: str, data: Path | None, pairing: str = "") -> list[ImageFile]:
     """The files of one split, by name, of a known dataset or a folder; `pairing` for pairs, "" for clean images.
 
-    Raises:
-        ImageError: a folder is missing or has no such split or no image, a partner is missing, or `data` is needed.
+    Raises ImageError: a folder is missing or has no such split or no image, a partner is missing, or `data` is needed.
     """
     if split not in SPLITS:
         raise ImageError(f"split {split!r}: one of {', '.join(SPLITS)}")
     if name == "embedded":
         return [ImageFile(Path(data_dir) / file) for file in EMBEDDED[split]]
-    folder = dataset_folder(name, data)
-    there = _subfolders(name, folder)
+    folder, there = _layout(name, data)
     if not there:
         return _drawn(folder, pairing, SPLITS)[split]
     if split != "test" and "train" in there and "validation" not in there:
@@ -132,43 +112,31 @@ def split_files(name: str, split: str, data: Path | None, pairing: str = "") -> 
 
 
 def scored_files(name: str, data: Path | None, pairing: str = "") -> list[ImageFile]:
-    """The files of a test set: those in `test/`, or all of a folder that is not divided.
-
-    Raises:
-        ImageError: as `split_files`.
-    """
+    """The files of a test set: those in `test/`, or all of a folder that is not divided. Raises as `split_files`."""
     if name != "embedded":
-        folder = dataset_folder(name, data)
-        if not _subfolders(name, folder):
+        folder, there = _layout(name, data)
+        if not there:
             return folder_files(folder, pairing)
     return split_files(name, "test", data, pairing)
 
 
 def stored_sets(name: str, data: Path | None, pairing: str = "") -> dict[str, list[ImageFile]]:
-    """What a dataset keeps on disk, folder by folder, nothing drawn; the keys are texts such as `rain800 train`.
-
-    Raises:
-        ImageError: as `split_files`.
-    """
+    """What a dataset keeps on disk by texts such as `rain800 train`, nothing drawn. Raises as `split_files`."""
     if name == "embedded":
         return {f"{name} {FOLDERS[split][0]}": split_files(name, split, data) for split in SPLITS}
-    folder = dataset_folder(name, data)
-    inside = _subfolders(name, folder).values() or [""]
-    return {f"{name} {inner}".rstrip(): folder_files(folder / inner, pairing) for inner in inside}
+    folder, there = _layout(name, data)
+    return {f"{name} {inner}".rstrip(): folder_files(folder / inner, pairing) for inner in there.values() or [""]}
 
 
 def contents_line(name: str, data: Path | None, pairing: str = "", splits: Collection[str] = SPLITS) -> str:
     """How many images of a dataset's folder `splits` are taken from, and what else it holds; "" of embedded ones.
 
-    Hidden files are not counted. Folders are looked into three levels deep.
-
-    Raises:
-        ImageError: as `split_files`.
+    Hidden files are not counted. Folders are looked into three levels deep. Raises as `split_files`.
     """
     if name == "embedded":
         return ""
-    folder = dataset_folder(name, data)
-    taken = [inner for split, inner in _subfolders(name, folder).items() if split in splits] or [""]
+    folder, there = _layout(name, data)
+    taken = [inner for split, inner in there.items() if split in splits] or [""]
     files = {inner: folder_files(folder / inner, pairing) for inner in taken}
     used = {path for found in files.values() for file in found for path in file.paths}
     counts = ", ".join(f"{inner}/ {len(found)}" if inner else f"{len(found)}" for inner, found in files.items())
@@ -200,8 +168,7 @@ def _below(folder: Path) -> Iterator[Path]:
 def dataset_folder(name: str, data: Path | None) -> Path:
     """The folder of a known dataset or of a user's own.
 
-    Raises:
-        ImageError: there is none, or `data` is not given and needed.
+    Raises ImageError: there is none, or `data` is not given and needed.
     """
     is_below = data is not None and (data / name).is_dir()
     own = Path(name if is_below else os.path.expanduser(name))  # `~name` of no user stays as it is, as for a shell
@@ -220,8 +187,7 @@ def dataset_folder(name: str, data: Path | None) -> Path:
 def folder_files(folder: Path, pairing: str = "") -> list[ImageFile]:
     """The images of one folder, or its pairs, by name.
 
-    Raises:
-        ImageError: no such folder, no image in it, or an image whose partner is missing.
+    Raises ImageError: no such folder, no image in it, or an image whose partner is missing.
     """
     if pairing != "folders":
         return [ImageFile(path, half=pairing.removeprefix("clean_")) for path in _images(folder)]
@@ -249,15 +215,15 @@ def is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
-def _subfolders(name: str, folder: Path) -> dict[str, str]:
-    """The splits that a dataset's folder is divided into, with the subfolder of each."""
-    known = DATASETS[name].folders if name in DATASETS else None
+def _layout(name: str, data: Path | None) -> tuple[Path, dict[str, str]]:
+    """A dataset's folder, and the splits that it is divided into, with the subfolder of each."""
+    folder, known = dataset_folder(name, data), DATASETS[name].folders if name in DATASETS else None
     found: dict[str, str] = {}
     for split, inners in FOLDERS.items():
         for inner in inners:
             if inner in known if known else (folder / inner).is_dir():
                 found.setdefault(split, inner)
-    return found
+    return folder, found
 
 
 def _drawn(folder: Path, pairing: str, splits: Sequence[str]) -> dict[str, list[ImageFile]]:

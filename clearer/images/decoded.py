@@ -24,8 +24,7 @@ _VERSION = 2
 def contents(files: Sequence[ImageFile]) -> tuple[str, ...]:
     """For each file the SHA-256 of its bytes; of a pair of files, both, joined by a plus.
 
-    Raises:
-        ImageError: names a file that can't be read.
+    Raises ImageError: names a file that can't be read.
     """
     return tuple("+".join(map(content_hash, file.paths)) for file in files)
 
@@ -35,8 +34,7 @@ def decoded(
 ) -> list[tuple[Image, Image | None]]:
     """Clean and degraded images of `files`, whose `contents` are `hashes`: read-only, in the memory of the node.
 
-    Raises:
-        ImageError: names a file that can't be used, or that is no longer what was hashed.
+    Raises ImageError: names a file that can't be used, or that is no longer what was hashed.
     """
     named = list(zip(files, hashes, strict=True))
     read = (_read(*one, channels, grayscale) for one in named)

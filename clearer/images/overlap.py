@@ -31,8 +31,7 @@ def find_overlaps(sets: Mapping[str, Sequence[ImageFile]], within: bool = False)
 
     Sets are in the mapping's order, files in the sets'.
 
-    Raises:
-        ImageError: names the file that can't be read.
+    Raises ImageError: names the file that can't be read.
     """
     files = [file for found in sets.values() for file in found]
     owners = [name for name, found in sets.items() for _ in found]

@@ -41,8 +41,7 @@ def shown(text: Path | str) -> str:
 def check_name(path: Path) -> None:
     """Refuses a path that no text can hold: results, MLflow and pages name it.
 
-    Raises:
-        ImageError: it is not UTF-8, or has a character that breaks a line or controls a terminal.
+    Raises ImageError: it is not UTF-8, or has a character that breaks a line or controls a terminal.
     """
     if shown(path) != str(path):
         raise ImageError(f"{shown(path)}: its name is not UTF-8, or has a control character; rename it")
@@ -72,8 +71,7 @@ class ImageFile(NamedTuple):
 def read_file(file: ImageFile, channels: int, grayscale: str = "pillow") -> tuple[Image, Image | None]:
     """The clean image, and its degraded partner or None.
 
-    Raises:
-        ImageError: as `read_image`; or the two differ in size, or a side-by-side pair has an odd width.
+    Raises ImageError: as `read_image`; or the two differ in size, or a side-by-side pair has an odd width.
     """
     image = read_image(file.path, channels, grayscale)
     if file.half:
@@ -93,8 +91,7 @@ def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
 
     `channels=1` is gray: by Pillow's L, or by `grayscale="bt601"` as MATLAB's rgb2gray computes it from RGB.
 
-    Raises:
-        ImageError: not a readable 8-bit image, or larger than 100 megapixels.
+    Raises ImageError: not a readable 8-bit image, or larger than 100 megapixels.
     """
     gray = channels == 1 and grayscale == "pillow"
     with opened_image(path, LARGEST_PIXELS) as image:
@@ -110,8 +107,7 @@ def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
 def opened_image(path: Path, most: int, mend: str = "") -> Iterator[PIL.ImageFile.ImageFile]:
     """An image file, opened but not decoded; whatever goes wrong inside is an `ImageError` of one line.
 
-    Raises:
-        ImageError: no readable image, or more than `most` pixels, with what then mends it.
+    Raises ImageError: no readable image, or more than `most` pixels, with what then mends it.
     """
     try:
         with warnings.catch_warnings():
@@ -139,11 +135,7 @@ def bt601(pixels: np.ndarray) -> np.ndarray:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256, in hex, of a file's bytes.
-
-    Raises:
-        ImageError: it can't be read.
-    """
+    """SHA-256, in hex, of a file's bytes. Raises ImageError: it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -152,11 +144,7 @@ def content_hash(path: Path) -> str:
 
 
 def halves(path: Path, image: Image) -> tuple[Image, Image]:
-    """The left and the right half of a side-by-side pair.
-
-    Raises:
-        ImageError: an odd width.
-    """
+    """The left and the right half of a side-by-side pair. Raises ImageError: an odd width."""
     height, width = image.shape[:2]
     if width % 2:
         raise ImageError(f"{path}: {width}×{height} pixels, but a side-by-side pair has an even width")

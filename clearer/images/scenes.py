@@ -47,8 +47,7 @@ class Match(NamedTuple):
 def contents(files: Sequence[ImageFile]) -> list[str]:
     """For each file the SHA-256 of its bytes (of the clean one's, where a pair is two files), with the half.
 
-    Raises:
-        ImageError: names a file that can't be read.
+    Raises ImageError: names a file that can't be read.
     """
     found = {path: content_hash(path) for path in {file.path for file in files}}
     return [found[file.path] + file.half for file in files]
@@ -57,8 +56,7 @@ def contents(files: Sequence[ImageFile]) -> list[str]:
 def matches(files: Sequence[ImageFile], owners: Sequence[str] | None = None) -> list[Match]:
     """All pairs among `files` that show one scene, in order; with `owners`, one a file, those of different owners.
 
-    Raises:
-        ImageError: names the file that can't be read.
+    Raises ImageError: names the file that can't be read.
     """
     hashes = contents(files)
     places: dict[str, list[int]] = defaultdict(list)

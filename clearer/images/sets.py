@@ -38,9 +38,8 @@ def load_images(
 ) -> ImageSet:
     """The images of `files`, decoded; read-only, shared with the other processes of this node.
 
-    Raises:
-        ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels, and
-            `why` that is too small.
+    Raises ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels, and
+    `why` that is too small.
     """
     hashes = contents(files)
     images = decoded(files, hashes, channels, grayscale)
@@ -58,8 +57,7 @@ def load_split(
 ) -> ImageSet:
     """The clean images of one split of a dataset; the first `limit` by name, or all.
 
-    Raises:
-        ImageError: as `split_files` and `load_images`.
+    Raises ImageError: as `split_files` and `load_images`.
     """
     files = split_files(dataset, split, data)
     return load_images(files[: limit or None], channels, smallest=smallest)
@@ -68,8 +66,7 @@ def load_split(
 def check_unchanged(images: ImageSet, expected: Sequence[str]) -> None:
     """Holds the `contents` of a set against those of the same set read before.
 
-    Raises:
-        ImageError: names the first image that is another one now.
+    Raises ImageError: names the first image that is another one now.
     """
     for name, now, before in zip(images.names, images.contents, expected, strict=False):
         if now != before:

@@ -33,7 +33,7 @@ _FOR_A_CLUSTER = {
     "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",  # in a submitted job, what is shipped is ours
 }
 _PACKAGES = ("clearer", "studies", "analysis")
-_SOURCES = ("*.py", "*.sha256")
+_SOURCES = ("*.py", "*.sha256", "*.toml")
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _ONE = threading.Lock()
 """A process has one Ray, and who leaves it ends it for all."""
@@ -47,8 +47,7 @@ class ClusterError(RuntimeError):
 def connect(address: str | None) -> Iterator[None]:
     """Joins the cluster at `address` (auto, HOST:PORT), or for None and local starts a Ray here, on loopback.
 
-    Raises:
-        ClusterError: no cluster answers there, within seconds.
+    Raises ClusterError: no cluster answers there, within seconds.
     """
     local = address in (None, "local")
     target = "local" if local else str(address)
@@ -174,8 +173,7 @@ def _shipped_code() -> Iterator[dict[str, Any]]:
 def reachable(address: str) -> str:
     """The HOST:PORT of the cluster at `address` (auto, HOST:PORT), which accepts a connection now.
 
-    Raises:
-        ClusterError: none does, within three seconds.
+    Raises ClusterError: none does, within three seconds.
     """
     start = "start one with `ray start --head`, or leave --address out to run on this machine"
     found = address

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from clearer.images import archives
-from clearer.images.archives import ARCHIVES, Archive, FetchError, download, fetch, unpack
+from clearer.images.archives import FetchError, download, fetch, unpack
+from clearer.images.datasets import ARCHIVES, Archive
 
 IMAGES = {f"{split}/{i}.jpg": np.random.default_rng(i).bytes(5000) for split in ("train", "test") for i in range(3)}
 DIGESTS = {path: hashlib.sha256(content).hexdigest() for path, content in IMAGES.items()}

@@ -9,6 +9,7 @@ from pictures import picture, save, side_by_side
 from clearer.images.archives import manifest
 from clearer.images.datasets import (
     DATASETS,
+    EMBEDDED,
     SPLITS,
     contents_line,
     dataset_folder,
@@ -200,6 +201,7 @@ def test_the_facts_agree_with_the_manifests():
             assert sum(path.rpartition("/")[0] == inner for path in paths) == count
         assert len(paths) == DATASETS[name].images
     assert manifest("set12") == {}
+    assert list(DATASETS["embedded"].folders.values()) == list(map(len, EMBEDDED.values()))
 
 
 def test_the_published_datasets_have_their_sizes(benchmarks):

@@ -11,7 +11,7 @@ import pytest
 import ray
 from running import wait_for
 
-from studies.nodes.connection import ClusterError, _close_token_file, connect, reachable, watched
+from studies.nodes.connection import ClusterError, _close_token_file, connect, own_files, reachable, watched
 
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """The frame that a server of HTTP/2 begins with."""
@@ -122,3 +122,10 @@ def test_a_second_study_of_one_process_is_refused_at_once_and_the_first_goes_on(
         assert ray.is_initialized()
     (line,) = refused
     assert line.startswith("this process has a Ray already: run one study after the other")
+
+
+def test_every_file_that_a_module_reads_is_sent_to_the_nodes() -> None:
+    sent = own_files()
+    images = Path(sent["clearer/images/datasets.py"]).parent
+    data = {file for file in images.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    assert {images / "datasets.toml", images / "manifests" / "bsd68.sha256"} <= data <= set(sent.values())
