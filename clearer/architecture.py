@@ -2,10 +2,9 @@
 
     image → stem → T_1 → cell_1 → … → T_S → cell_S → final fusion → 1×1 convolution → image
 
-Branch r works at resolution 1/2^r with C·2^r channels. Cell i (i = 1 … S) has i+1 branches and N_i
-columns, each a parallel (P) or a fusion (F) module. Every count comes from one list of convolutions a
-module. `clearer.modules` builds the modules from its own description; a test holds the two against
-each other.
+Branch r works at resolution 1/2^r with C·2^r channels. Cell i (i = 1 … S) has i+1 branches and N_i columns, each a
+parallel (P) or a fusion (F) module. Every count comes from one list of convolutions a module. `clearer.modules` builds
+the modules from its own description; a test holds the two against each other.
 """
 
 import itertools
@@ -108,8 +107,7 @@ class Architecture:
     def parse(cls, text: str) -> Self:
         """The architecture of a text such as `FPFP-FPFF-PFFP`.
 
-        Raises:
-            ValueError: a letter other than P and F, or an empty cell.
+        Raises ValueError: a letter other than P and F, or an empty cell.
         """
         return cls(tuple(text.split("-")))
 

@@ -31,8 +31,7 @@ def pack_state(state: dict[str, Any]) -> bytes:
 def unpack_state(data: bytes, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The state that `pack_state` wrote.
 
-    Raises:
-        DamagedError: the bytes do not have the SHA-256 that they begin with, or are no state.
+    Raises DamagedError: the bytes do not have the SHA-256 that they begin with, or are no state.
     """
     body = data[_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != data[:_DIGEST_BYTES]:
@@ -54,8 +53,7 @@ def pack_network(network: Network, **notes: Any) -> bytes:
 def unpack_network(data: bytes) -> Network:
     """The network in the bytes of a safetensors file, in evaluation mode.
 
-    Raises:
-        DamagedError: not a network that `pack_network` wrote.
+    Raises DamagedError: not a network that `pack_network` wrote.
     """
     try:
         about, tensors = _about(data), safetensors.torch.load(data)
@@ -75,8 +73,7 @@ def unpack_network(data: bytes) -> Network:
 def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
     """The network in a file, in evaluation mode, and the notes that were packed with it.
 
-    Raises:
-        DamagedError: the file is missing or holds no network (one line that names it).
+    Raises DamagedError: the file is missing or holds no network (one line that names it).
     """
     try:
         data = path.read_bytes()

@@ -26,11 +26,10 @@ AUTHORS_PARALLEL, AUTHORS_FUSION = 0.7, 0.3
 def module_costs(configuration: Configuration) -> Tensor:
     """(columns, 2): C^p and C^f of every column, for `architecture_complexity`.
 
-    With the constants of `complexity="authors"` Eq. 5 is the released code's mean(0.7 α^p + 0.3 α^f) over
-    columns; they are twice 0.7 and 0.3, since Eq. 5 divides by twice the number of columns.
+    With the constants of `complexity="authors"` Eq. 5 is the released code's mean(0.7 α^p + 0.3 α^f) over columns; they
+    are twice 0.7 and 0.3, since Eq. 5 divides by twice the number of columns.
 
-    Raises:
-        ValueError: `complexity="time"` without `module_times_ms`; measure them with `measure_module_times`.
+    Raises ValueError: `complexity="time"` without `module_times_ms`; measure them with `measure_module_times`.
     """
     columns = configuration.columns_by_cell
     if configuration.complexity == "authors":

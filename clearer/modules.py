@@ -160,9 +160,8 @@ class Parallel(nn.Module):
 class Fusion(nn.Module):
     """f^f: output branch i = ReLU(Σ_j g_{j→i}(y_j)), over all branches j, for the first `targets` branches i.
 
-    g_{j→i} is the identity for j = i, stride-2 3×3 convolutions downwards, and a 1×1 convolution and
-    nearest upsampling upwards. Upsampling by 2^(j−i) is j−i times that by 2: what comes from below is
-    added up on its way.
+    g_{j→i} is the identity for j = i, stride-2 3×3 convolutions downwards, and a 1×1 convolution and nearest upsampling
+    upwards. Upsampling by 2^(j−i) is j−i times that by 2: what comes from below is added up on its way.
     """
 
     def __init__(self, branches: int, channels: int, targets: int | None = None):

@@ -1,11 +1,10 @@
 """K networks of one shape computed as one: grouped convolutions over K times the channels.
 
-A network's part of the pack touches no other's. The pack does to it what it does alone, in another
-order of summation.
+A network's part of the pack touches no other's. The pack does to it what it does alone, in another order of summation.
 
-Every parameter and buffer of a pack is its networks' own, one after another along the first axis.
-So a network's part of anything (a tensor, a gradient, an optimiser's state) is one of K equal slices.
-Images are (batch, K·channels, height, width).
+Every parameter and buffer of a pack is its networks' own, one after another along the first axis. So a network's part
+of anything (a tensor, a gradient, an optimiser's state) is one of K equal slices. Images are (batch, K·channels,
+height, width).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

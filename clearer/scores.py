@@ -37,10 +37,9 @@ def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
 def psnr_patch_db(restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
     """The mean over whole patch × patch tiles of each tile's own PSNR, in dB; NaN where no tile fits.
 
-    The paper's `CLEARER-P` kind: a mean of logarithms. By Jensen's inequality it is never below `psnr_db`
-    over the tiled area, which is the whole image where both sides are multiples of `patch`. It is equal only
-    where every tile has the same error. (A tile better than 100 dB counts as 100 dB; only such tiles can
-    break the inequality.)
+    The paper's `CLEARER-P` kind: a mean of logarithms. By Jensen's inequality it is never below `psnr_db` over the
+    tiled area, which is the whole image where both sides are multiples of `patch`. It is equal only where every tile
+    has the same error. (A tile better than 100 dB counts as 100 dB; only such tiles can break the inequality.)
     """
     return patch_mean(psnr_db, restored, clean, patch)
 
@@ -58,8 +57,7 @@ def patch_mean(score: Score, restored: np.ndarray, clean: np.ndarray, patch: int
 def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
     """Structural similarity: Gaussian window of σ = 1.5 (11 pixels), K1 = 0.01, K2 = 0.03, population covariance.
 
-    Wang et al. 2004 as scikit-image computes it: the mean over the area that the window covers, and over
-    channels.
+    Wang et al. 2004 as scikit-image computes it: the mean over the area that the window covers, and over channels.
     """
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     images = restored.astype(np.float64), clean.astype(np.float64)
@@ -83,8 +81,7 @@ def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
 def luma(image: np.ndarray) -> np.ndarray:
     """Y of ITU-R BT.601 in studio range, (height, width, 1): black is 16/255, white 235/255.
 
-    Raises:
-        ValueError: not an RGB image.
+    Raises ValueError: not an RGB image.
     """
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"an image of shape {image.shape} has no luma: (height, width, 3) is RGB")

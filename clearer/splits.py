@@ -14,8 +14,7 @@ from clearer.scores import WINDOW
 def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:
     """The files of a split as a configuration uses it; `test` is its `test_set`, where it names one.
 
-    Raises:
-        ImageError: names the folder or the file that is missing.
+    Raises ImageError: names the folder or the file that is missing.
     """
     c = configuration
     pairing = c.pairing if c.task == "derain" else ""
@@ -43,8 +42,7 @@ def check_splits(configuration: Configuration, data: Path | None) -> list[Overla
 def contents_lines(configurations: Iterable[Configuration], data: Path | None) -> list[str]:
     """Of each dataset and test set that configurations name, how many images are taken, and what else lies there.
 
-    Raises:
-        ImageError: as `configured_files`.
+    Raises ImageError: as `configured_files`.
     """
     splits: dict[tuple[str, str], set[str]] = {}
     for c in configurations:

@@ -14,9 +14,8 @@ from clearer.scores import Scores
 def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:
     """The restored batch, (batch, channels, height, width), not clipped.
 
-    `self_ensemble=8` averages the results of all flips and right-angle turns of the input, each turned
-    back. On a GPU those of one shape are a batch; on a CPU a batch of large images is slower than one
-    after another.
+    `self_ensemble=8` averages the results of all flips and right-angle turns of the input, each turned back. On a GPU
+    those of one shape are a batch; on a CPU a batch of large images is slower than one after another.
     """
     if self_ensemble == 1:
         return network(degraded)
@@ -55,8 +54,7 @@ def score(
 ) -> Scores:
     """The scores of `network` over `images` under the configuration's protocol, in fp32, batch norm folded.
 
-    Raises:
-        ArithmeticError: a restored image is not finite (named).
+    Raises ArithmeticError: a restored image is not finite (named).
     """
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scores = Scores()

@@ -41,15 +41,14 @@ def measure_testing_time(
 ) -> Timing:
     """The time to restore an image of `inputs` as it is scored: the paper's testing time.
 
-    `inputs` are (1, channels, height, width) each, on the network's device. A call restores every input
-    once, one after another, synchronised. A series is `calls` calls after one that is not counted. The
-    figure is the median of the medians of `series` series, with the interquartile range over all calls.
+    `inputs` are (1, channels, height, width) each, on the network's device. A call restores every input once, one after
+    another, synchronised. A series is `calls` calls after one that is not counted. The figure is the median of the
+    medians of `series` series, with the interquartile range over all calls.
 
-    When the medians spread by more than 3 % all is measured again, up to `attempts` times in all, and the
-    steadiest attempt is kept: its `spread` tells how far to trust it.
+    When the medians spread by more than 3 % all is measured again, up to `attempts` times in all, and the steadiest
+    attempt is kept: its `spread` tells how far to trust it.
 
-    Raises:
-        UnsteadyError: even the steadiest attempt spread by more than `limit`.
+    Raises UnsteadyError: even the steadiest attempt spread by more than `limit`.
     """
     network = network.to(inputs[0].device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 

@@ -44,8 +44,7 @@ class Photograph:
 def read_photograph(path: Path) -> Photograph:
     """The first frame of an image file; a palette becomes colours, 1 bit becomes 8, CMYK becomes RGB.
 
-    Raises:
-        ImageError: no readable image, more than 200 megapixels, or values of 32 bits.
+    Raises ImageError: no readable image, more than 200 megapixels, or values of 32 bits.
     """
     if path.is_dir():
         raise ImageError(f"{path}: is a folder; name the images in it")

@@ -60,12 +60,11 @@ def restored_tiles(
 ) -> Iterator[tuple[Area, np.ndarray]]:
     """Areas of an image and what the network restores there: float32 (rows, columns, channels), 1.0 is white.
 
-    `pixels` is uint8 or uint16, (height, width, 1 or 3). A gray network restores each channel by itself; a
-    colour network sees gray three times, and its channels are averaged. The results equal those of the
-    whole image at once (`clearer.testing.restore`) up to rounding; they are not clipped.
+    `pixels` is uint8 or uint16, (height, width, 1 or 3). A gray network restores each channel by itself; a colour
+    network sees gray three times, and its channels are averaged. The results equal those of the whole image at once
+    (`clearer.testing.restore`) up to rounding; they are not clipped.
 
-    Raises:
-        ArithmeticError: a restored value is not finite.
+    Raises ArithmeticError: a restored value is not finite.
     """
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     turns = _TURNS if self_ensemble == 8 else _TURNS[:1]

@@ -30,8 +30,7 @@ class Exchange:
     def heard(self, timeout: float | None = None) -> Event | None:
         """The next event, None where there is none in time; all that were handed out before count as heard.
 
-        Raises:
-            BaseException: what has ended Tune.
+        Raises BaseException: what has ended Tune.
         """
         with self._changed:
             self._unheard = len(self._events)

@@ -47,8 +47,7 @@ Answers = dict[str, tuple[Report, float]]
 def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
     """Asks the nodes of the cluster at an address, without a study.
 
-    Raises:
-        ClusterError, StorageError: a study could not run there; a line for each reason.
+    Raises ClusterError, StorageError: a study could not run there; a line for each reason.
     """
     Store(place.storage).check_writable()
     with connect(address):
@@ -60,8 +59,7 @@ def preflight(place: Place, address: str, tracking: str | None, console: Console
 def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console) -> None:
     """Asks this machine, before Ray is started, for space and tracking: the driver has read the rest.
 
-    Raises:
-        ClusterError: too little space.
+    Raises ClusterError: too little space.
     """
     slots = Request(threads, place.gpus).slots(this_machine())
     _conclude(tracking_problems(tracking) + _of_space(place, trials, slots), console)
@@ -72,8 +70,7 @@ def check_nodes(
 ) -> dict[str, Any]:
     """Asks every node of the joined cluster that could hold a trial, and shows what they say; what to record of it.
 
-    Raises:
-        ClusterError: a study would fail; a line for each reason.
+    Raises ClusterError: a study would fail; a line for each reason.
     """
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
     nodes = {node["NodeID"]: node for node in sorted(alive(), key=_host) if held.get(node["NodeID"])}

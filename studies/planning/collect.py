@@ -1,12 +1,11 @@
 """Frees what no study needs: `python -m studies gc STORAGE [--data DIR] [--delete]`.
 
-* Freed are searches, trainings and tests that no trial of any study refers to, checkpoints of finished
-  stages, what writers that were killed have left, and the claims of drivers that are dead.
+* Freed are searches, trainings and tests that no trial of any study refers to, checkpoints of finished stages, what
+  writers that were killed have left, and the claims of drivers that are dead.
 * Testing times, references and other small results stay.
-* A trial without a row refers to the stages that it will need; which these are depends on its images, hence
-  `--data`.
-* While a driver works on the store, its stages and files stay: freed are only checkpoints of finished
-  stages, dead claims, and files that nobody has finished for an hour.
+* A trial without a row refers to the stages that it will need; which these are depends on its images, hence `--data`.
+* While a driver works on the store, its stages and files stay: freed are only checkpoints of finished stages, dead
+  claims, and files that nobody has finished for an hour.
 """
 
 import math
@@ -132,8 +131,7 @@ def free(store: Store, find: Find) -> None:
 def collect(store: Store, data: str | None, delete: bool) -> int:
     """Prints what no study needs, and frees it if asked to; how much of it could not be freed.
 
-    Raises:
-        StorageError: the storage holds no studies, or a study has begun meanwhile.
+    Raises StorageError: the storage holds no studies, or a study has begun meanwhile.
     """
     if not store.studies() and not store.names("stages"):
         raise StorageError(f"{redacted(store.storage)}: holds no studies; name a folder or URI that was a --storage")

@@ -1,8 +1,7 @@
 """The plan of a study: which stages its trials need, which of them the store has, which jobs and packs the rest makes.
 
-It is made of one listing a stage and of the rows' compacted copies; single objects are read only for
-searches that have ended and have no row yet. Whoever asks what is missing asks it: the run, the dry run,
-the disk check and `gc`.
+It is made of one listing a stage and of the rows' compacted copies; single objects are read only for searches that have
+ended and have no row yet. Whoever asks what is missing asks it: the run, the dry run, the disk check and `gc`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

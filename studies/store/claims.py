@@ -147,11 +147,10 @@ class Claims:
     def _read(self, file: str) -> dict[str, Any] | None:
         """What a driver has written; None where its file is gone, nothing where it is damaged.
 
-        pyarrow asks S3 for an object's length and then for its bytes. One that is rewritten in between is read cut
-        off, with other memory behind it, or not at all: hence the hash, and another try.
+        pyarrow asks S3 for an object's length and then for its bytes. One that is rewritten in between is read cut off,
+        with other memory behind it, or not at all: hence the hash, and another try.
 
-        Raises:
-            OSError: the store can't be read.
+        Raises OSError: the store can't be read.
         """
         for tries_left in reversed(range(READS)):
             try:

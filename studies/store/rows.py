@@ -74,11 +74,7 @@ def architecture_columns(configuration: Configuration, architecture: Architectur
 
 
 def row_table(row: dict[str, Any]) -> pa.Table:
-    """One row with every column of `ROW`.
-
-    Raises:
-        KeyError: a value for which there is no column.
-    """
+    """One row with every column of `ROW`. Raises KeyError: a value for which there is no column."""
     unknown = set(row) - set(ROW.names)
     if unknown:
         raise KeyError(f"no such column: {', '.join(sorted(unknown))}")

@@ -60,8 +60,7 @@ def write_study(
 def read_study(store: Store, study: str) -> dict[str, Any]:
     """What `study.json` says: `study_id`, `question`, `trials` and when each was first started, `runs`.
 
-    Raises:
-        StorageError: no such study, or one that a version with a newer format wrote.
+    Raises StorageError: no such study, or one that a version with a newer format wrote.
     """
     about = _read(store, study)
     if about is None:

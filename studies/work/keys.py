@@ -1,8 +1,7 @@
 """The keys of stages: hashes of exactly what determines a stage's result.
 
-That is: the configuration's fields that name the stage, the pixels that it reads, the stage before it, and
-the version of the method. What the store holds under a key is never computed again, whichever trial or
-study asks for it.
+That is: the configuration's fields that name the stage, the pixels that it reads, the stage before it, and the version
+of the method. What the store holds under a key is never computed again, whichever trial or study asks for it.
 """
 
 import functools

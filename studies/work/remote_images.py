@@ -48,8 +48,7 @@ def is_remote(data: str) -> bool:
 def data_place(data: str | None) -> str | None:
     """What `--data` names, for every node: an absolute folder, or a URI with the digest of what lies there.
 
-    Raises:
-        ImageError: no such folder, a name that is not UTF-8, or as `pinned`.
+    Raises ImageError: no such folder, a name that is not UTF-8, or as `pinned`.
     """
     if data is None or is_remote(data):
         return data and pinned(data)
@@ -66,8 +65,7 @@ def data_place(data: str | None) -> str | None:
 def pinned(uri: str) -> str:
     """`uri` with the digest of what lies there now, of which this node then has a copy.
 
-    Raises:
-        ImageError: no such place, no image there, no access, or no room in the cache; one line.
+    Raises ImageError: no such place, no image there, no access, or no room in the cache; one line.
     """
     if re.search(r"://[^/?]*@|[?&](access_key|secret_key|session_token)=", uri):
         raise ImageError(f"--data {redacted(uri)}: credentials belong in the environment, not in the URI")
@@ -127,8 +125,7 @@ def listing(uri: str) -> dict[str, list[int]]:
 def sizes(place: str) -> dict[str, int]:
     """The size of each image below a folder or a URI, by its path there; of a folder, no more than four levels down.
 
-    Raises:
-        ImageError, OSError: as `listing`; nothing of a folder that is not there.
+    Raises ImageError, OSError: as `listing`; nothing of a folder that is not there.
     """
     if is_remote(place):
         return {name: size for name, (size, _) in listing(place.partition("#")[0]).items()}

@@ -59,8 +59,7 @@ class Place:
 def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
     """Reads every image that a configuration uses, hence finds the bad ones, and hashes them.
 
-    Raises:
-        ImageError: names the file or the folder.
+    Raises ImageError: names the file or the folder.
     """
     sets = [*_learning_sets(c, folder), scored_images(c, folder)]
     weights, alpha, test = map(fingerprint, sets)
