@@ -17,7 +17,7 @@ from clearer.search import Search
 from studies.nodes import worker
 from studies.work import learning
 from studies.work.jobs import Job, Pack
-from studies.work.stages import Place
+from studies.work.place import Place
 
 _TIMED: dict[str, list[tuple[Any, str]]] = {
     "steps": [(Search, "_iterate")],

@@ -27,9 +27,9 @@ import torch
 from benchmarks.measuring import about, check_device, device_seconds, repeated, write
 from benchmarks.search_step import SCALES, configured
 from clearer import graphs
+from clearer.architecture import half_fusion
 from clearer.configuration import Configuration
 from clearer.images.sets import load_split
-from clearer.probe import half_fusion
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.training import Training

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from clearer.timing import device_name
+from clearer.machine import device_name
 
 BASELINE = "baseline"
 

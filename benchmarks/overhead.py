@@ -32,9 +32,9 @@ import torch
 
 import analysis
 from benchmarks.measuring import hardware, write
+from clearer.architecture import half_fusion
 from clearer.configuration import Configuration
 from clearer.presets import QUICK
-from clearer.probe import half_fusion
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.splits import learning_images

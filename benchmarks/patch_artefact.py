@@ -21,13 +21,13 @@ from torch import nn
 from clearer.architecture import Architecture
 from clearer.command import OneLineParser
 from clearer.configuration import Configuration
-from clearer.images.sets import ImageSet, as_tensor, load_split
+from clearer.images.sets import ImageSet, load_split
+from clearer.machine import device_name
 from clearer.presets import PROXY
 from clearer.references import available, outputs, tuned
 from clearer.scores import PATCH, patch_mean, psnr_db, psnr_patch_db, ssim_zero_padded
 from clearer.splits import learning_images
-from clearer.testing import degraded_inputs, on_device, restore, scored_pixels
-from clearer.timing import device_name
+from clearer.testing import as_tensor, degraded_inputs, on_device, restore, scored_pixels
 from clearer.training import Training
 
 ARCHITECTURE = "FPFP-FPFF-PFFP"  # found at λ1 = 0.01, by the supplementary's Table 1

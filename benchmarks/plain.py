@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
-from clearer.images.sets import ImageSet, as_tensor
+from clearer.images.sets import ImageSet
 from clearer.modules import Fusion, Parallel, ResidualBlock, Transition
 from clearer.networks import MixedColumn, Network, Supernet
 from clearer.protocols import degrade
+from clearer.testing import as_tensor
 
 Batch = tuple[Tensor, Tensor]
 

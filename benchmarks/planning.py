@@ -37,7 +37,7 @@ import pyarrow.parquet as pq
 
 import analysis
 from clearer.configuration import Configuration
-from clearer.timing import device_name
+from clearer.machine import device_name
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "lambda_pareto"

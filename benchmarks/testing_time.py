@@ -18,8 +18,9 @@ import time
 import torch
 
 from clearer.architecture import Architecture
+from clearer.machine import device_name
 from clearer.networks import Network
-from clearer.timing import Timing, device_name, measure_testing_time
+from clearer.timing import Timing, measure_testing_time
 
 ARCHITECTURE = "FPFP-FPFF-PFFP"
 

@@ -187,3 +187,9 @@ def all_parallel(columns: Sequence[int]) -> Architecture:
 def all_fusion(columns: Sequence[int]) -> Architecture:
     """The smallest architecture with `columns` columns in each cell."""
     return Architecture.from_letters(FUSION * sum(columns), columns)
+
+
+def half_fusion(columns_by_cell: tuple[int, ...]) -> Architecture:
+    """An architecture with every other column a fusion."""
+    letters = ("PF" * sum(columns_by_cell))[: sum(columns_by_cell)]
+    return Architecture.from_letters(letters, columns_by_cell)

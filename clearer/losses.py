@@ -46,8 +46,3 @@ def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
     if logits.shape != costs.shape:
         raise ValueError(f"logits are {tuple(logits.shape)}, costs {tuple(costs.shape)}")
     return (torch.softmax(logits, dim=-1) * costs).sum(dim=(-2, -1)) / (2 * logits.shape[-2])
-
-
-def polarisation_threshold(columns: int, weight_decay: float) -> float:
-    """The λ1 below which Adam's weight decay keeps α at 1/2 when L_Res is silent: N·w·ln 10, N = 2·columns."""
-    return 2 * columns * weight_decay * math.log(10)

@@ -1,4 +1,4 @@
-"""This machine and what is installed on it; needs nothing but Python."""
+"""This machine and what is installed on it; needs nothing but Python, and torch for a GPU's name."""
 
 import os
 import platform
@@ -14,6 +14,17 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def device_name(device: object, threads: int | None = None) -> str:
+    """What runs on a device (`cpu`, `cuda` …): the GPU's name, or the processor's and the number of threads."""
+    if threads is None or not str(device).startswith("cpu"):
+        import torch
+
+        if torch.device(str(device)).type == "cuda":
+            return torch.cuda.get_device_name(str(device))
+        threads = threads or torch.get_num_threads()
+    return f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def cores() -> int:

@@ -7,18 +7,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from clearer.architecture import Architecture, all_parallel
+from clearer.architecture import all_parallel, half_fusion
 from clearer.configuration import Configuration
 from clearer.networks import MultiScale, Network, Supernet
 
 PROBE_STEPS = 3
 _PROBE_FLOPS = 2e10
-
-
-def half_fusion(columns_by_cell: tuple[int, ...]) -> Architecture:
-    """An architecture with every other column a fusion."""
-    letters = ("PF" * sum(columns_by_cell))[: sum(columns_by_cell)]
-    return Architecture.from_letters(letters, columns_by_cell)
 
 
 def step_seconds(stage: str, c: Configuration, device: str) -> float:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+WINDOW = 11
+"""The side of SSIM's window, in pixels: no scored image is smaller."""
 Image = np.ndarray
 """uint8, (height, width, channels)."""
 

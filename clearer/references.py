@@ -28,10 +28,10 @@ from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet, load_split
+from clearer.machine import device_name
 from clearer.scores import Scores, psnr_db
 from clearer.splits import scored_images
 from clearer.testing import degraded_inputs, scored_pixels
-from clearer.timing import device_name
 
 Denoiser = Callable[..., np.ndarray]
 """Of a degraded image, (height, width, channels), the σ of its noise where 1.0 is white, and parameters by name."""

@@ -19,8 +19,6 @@ import numpy as np
 from skimage import filters, metrics
 
 PATCH = 64
-WINDOW = 11
-"""Pixels of SSIM's window; no side of an image may be smaller."""
 Score = Callable[[np.ndarray, np.ndarray], float]
 """Of the restored and the clean image."""
 

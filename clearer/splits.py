@@ -8,7 +8,7 @@ from clearer.images.datasets import SPLITS, contents_line, scored_files, split_f
 from clearer.images.overlap import Overlap, OverlapError, describe, find_overlaps
 from clearer.images.reading import ImageFile
 from clearer.images.sets import ImageSet, load_images
-from clearer.scores import WINDOW
+from clearer.protocols import WINDOW
 
 
 def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from clearer.configuration import Configuration
-from clearer.images.sets import ImageSet, as_tensor
+from clearer.images.sets import ImageSet
 from clearer.modules import folded
 from clearer.protocols import noisy_test_image, scored_area
 from clearer.scores import Scores
@@ -67,3 +67,8 @@ def score(
             restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
             scores.add(scored_pixels(configuration, clean), degraded, restored)
     return scores
+
+
+def as_tensor(images: np.ndarray) -> Tensor:
+    """(…, height, width, channels) to (…, channels, height, width), contiguous."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clearer.machine import processor
 from clearer.modules import folded
 from clearer.testing import restore
 
@@ -86,14 +85,6 @@ def _seconds(network: nn.Module, inputs: Sequence[Tensor], self_ensemble: int) -
         restore(network, degraded, self_ensemble)
     _synchronise(inputs[0].device)
     return time.perf_counter() - started
-
-
-def device_name(device: torch.device | str, threads: int | None = None) -> str:
-    """What the time was taken on: the GPU's name, or the processor's and the number of threads."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    count = threads or torch.get_num_threads()
-    return f"{processor()}, {count} thread{'s' if count > 1 else ''}"
 
 
 def _synchronise(device: torch.device) -> None:

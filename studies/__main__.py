@@ -102,8 +102,8 @@ def retime(o: argparse.Namespace) -> int:
 def preflight(o: argparse.Namespace) -> int:
     """Asks every node of a cluster whether a study would run there."""
     from studies.nodes.preflight import preflight
+    from studies.work.place import Place
     from studies.work.remote_images import data_place
-    from studies.work.stages import Place
 
     place = Place(storage_of(o.storage), data_place(o.data), o.gpus_per_trial)
     preflight(place, o.address, o.tracking_uri, console())

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from clearer.images.datasets import split_files
 from clearer.images.decoded import contents, decoded
@@ -83,8 +81,3 @@ def fingerprint(images: ImageSet) -> str:
             found.update(f"{name} {image.shape} ".encode())
             found.update(np.ascontiguousarray(image).data)
     return found.hexdigest()
-
-
-def as_tensor(images: np.ndarray) -> Tensor:
-    """(…, height, width, channels) to (…, channels, height, width), contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearer.images.sets import as_tensor
 from clearer.networks import Network
+from clearer.testing import as_tensor
 from clearer.using.receptive_field import receptive_field
 
 WINDOW_BYTES = 768 * 2**20

@@ -7,7 +7,7 @@ from typing import Any
 
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError, as_text
-from clearer.losses import polarisation_threshold
+from clearer.polarisation import polarisation_threshold
 from clearer.presets import preset_values
 
 

@@ -6,13 +6,12 @@ import gc
 import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from analysis.storage.places import StorageError, redacted
-from analysis.study_results import Results
 from clearer.command import OneLineParser
 from clearer.command import console as new_console
 from clearer.configuration import Configuration
@@ -23,6 +22,9 @@ from studies.driver.options import Options, add_flags, options_of
 from studies.driver.session import Session
 from studies.driver.study import Study
 from studies.nodes.connection import ClusterError, reachable
+
+if TYPE_CHECKING:
+    from analysis.study_results import Results
 
 
 def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> int:
@@ -78,7 +80,7 @@ def _run(study: Study, options: Options, console: Console) -> int:
     return summary.conclude(outcome, session)
 
 
-def run(study: Study, options: Options | None = None, **changes: Any) -> Results:
+def run(study: Study, options: Options | None = None, **changes: Any) -> "Results":
     """Runs a study from Python: `run(STUDY, storage="runs", set={"lambda1": [0, 0.1]})`; what it found.
 
     `changes` are fields of `Options`; `set` holds fields of the configuration, each with a value or a list of values.

@@ -4,13 +4,13 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from analysis.rows.units import duration
-from clearer.timing import device_name
+from clearer.machine import device_name
 from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
 from studies.planning.costs import ROW_BYTES, Costs
 from studies.planning.plan import STAGES, Need, Plan
-from studies.work.stages import Place
+from studies.work.place import Place
 from studies.work.trials import Trial
 
 _NAMES = dict(zip(STAGES, ("searches", "trainings", "tests", "testing times", "references"), strict=True))
@@ -38,7 +38,7 @@ def show(missing: Sequence[Trial], session: Session) -> None:
 
 def _slots(request: Request, session: Session) -> int:
     """How many trials run at once; a Ray that would be started here is not, for what it would hold is known."""
-    nodes = this_machine() if session.is_local else session.cluster.nodes()
+    nodes = this_machine(request.gpus > 0) if session.is_local else session.cluster.nodes()
     problems = request.problems(nodes)
     if problems:
         raise ClusterError("\n".join(problems))

@@ -26,7 +26,6 @@ from studies.store.rows import configuration_columns, curve_table, row_table
 from studies.store.store import Store, as_parquet
 from studies.tracking.content import UnderWay
 from studies.work.jobs import Ended, Failure, Job, Progressed, Started
-from studies.work.learning import load_curve
 from studies.work.trials import Ending, Trial, mean, trial_row
 
 Trials = Sequence[Trial]
@@ -245,7 +244,7 @@ class Execution:
     def _curve(self, stage: str, key: str | None) -> list[dict]:
         """The curve of a stage that has finished, or has failed in this run."""
         task = self._tasks.get(key or "")
-        return (load_curve(self.store, stage, key) if key else []) or (task.records if task and task.failure else [])
+        return (self.store.learnt_curve(stage, key) if key else []) or (task.records if task and task.failure else [])
 
     def _under_way(self) -> list[UnderWay]:
         """The trials that have begun and have no row, with what of their curves is safe; a thread asks for them."""

@@ -10,12 +10,10 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import torch
-
 from clearer.architecture import PARALLEL, Architecture
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
-from clearer.timing import device_name
+from clearer.machine import device_name
 from studies.driver.axes import configuration, unique
 from studies.driver.study import Findings
 from studies.store.study_file import planned_trials
@@ -182,10 +180,13 @@ class Adaptive:
         times, cells = self._module_times[shape], Architecture.parse(row["architecture"]).cells
         return sum(times[2 * i + (letter != PARALLEL)] for i, letters in enumerate(cells) for letter in letters)
 
-    def _device(self) -> torch.device:
+    def _device(self) -> str:
         """This process's GPU where trials take one and it has one: a cluster's may be elsewhere."""
-        is_gpu = self.findings.options.gpus_per_trial and torch.cuda.is_available()
-        return torch.device("cuda" if is_gpu else "cpu")
+        if not self.findings.options.gpus_per_trial:
+            return "cpu"
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -15,12 +15,14 @@ from analysis.report.report import write_report
 from analysis.study_results import Results
 from clearer.configuration import digest
 from clearer.images.reading import ImageError
-from clearer.timing import UnsteadyError, device_name
+from clearer.machine import device_name
+from clearer.timing import UnsteadyError
 from studies.store.claims import Claims, timing_name
 from studies.store.store import Store, as_parquet
 from studies.store.study_file import planned_trials, read_study
+from studies.work.place import Place
 from studies.work.remote_images import data_place
-from studies.work.stages import Place, compute_time
+from studies.work.stages import compute_time
 from studies.work.trials import Pixels
 
 COLUMNS = "test_time_ms test_time_iqr_ms test_time_spread test_time_images test_time_size test_set_seconds device"

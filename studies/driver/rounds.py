@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from analysis.report.report import write_report
 from analysis.rows.load import finished, load
 from analysis.storage.places import redacted
 from analysis.study_results import Results
@@ -96,6 +95,8 @@ class _Run:
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
             session.store.compact(name)
+            from analysis.report.report import write_report  # loads matplotlib
+
             write_report(outcome.results(session))
             if session.store.read(f"studies/{name}/study.json") is not None:
                 session.track(name)

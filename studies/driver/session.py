@@ -20,8 +20,8 @@ from studies.tracking.content import UnderWay
 from studies.tracking.live import Tracking
 from studies.tracking.server import default_uri
 from studies.work.module_times import with_module_times
+from studies.work.place import Place
 from studies.work.remote_images import data_place
-from studies.work.stages import Place
 from studies.work.trials import Pixels, Trial
 
 _TRIAL_BYTES = 1 << 30

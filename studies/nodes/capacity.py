@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from clearer.machine import cores
 
 _FLAGS = {"CPU": "--set threads", "GPU": "--gpus-per-trial"}
@@ -56,6 +54,10 @@ def _mend(name: str, most: float) -> str:
     return "add a node with a GPU, or leave the flag out to run on CPUs" if name == "GPU" else "start a node"
 
 
-def this_machine() -> list[dict[str, float]]:
-    """The one node that a Ray started here would be, without starting it."""
+def this_machine(with_gpus: bool) -> list[dict[str, float]]:
+    """The one node that a Ray started here would be, without starting it; its GPUs are counted where they matter."""
+    if not with_gpus:
+        return [{"CPU": float(cores())}]
+    import torch
+
     return [{"CPU": float(cores()), "GPU": float(torch.cuda.device_count())}]

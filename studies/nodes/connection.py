@@ -33,7 +33,7 @@ _FOR_A_CLUSTER = {
     "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",  # in a submitted job, what is shipped is ours
 }
 _PACKAGES = ("clearer", "studies", "analysis")
-_SOURCES = ("*.py", "*.sha256", "*.toml")
+_SOURCES = ("*.py", "*.pyi", "*.sha256", "*.toml")
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _ONE = threading.Lock()
 """A process has one Ray, and who leaves it ends it for all."""

@@ -31,8 +31,8 @@ from studies.nodes.report import Problem, Question, Report, examine, free_bytes,
 from studies.nodes.scheduling import Cluster, alive, cause
 from studies.planning.costs import bytes_at_most, needed_bytes
 from studies.store.store import Store
+from studies.work.place import Place
 from studies.work.remote_images import is_remote, sizes
-from studies.work.stages import Place
 from studies.work.trials import Trial
 
 ANSWER_SECONDS = 120
@@ -61,7 +61,7 @@ def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: st
 
     Raises ClusterError: too little space.
     """
-    slots = Request(threads, place.gpus).slots(this_machine())
+    slots = Request(threads, place.gpus).slots(this_machine(place.gpus > 0))
     _conclude(tracking_problems(tracking) + _of_space(place, trials, slots), console)
 
 

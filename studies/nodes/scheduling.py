@@ -19,9 +19,8 @@ from analysis.storage.places import redacted
 from studies.nodes.capacity import Request
 from studies.nodes.connection import ClusterError
 from studies.nodes.exchange import Exchange
-from studies.work import stages
 from studies.work.jobs import failure_of
-from studies.work.stages import Place
+from studies.work.place import Place
 from studies.work.trials import Trial
 
 MAX_FAILURES = 3
@@ -165,6 +164,8 @@ def _scratch(place: Place) -> Path:
 
 
 def _time_networks(timed: list[Timed], place: Place) -> Iterator[Time]:
+    from studies.work import stages
+
     for trial, architecture in timed:
         c, train = trial.configuration, trial.train_key(architecture)
         try:

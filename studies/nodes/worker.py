@@ -14,7 +14,7 @@ import ray
 from ray import tune
 
 from studies.work.learning import compute_pack
-from studies.work.stages import Place
+from studies.work.place import Place
 
 _DRAINING_SECONDS = 5.0
 """The time between two questions whether the node is drained."""

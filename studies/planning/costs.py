@@ -8,16 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from clearer.architecture import supernet_parameters
+from clearer.architecture import half_fusion, supernet_parameters
 from clearer.configuration import Configuration, cost_fields
 from clearer.fields import as_text
-from clearer.probe import PROBE_STEPS, half_fusion, step_seconds
-from clearer.timing import device_name
+from clearer.machine import device_name
 from studies.planning.plan import STAGES, Plan
 from studies.store.store import Store
-from studies.work.stages import Place
+from studies.work.place import Place
 from studies.work.trials import Trial
 
 ROW_BYTES = 40_000
@@ -59,7 +56,7 @@ class Costs:
         self._store, self._place, self._finished, self._elsewhere = store, place, finished, elsewhere
         self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
-        self._probe = functools.cache(step_seconds)
+        self._probe = functools.cache(_step_seconds)
         wanted = {*_FIGURES, *_KEYS.values(), *(name for names in SAME.values() for name in names)}
         for row in store.sampled_rows(wanted, _SAMPLE):
             for stage, key in _KEYS.items():
@@ -82,7 +79,7 @@ class Costs:
     @property
     def probe_device(self) -> str:
         """What a probe runs on: a GPU where trials take one and this machine has one."""
-        return "cuda" if self._place.gpus and torch.cuda.is_available() else "cpu"
+        return "cuda" if self._place.gpus and _gpu() else "cpu"
 
     def _like(self, stage: str, c: Configuration) -> dict[str, Row]:
         """The rows of trials whose stage costs what that of `c` does, by their keys."""
@@ -123,6 +120,8 @@ class Costs:
             about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
             return steps * statistics.fmean(row[f"{stage}_seconds"] / _passes(stage, row) for row in here), about
         shape = Configuration(**{name: getattr(c, name) for name in SAME["search"]})  # each shape is probed once
+        from clearer.probe import PROBE_STEPS
+
         of = " of a network at half fusion" if stage == "train" else ""
         basis = f"probe: {PROBE_STEPS} steps{of} on {device_name(self.probe_device, c.threads)}"
         return steps * self._probe(stage, shape, self.probe_device), basis
@@ -131,9 +130,22 @@ class Costs:
         """Whether a trial of `c` would run on the device of that name; any GPU, where the cluster's are not known."""
         if not self._place.gpus:
             return name == _cpu(c.threads)
-        if self._elsewhere or not torch.cuda.is_available():
+        if self._elsewhere or not _gpu():
             return bool(name) and re.search(r"\d+ threads?$", name) is None
-        return name == torch.cuda.get_device_name()
+        return name == _gpu()
+
+
+def _gpu() -> str:
+    """The name of this machine's GPU; nothing where torch finds none."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
+def _step_seconds(stage: str, c: Configuration, device: str) -> float:
+    from clearer.probe import step_seconds  # here, so that what was measured is said without torch
+
+    return step_seconds(stage, c, device)
 
 
 _cpu = functools.cache(functools.partial(device_name, "cpu"))

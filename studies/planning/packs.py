@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clearer.configuration import Configuration
-from clearer.packing import full_width
-from clearer.probe import step_bytes
 from studies.work.jobs import Job, Learning, Pack, Search, Train
 
 WIDEST = 8
@@ -50,6 +48,8 @@ class Packing:
         return {name: k for jobs in shapes.values() for name, k in self._widths(jobs, 1, most).items()}
 
     def _full(self, width: int, c: Configuration) -> int:
+        from clearer.packing import full_width  # here, so that to plan a finished study needs no torch
+
         return full_width(width, c.channels, c.precision)
 
     def _widths(self, jobs: Sequence[Learning], slots: int, most: int) -> dict[str, int]:
@@ -62,6 +62,8 @@ class Packing:
         c, count = jobs[0].configuration, len(jobs)
         if 1 in (count, most) or (not self.gpus and c.channels > NARROW_CHANNELS):
             return [1] * count
+        from clearer.probe import step_bytes
+
         memory = GPU_BYTES * min(self.gpus, 1.0) if self.gpus else CPU_BYTES
         most = max(1, min(most, int(memory / step_bytes(jobs[0].stage, c))))
         widths = {1, *(self._full(k, c) for k in range(2, most + 1))}

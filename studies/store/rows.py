@@ -16,7 +16,7 @@ from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types
 from clearer.fields import ALWAYS, as_text
-from clearer.losses import polarisation_threshold
+from clearer.polarisation import polarisation_threshold
 
 _ARROW = {bool: FLAG, int: COUNT, float: NUMBER, str: TEXT, tuple[int, ...]: TEXT, tuple[float, ...]: NUMBERS}
 

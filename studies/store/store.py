@@ -133,6 +133,10 @@ class Store(Files):
 
         return _records(None if data is None else parsed(data, self.path(name)), CURVE.names)
 
+    def learnt_curve(self, stage: str, key: str) -> list[Row]:
+        """The curve that a search or a training has left; empty where it has not finished."""
+        return self.curve(f"stages/{stage}/{key}/curve.parquet")
+
     def end_trial(self, study: str, trial_id: str, row: pa.Table, curve: pa.Table) -> None:
         """Writes a trial's curve, then its row; a row that is there stays as it is, unless it is damaged."""
         name = f"studies/{study}/trials/{trial_id}.parquet"

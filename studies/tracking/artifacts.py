@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.figures.alpha import draw_alpha
-from analysis.figures.architecture import draw_architecture
-from analysis.figures.style import as_png
 from studies.store.store import Store
 
 _CODE = Path(__file__).with_name("served.py")
@@ -24,6 +21,9 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
     if row["architecture"]:
         (folder / "architecture.png").write_bytes(_drawn(row["architecture"]))
         if row["alpha"] and curve:
+            from analysis.figures.alpha import draw_alpha
+            from analysis.figures.style import as_png
+
             figure = draw_alpha(pd.DataFrame(curve), row["architecture"])
             (folder / "alpha.png").write_bytes(as_png(figure, _DPI))
     example = store.read(f"stages/test/{row['test_key']}/example.png") if row["test_key"] else None
@@ -37,6 +37,9 @@ def write_trial_files(folder: Path, store: Store, row: dict[str, Any], curve: Se
 @functools.lru_cache(maxsize=256)
 def _drawn(architecture: str) -> bytes:
     """Many trials share an architecture, and drawing takes longer than all else that is sent."""
+    from analysis.figures.architecture import draw_architecture  # matplotlib takes long to load
+    from analysis.figures.style import as_png
+
     return as_png(draw_architecture(architecture), _DPI)
 
 

@@ -1,26 +1,24 @@
 """What a study has computed: jobs, of which each belongs to one key in the store, packs of them, and what they tell.
 
 `Search` and `Train` learn, many as one network where they are in one pack (`studies.work.learning`).
-`References` and `OneShot` are computed alone.
+`References` and `OneShot` are computed alone. What computes is imported where it is needed: to plan needs no torch.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clearer.architecture import FUSION, PARALLEL, Architecture
-from clearer.checkpoint import pack_network, pack_state
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet
-from clearer.packing import shape
-from clearer.runs import Member, Run
-from clearer.search import Search as SearchRun
-from clearer.training import Training
-from studies.work import stages
 from studies.work.keys import Fingerprints
-from studies.work.stages import Found, Place
+from studies.work.place import Place
+
+if TYPE_CHECKING:
+    from clearer.runs import Member, Run
+    from studies.work.stages import Found
 
 Sets = tuple[ImageSet, ImageSet]
 """What the weights learn from, and what α learns from, which curves watch too."""
@@ -70,6 +68,8 @@ class Learning(Job):
     @cached_property
     def shape(self) -> str:
         """Jobs of equal shape can be computed as one network."""
+        from clearer.packing import shape
+
         return shape(self.configuration, self.stage)
 
     @cached_property
@@ -87,11 +87,11 @@ class Learning(Job):
     def _steps(self) -> tuple[int, list[Architecture]]:
         raise NotImplementedError
 
-    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
+    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> "Run":
         """The run of the configurations of a pack of such jobs."""
         raise NotImplementedError
 
-    def found(self, run: Any, member: Member) -> Found:
+    def found(self, run: Any, member: "Member") -> "Found":
         """What a member has found at its end."""
         raise NotImplementedError
 
@@ -108,10 +108,14 @@ class Search(Learning):
         both = [Architecture.from_letters(letter * sum(columns), columns) for letter in PARALLEL + FUSION]
         return 2 * c.search_iterations - c.warmup_iterations, both
 
-    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
+    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> "Run":
+        from clearer.search import Search as SearchRun
+
         return SearchRun(members, *sets, device, width)
 
-    def found(self, run: SearchRun, member: Member) -> Found:
+    def found(self, run: Any, member: "Member") -> "Found":
+        from clearer.checkpoint import pack_state
+
         found = {"architecture": str(run.architecture(member)), "alpha": run.alpha(member)[:, 1].tolist()}
         return found, {"supernet.pt": pack_state(run.weights_of(member))}
 
@@ -139,15 +143,21 @@ class Train(Learning):
     def _steps(self) -> tuple[int, list[Architecture]]:
         return self.configuration.train_iterations, [Architecture.parse(self.architecture)]
 
-    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> Run:
+    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> "Run":
+        from clearer.training import Training
+
         return Training(members, Architecture.parse(self.architecture), *sets, device, width)
 
-    def found(self, run: Training, member: Member) -> Found:
+    def found(self, run: Any, member: "Member") -> "Found":
+        from clearer.checkpoint import pack_network
+
         c = self.configuration
         network = pack_network(run.network_of(member), task=c.task, sigma=c.sigma, protocol=c.protocol)
         return {"architecture": self.architecture}, {"network.safetensors": network}
 
     def compute(self, place: Place) -> None:
+        from studies.work import stages
+
         for key, configuration in self.tests:
             stages.compute_test(configuration, key, self.key, self.data, place)
 
@@ -164,6 +174,8 @@ class References(Job):
         return f"references on {self.configuration.test_set or self.configuration.dataset}"
 
     def compute(self, place: Place) -> None:
+        from studies.work import stages
+
         stages.compute_references(self.configuration, self.key, place)
 
 
@@ -175,6 +187,8 @@ class OneShot(Job):
     stage = "oneshot"
 
     def compute(self, place: Place) -> None:
+        from studies.work import stages
+
         stages.compute_oneshot(self.configuration, self.key, self.architectures, self.data, place)
 
 

@@ -5,9 +5,12 @@ of the method. What the store holds under a key is never computed again, whichev
 """
 
 import functools
+import importlib.util
+import runpy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
@@ -72,6 +75,8 @@ _version = functools.cache(metadata.version)
 
 @functools.cache
 def _torch_version() -> str:
-    import torch  # its build is not in the metadata of the package
-
-    return torch.__version__
+    """Torch's version with its build, which the package's metadata lack; to import torch for it would take seconds."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("torch is not installed")
+    return str(runpy.run_path(str(Path(spec.origin).with_name("version.py")))["__version__"])

@@ -14,13 +14,13 @@ import torch
 
 from clearer.checkpoint import DamagedError, pack_state, unpack_state
 from clearer.graphs import how
+from clearer.machine import device_name
 from clearer.runs import DivergedError, Member
-from clearer.timing import device_name
 from studies.store.rows import curve_table
 from studies.store.store import Store, as_parquet
 from studies.work import stages
 from studies.work.jobs import Ended, Event, Job, Learning, Pack, Progressed, failure_of
-from studies.work.stages import Place
+from studies.work.place import Place
 
 TICK_SECONDS = 2.0
 """The longest time between two answers of a pack that learns, so that it can be stopped in between."""
@@ -171,11 +171,6 @@ class _Members:
         }
         curve = as_parquet(curve_table(member.curve))
         self.store.finish(job.stage, job.key, result, {**files, "curve.parquet": curve})
-
-
-def load_curve(store: Store, stage: str, key: str) -> list[dict[str, Any]]:
-    """The curve that a search or a training has left; empty where it has not finished."""
-    return store.curve(f"stages/{stage}/{key}/curve.parquet")
 
 
 def _states(store: Store, job: Job, device: str, width: int) -> Iterator[tuple[int, dict[str, Any]]]:

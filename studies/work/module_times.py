@@ -7,11 +7,8 @@ again on the same device finds them in the store and hence the same trials.
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from clearer.complexity import measure_module_times
 from clearer.configuration import Configuration, digest
-from clearer.timing import device_name
+from clearer.machine import device_name
 from studies.store.store import Store
 
 STAGE = "modules"
@@ -24,7 +21,7 @@ def with_module_times(
 
     Measured on this machine, on its GPU where trials run on one; with `keep`, written to the store.
     """
-    device = torch.device("cuda" if gpus else "cpu")
+    device = "cuda" if gpus else "cpu"
     asked = [c.kind == "searched" and c.complexity == "time" and not c.module_times_ms for c in configurations]
     return [
         c.with_values(module_times_ms=module_times(c, store, device, keep)) if asks else c
@@ -32,15 +29,19 @@ def with_module_times(
     ]
 
 
-def module_times(c: Configuration, store: Store, device: torch.device, keep: bool) -> tuple[float, ...]:
+def module_times(c: Configuration, store: Store, device: str, keep: bool) -> tuple[float, ...]:
     """Milliseconds of P and F of every cell at the configuration's width and patch size: P1, F1, P2, …"""
+    import torch
+
     shape = {"cells": c.cells, "channels": c.channels, "size": c.patch_size}
     measured: dict[str, Any] = {**shape, "device": device_name(device, c.threads)}
     key = digest({"stage": STAGE, "torch": torch.__version__, **measured})
     found = store.result(STAGE, key)
     if found is None:
         torch.set_num_threads(c.threads)
-        times = list(measure_module_times(c.cells, c.channels, c.patch_size, device))
+        from clearer.complexity import measure_module_times
+
+        times = list(measure_module_times(c.cells, c.channels, c.patch_size, torch.device(device)))
         found = {**measured, "module_times_ms": times}
         if keep:
             store.finish(STAGE, key, found, {})

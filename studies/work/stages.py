@@ -7,7 +7,6 @@ import dataclasses
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,16 @@ from clearer import references
 from clearer.architecture import Architecture
 from clearer.checkpoint import unpack_network, unpack_state
 from clearer.configuration import Configuration
-from clearer.images.sets import ImageSet, check_unchanged, fingerprint
+from clearer.images.sets import ImageSet, check_unchanged
+from clearer.machine import device_name
 from clearer.networks import Network, Supernet
 from clearer.oneshot import oneshot_scores
 from clearer.splits import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
-from clearer.timing import device_name, measure_testing_time, pass_seconds
+from clearer.timing import measure_testing_time, pass_seconds
 from studies.store.store import Store
 from studies.work.keys import Fingerprints, search_key, time_key
-from studies.work.remote_images import is_remote, local_copy
+from studies.work.place import Place, learning_sets
 
 Found = tuple[dict[str, Any], dict[str, bytes]]
 """What a stage has found: its result, and files."""
@@ -35,45 +35,9 @@ SCORES = ["psnr_db", "ssim", "psnr_patch_db", "degraded_psnr_db", "ssim_zero_pad
 """The scores of a test that are kept for every image; luma's for colour images alone."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a stage runs: what a worker needs besides the configuration."""
-
-    storage: str
-    data: str | None
-    gpus: float = 0.0
-    checkpoint_seconds: float = 60.0
-
-    @property
-    def device(self) -> str:
-        return "cuda" if self.gpus > 0 else "cpu"
-
-    @property
-    def folder(self) -> Path | None:
-        """The data folder on this node; what `remote_images.pinned` has named is copied to it first."""
-        if self.data is None:
-            return None
-        return local_copy(self.data) if is_remote(self.data) else Path(self.data)
-
-
-def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
-    """Reads every image that a configuration uses, hence finds the bad ones, and hashes them.
-
-    Raises ImageError: names the file or the folder.
-    """
-    sets = [*_learning_sets(c, folder), scored_images(c, folder)]
-    weights, alpha, test = map(fingerprint, sets)
-    return Fingerprints(weights, alpha, test, tuple(images.contents for images in sets))
-
-
-def _learning_sets(c: Configuration, folder: Path | None) -> tuple[ImageSet, ImageSet]:
-    """What the weights and what α learn from."""
-    return learning_images(c, c.weights_split, folder), learning_images(c, c.alpha_split, folder)
-
-
 def unchanged_sets(c: Configuration, data: Fingerprints, folder: Path | None) -> tuple[ImageSet, ImageSet]:
     """What the weights and what α learn from; ImageError names the file that has changed since the study began."""
-    sets = _learning_sets(c, folder)
+    sets = learning_sets(c, folder)
     for images, before in zip(sets, data.files, strict=False):
         check_unchanged(images, before)
     return sets

@@ -19,7 +19,7 @@ from studies.store.study_file import LIBRARIES, commit
 from studies.work import keys
 from studies.work.jobs import Failure
 from studies.work.keys import Fingerprints
-from studies.work.stages import fingerprints
+from studies.work.place import fingerprints
 
 
 @dataclass(frozen=True)

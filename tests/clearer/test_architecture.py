@@ -10,6 +10,7 @@ from clearer.architecture import (
     all_fusion,
     all_parallel,
     fusion_convolutions,
+    half_fusion,
     module_convolutions,
     parallel_convolutions,
     stem_convolutions,
@@ -163,3 +164,7 @@ def test_the_ends_of_a_space():
     assert all_parallel((1, 2)).parameters(4) == max(counts)
     assert all_fusion((1, 2)).parameters(4) == min(counts)
     assert (all_fusion((4,) * 3).parameters(), all_parallel((4,) * 3).parameters()) == (4_361_536, 8_723_264)
+
+
+def test_every_other_column_of_half_fusion_is_a_fusion():
+    assert str(half_fusion((2, 3))) == "PF-PFP"

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from clearer import machine
 
@@ -65,3 +66,10 @@ def test_memory_is_the_least_of_the_machine_s_and_all_limits(groups: Path) -> No
 def test_a_machine_without_cgroups_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_groups", lambda controller: [])
     assert machine.cores() == len(os.sched_getaffinity(0))
+
+
+def test_the_device_is_named_with_its_threads() -> None:
+    one, two = machine.device_name("cpu", 1), machine.device_name("cpu", 2)
+    assert one.endswith(", 1 thread")
+    assert two == one.removesuffix("1 thread") + "2 threads"
+    assert machine.device_name("cpu").split(", ")[-1].split()[0] == str(torch.get_num_threads())

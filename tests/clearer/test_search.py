@@ -13,8 +13,9 @@ from clearer.checkpoint import pack_state, unpack_state
 from clearer.complexity import module_costs
 from clearer.configuration import ConfigurationError
 from clearer.images.sets import ImageSet
-from clearer.losses import architecture_complexity, architecture_entropy, polarisation_threshold
+from clearer.losses import architecture_complexity, architecture_entropy
 from clearer.networks import Supernet
+from clearer.polarisation import polarisation_threshold
 from clearer.search import Search, has_settled
 
 PUBLISHED = {"alpha_learning_rate": 3e-4, "alpha_weight_decay": 1e-3, "alpha_beta1": 0.5, "alpha_beta2": 0.999}

@@ -11,7 +11,7 @@ from clearer.images.sets import ImageSet
 from clearer.networks import Network
 from clearer.protocols import scored_area
 from clearer.scores import psnr_db, psnr_patch_db, ssim
-from clearer.testing import degraded_inputs, restore, score
+from clearer.testing import as_tensor, degraded_inputs, restore, score
 
 SYMMETRIES = list(itertools.product((False, True), repeat=3))
 
@@ -125,3 +125,9 @@ def test_every_network_sees_the_same_pixels(tiny, images, network):
 def test_an_image_that_is_not_finite_is_named(tiny, images):
     with pytest.raises(ArithmeticError, match=r"one\.png is not finite"):
         score(tiny, Constant(math.nan), images)
+
+
+def test_as_tensor_moves_channels_first():
+    pixels = np.arange(24.0).reshape(2, 3, 4)
+    assert as_tensor(pixels).shape == (4, 2, 3)
+    np.testing.assert_array_equal(as_tensor(pixels)[1].numpy(), pixels[..., 1])

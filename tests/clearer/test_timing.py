@@ -88,10 +88,3 @@ def test_a_network_takes_time():
     assert found.median_ms > 0
     assert found.iqr_ms >= 0
     assert found.spread >= 0
-
-
-def test_the_device_is_named_with_its_threads():
-    one, two = timing.device_name("cpu", 1), timing.device_name("cpu", 2)
-    assert one.endswith(", 1 thread")
-    assert two == one.removesuffix("1 thread") + "2 threads"
-    assert timing.device_name("cpu").split(", ")[-1].split()[0] == str(torch.get_num_threads())

@@ -18,7 +18,7 @@ from studies.nodes.scheduling import Time, Timed
 from studies.work import stages
 from studies.work.jobs import Event, Pack, References, Started, failure_of
 from studies.work.learning import compute_pack
-from studies.work.stages import Place
+from studies.work.place import Place
 
 Compute = Callable[[Pack, Place], Iterator[list[Event]]]
 

@@ -15,7 +15,7 @@ from running import UNSWEPT
 import analysis
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
-from clearer.losses import polarisation_threshold
+from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
 from studies.driver.axes import Multiple
 from studies.driver.command_line import main
@@ -124,7 +124,7 @@ def test_what_a_task_found_is_retrained_in_its_own_space() -> None:
 def test_a_baseline_shares_trainings_and_pixels_with_the_search(
     in_process: InProcess, study_storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
+    monkeypatch.setattr("analysis.report.report.write_report", lambda results: [])
     storage = tmp_path / "runs"
     shutil.copytree(study_storage, storage)
     before = {path.name for path in storage.glob("stages/train/*")}
@@ -146,7 +146,7 @@ def test_a_baseline_shares_trainings_and_pixels_with_the_search(
 def test_time_that_is_spent_leaves_trials_to_the_next_run(
     in_process: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
+    monkeypatch.setattr("analysis.report.report.write_report", lambda results: [])
     asked = ["--storage", str(tmp_path), "--tracking-uri", "none", "--seeds", "2", "--random", "0", "--set", *UNSWEPT]
     assert main(study("seeds"), None, [*asked, "--budget", "0s"]) == 3
     assert "2 trials have not started" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from analysis.predictions.polarisation import alpha_gaps, decided_by, fixed_poin
 from analysis.predictions.space import space
 from analysis.rows.published import published_alpha
 from clearer.configuration import Configuration
-from clearer.losses import polarisation_threshold
+from clearer.polarisation import polarisation_threshold
 from tests.analysis.searches import SETTINGS, grid, row_of, studied
 
 

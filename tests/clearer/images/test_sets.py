@@ -7,7 +7,7 @@ from pictures import encoded, picture, save, side_by_side
 
 from clearer.images.datasets import EMBEDDED
 from clearer.images.reading import ImageError, ImageFile
-from clearer.images.sets import ImageSet, as_tensor, check_unchanged, fingerprint, load_images, load_split
+from clearer.images.sets import ImageSet, check_unchanged, fingerprint, load_images, load_split
 
 GRAY = np.arange(256, dtype=np.uint8).reshape(16, 16)  # every pixel is its own value
 
@@ -93,9 +93,3 @@ def test_a_fingerprint_is_of_names_shapes_pixels_and_order():
     ]
     assert len({fingerprint(ImageSet(*found)) for found in sets}) == len(sets)
     assert fingerprint(ImageSet(("a",), (one,))) == fingerprint(ImageSet(("a",), (np.asfortranarray(one),)))
-
-
-def test_as_tensor_moves_channels_first():
-    pixels = np.arange(24.0).reshape(2, 3, 4)
-    assert as_tensor(pixels).shape == (4, 2, 3)
-    np.testing.assert_array_equal(as_tensor(pixels)[1].numpy(), pixels[..., 1])

@@ -12,8 +12,8 @@ from torch import nn
 from clearer.__main__ import main
 from clearer.architecture import Architecture
 from clearer.checkpoint import pack_network, read_network
-from clearer.images.sets import as_tensor
 from clearer.networks import Network
+from clearer.testing import as_tensor
 from clearer.using import restoring
 from clearer.using.photographs import Photograph, read_photograph, write_png
 from clearer.using.tiling import default_tile, restored_tiles

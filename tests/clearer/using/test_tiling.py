@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from clearer.architecture import Architecture
-from clearer.images.sets import as_tensor
 from clearer.networks import Network
-from clearer.testing import restore
+from clearer.testing import as_tensor, restore
 from clearer.using.receptive_field import receptive_field
 from clearer.using.tiling import WINDOW_BYTES, default_tile, restored_tiles, tiles
 

@@ -4,7 +4,7 @@ import pytest
 
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
-from clearer.losses import polarisation_threshold
+from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
 from studies.driver.axes import Multiple, configuration, product, unique
 

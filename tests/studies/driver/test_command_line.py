@@ -223,7 +223,7 @@ def test_a_study_that_is_run_from_python_returns_its_results(
     assert results.frame["lambda1"].tolist() in ([0.0, 0.5], [0.5, 0.0])
     assert len(results.front()) > 0
     assert (tmp_path / "studies/s/report/index.html").exists()
-    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])  # one is enough
+    monkeypatch.setattr("analysis.report.report.write_report", lambda results: [])  # one is enough
     computed = len(in_process.packs)
     further = studies.run(GRID, **{**asked, "set": {**SMALL, "lambda1": [0.0, 0.25, 0.5]}})
     assert len(further.frame) == 3
@@ -243,7 +243,7 @@ def test_a_mistake_from_python_is_an_exception_of_one_line(in_process: InProcess
 def test_a_study_with_flags_of_its_own_runs_from_python(
     in_process: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.driver.rounds.write_report", lambda results: [])
+    monkeypatch.setattr("analysis.report.report.write_report", lambda results: [])
     asked = {"storage": str(tmp_path), "tracking_uri": "none", "random": 0}
     results = studies.run(adaptive_pareto.STUDY, **asked, set=SMALL, more={"trials": 1})
     assert results.frame["kind"].value_counts().to_dict() == {"given": 2, "searched": 1}
@@ -255,3 +255,42 @@ def test_importing_the_package_alone_loads_neither_torch_nor_ray() -> None:
     subprocess.run([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     with pytest.raises(AttributeError, match="nonsense"):
         studies.nonsense  # noqa: B018
+
+
+SLOW = ("torch", "matplotlib", "scipy.stats", "ray", "mlflow", "optuna")
+"""What takes a second or more to load."""
+LOADED = f"""
+import contextlib, runpy, sys
+sys.argv = sys.argv[1:]
+with contextlib.suppress(SystemExit):
+    runpy.run_path(sys.argv[0], run_name="__main__")
+print(sorted(sys.modules.keys() & set({SLOW!r})), file=sys.stderr)
+"""
+STUDIES = sorted(file.name for file in (ROOT / "studies").glob("*.py") if "STUDY = " in file.read_text())
+
+
+def loaded_by(*words: str) -> tuple[str, str]:
+    """What a command prints, and in the last line of its errors what it loads that is slow."""
+    done = subprocess.run([sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=False)
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_help_waits_for_nothing_slow(study: str) -> None:
+    said, errors = loaded_by(str(ROOT / "studies" / study), "--help")
+    assert f"usage: {study}" in said
+    assert errors == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["--presett", "quick"], ["--set", "lamda1=0"], ["--set", "sigma=a", "--dry-run"]])
+def test_a_typo_waits_for_nothing_slow(words: list[str]) -> None:
+    _, errors = loaded_by(str(ROOT / "studies/lambda_pareto.py"), *words)
+    assert errors.startswith("lambda_pareto.py: ")
+    assert errors.endswith("\n[]\n")
+
+
+def test_a_dry_run_of_a_finished_store_waits_for_nothing_slow(study_storage: Path) -> None:
+    script = str(ROOT / "studies/lambda_pareto.py")
+    said, errors = loaded_by(script, "--storage", str(study_storage), "--dry-run", "--set", *TINY)
+    assert "7 trials, 7 there, 0 to run" in said
+    assert errors == "[]\n"

@@ -24,8 +24,7 @@ from studies.planning.plan import Task
 from studies.store.claims import Claims, timing_name
 from studies.store.store import Store
 from studies.work.jobs import Ended, Event, Failure, Job, Pack, Progressed, References, Search, Started, Train
-from studies.work.learning import load_curve
-from studies.work.stages import Place
+from studies.work.place import Place
 from studies.work.trials import Trial
 
 SEARCHES = [search_of(SMALL.with_values(lambda1=n / 10)) for n in range(4)]
@@ -285,9 +284,8 @@ def test_a_row_has_the_curve_of_its_stages(tmp_path: Path) -> None:
     executed(session, [SMALL])
     (row,) = rows_of(session).values()
     curve = analysis.load_curves(tmp_path / "runs")
-    expected = load_curve(session.store, "search", row["search_key"]) + load_curve(
-        session.store, "train", row["train_key"]
-    )
+    expected = session.store.learnt_curve("search", row["search_key"])
+    expected += session.store.learnt_curve("train", row["train_key"])
     assert list(zip(curve["stage"], curve["iteration"], curve["psnr_db"], strict=True)) == [
         (record["stage"], record["iteration"], record["psnr_db"]) for record in expected
     ]

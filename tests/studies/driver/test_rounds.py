@@ -28,7 +28,7 @@ from studies.store.rows import architecture_columns, configuration_columns, row_
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study, write_study
 from studies.work.jobs import Ended, Event, Failure, Pack, Search
-from studies.work.stages import Place
+from studies.work.place import Place
 from studies.work.trials import Trial
 
 GRID = Study(name="s", axes={"quick": {"lambda1": [0.0, 0.5]}}, random={"quick": 0}, ends=False)
@@ -39,7 +39,7 @@ ARCHITECTURES = ("FF", "FP", "PF", "PP")
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What reports were asked for; none is drawn."""
     asked: list[Any] = []
-    monkeypatch.setattr(rounds, "write_report", asked.append)
+    monkeypatch.setattr("analysis.report.report.write_report", asked.append)
     return asked
 
 

@@ -33,7 +33,8 @@ def test_a_request_names_what_it_takes_of_ray() -> None:
 
 
 def test_this_machine_is_known_without_starting_ray() -> None:
-    (node,) = this_machine()
+    (node,), (with_gpus,) = this_machine(False), this_machine(True)
     assert node["CPU"] >= 1
-    assert set(node) == {"CPU", "GPU"}
+    assert set(node) == {"CPU"}
+    assert with_gpus == node | {"GPU": with_gpus["GPU"]}
     assert not ray.is_initialized()

@@ -17,11 +17,10 @@ from studies.nodes import queueing, scheduling
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.scheduling import Cluster, alive
 from studies.store.store import Store
-from studies.work import stages
 from studies.work.jobs import Ended, Failure, Pack, Progressed, Search, Started
 from studies.work.keys import Fingerprints
 from studies.work.learning import compute_pack
-from studies.work.stages import Place
+from studies.work.place import Place, fingerprints
 from studies.work.trials import Trial
 
 LONG = SMALL.with_values(search_iterations=4000)
@@ -36,7 +35,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def data() -> Fingerprints:
-    return stages.fingerprints(SMALL, None)
+    return fingerprints(SMALL, None)
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from small import SMALL, search_of
 
 from studies.nodes import worker
 from studies.store.store import Store
-from studies.work import stages
 from studies.work.jobs import Ended, Pack, Progressed, Search
 from studies.work.learning import compute_pack
-from studies.work.stages import Place
+from studies.work.place import Place, fingerprints
 
 C = SMALL.with_values(search_iterations=9, report_iterations=3, lambda1=0.0, lambda2=0.0)
 
@@ -29,7 +28,7 @@ class PlacedWorker(worker.PackWorker):
 
 @pytest.fixture(scope="module")
 def job() -> Search:
-    return search_of(C, stages.fingerprints(C, None))
+    return search_of(C, fingerprints(C, None))
 
 
 def placed(job: Search, storage: Path) -> PlacedWorker:

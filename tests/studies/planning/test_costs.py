@@ -9,11 +9,11 @@ from small import NO_DATA, SMALL, put_row
 
 from clearer.architecture import Architecture, supernet_parameters
 from clearer.configuration import Configuration
-from clearer.timing import device_name
+from clearer.machine import device_name
 from studies.planning.costs import ROW_BYTES, SAME, Costs, bytes_at_most, needed_bytes, stage_bytes
 from studies.planning.plan import STAGES
 from studies.store.store import Store
-from studies.work.stages import Place
+from studies.work.place import Place
 from studies.work.trials import Trial
 
 HERE = device_name("cpu", 1)

@@ -21,6 +21,7 @@ from clearer.search import Search as SearchRun
 from studies.planning.packs import CPU_BYTES, WIDEST, Packing, packs
 from studies.work import stages
 from studies.work.jobs import Learning, References, Search, Train
+from studies.work.place import fingerprints
 
 C = Configuration(**preset_values(FirstEdition("quick")))
 ONE, OTHER = "FPFP-FPFF-PFFP", "PPPP-PPPP-PPPP"
@@ -91,7 +92,7 @@ def test_what_a_step_keeps_is_counted_as_it_is() -> None:
         kept[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    images = stages.unchanged_sets(c, stages.fingerprints(c, None), None)
+    images = stages.unchanged_sets(c, fingerprints(c, None), None)
     run = SearchRun([c], images[0], images[1])
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         run.network(torch.rand(c.batch_size, 1, c.patch_size, c.patch_size))

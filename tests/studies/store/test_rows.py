@@ -12,7 +12,7 @@ from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.fields import ALWAYS
-from clearer.losses import polarisation_threshold
+from clearer.polarisation import polarisation_threshold
 from studies.store.rows import ROW, architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
 

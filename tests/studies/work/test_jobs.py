@@ -14,11 +14,10 @@ from clearer.oneshot import renew_statistics
 from clearer.splits import learning_images, scored_images
 from clearer.testing import score
 from studies.store.store import Store
-from studies.work import stages
 from studies.work.jobs import Failure, OneShot, Pack, References, Train, failure_of
 from studies.work.keys import Fingerprints, oneshot_key, reference_key
 from studies.work.learning import compute_pack
-from studies.work.stages import Place
+from studies.work.place import Place, fingerprints
 
 REFERENCES = References("r", SMALL, NO_DATA)
 
@@ -122,7 +121,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def test_architectures_are_scored_with_the_weights_of_the_search(place: Place) -> None:
-    store, data = Store(place.storage), stages.fingerprints(C, None)
+    store, data = Store(place.storage), fingerprints(C, None)
     job = OneShot(oneshot_key(C, ARCHITECTURES, data), C, data, ARCHITECTURES)
     with pytest.raises(FileNotFoundError, match="supernet"):
         job.compute(place)
@@ -149,7 +148,7 @@ def test_architectures_are_scored_with_the_weights_of_the_search(place: Place) -
 
 
 def test_a_training_is_tested_as_often_as_it_is_asked(place: Place) -> None:
-    store, data = Store(place.storage), stages.fingerprints(SMALL, None)
+    store, data = Store(place.storage), fingerprints(SMALL, None)
     once, eightfold = train_of(SMALL, "PF", data), train_of(SMALL.with_values(self_ensemble=8), "PF", data)
     list(compute_pack(Pack((once,)), place))
     Train(once.key, SMALL, data, "PF", eightfold.tests).compute(place)
@@ -160,7 +159,7 @@ def test_a_training_is_tested_as_often_as_it_is_asked(place: Place) -> None:
 
 def test_references_are_computed_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearer.references.available", dict)
-    data = stages.fingerprints(SMALL, None)
+    data = fingerprints(SMALL, None)
     job = References(reference_key(SMALL, data), SMALL, data)
     job.compute(place)
     (row,) = (Store(place.storage).result("reference", job.key) or {})["rows"]

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import torch
 from small import NO_DATA
 
 from clearer.architecture import Architecture
@@ -91,3 +92,7 @@ def test_keys_are_those_of_earlier_versions() -> None:
     assert search_key(c, NO_DATA)[:16] == "6db72199a27ccaa8"
     assert train_key(c, ARCHITECTURE, NO_DATA)[:16] == "76a15ed26813b9de"
     assert stage_keys.tested_key(c, "a training", NO_DATA)[:16] == "b0c0677d2fdb0135"
+
+
+def test_torch_is_named_with_its_build_without_being_imported() -> None:
+    assert stage_keys._torch_version() == torch.__version__

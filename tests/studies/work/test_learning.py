@@ -12,16 +12,15 @@ from small import SMALL, search_of, train_of
 
 from clearer.search import Search as SearchRun
 from studies.store.store import Store
-from studies.work import learning, stages
 from studies.work.jobs import Ended, Event, Failure, Learning, Pack, Progressed, References, Search, Train
 from studies.work.keys import Fingerprints
 from studies.work.learning import compute_pack
-from studies.work.stages import Place
+from studies.work.place import Place, fingerprints
 
 
 @pytest.fixture(scope="module")
 def data() -> Fingerprints:
-    return stages.fingerprints(SMALL, None)
+    return fingerprints(SMALL, None)
 
 
 def jobs_of(data: Fingerprints, stage: str) -> tuple[Learning, ...]:
@@ -58,7 +57,7 @@ def kept(store: Store, job: Learning) -> tuple[Any, ...]:
     clocks = ("seconds", "recorded_at")
     curve = [
         {name: value for name, value in record.items() if name not in clocks}
-        for record in learning.load_curve(store, job.stage, job.key)
+        for record in store.learnt_curve(job.stage, job.key)
     ]
     tests = [(store.result(stage, key) or {})["by_image"] for stage, key in job.stages if stage == "test"]
     return result["architecture"], result["pack"], store.read(f"stages/{job.stage}/{job.key}/{name}"), curve, tests
@@ -243,7 +242,7 @@ def test_an_image_that_changes_during_the_study_is_named(tmp_path: Path) -> None
             pixels = np.random.default_rng([number, len(split)]).integers(0, 256, (64, 64), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "own" / split / f"{split}{number}.png")
     c = SMALL.with_values(dataset="own")
-    job = search_of(c, stages.fingerprints(c, tmp_path))
+    job = search_of(c, fingerprints(c, tmp_path))
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "own/val/val1.png")
     events = told(Pack((job,)), Place(str(tmp_path / "runs"), str(tmp_path)))
     assert events == [Ended(job.key, Failure("val1.png: changed during the study"))]

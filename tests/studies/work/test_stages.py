@@ -9,15 +9,16 @@ from PIL import Image
 from small import SMALL, train_of
 
 from clearer.images.reading import ImageError
+from clearer.machine import device_name
 from clearer.splits import learning_images
 from clearer.testing import score
-from clearer.timing import device_name
 from studies.store.store import Store
 from studies.work import keys, stages
 from studies.work.jobs import Pack, Train
 from studies.work.keys import Fingerprints
 from studies.work.learning import compute_pack
-from studies.work.stages import Place, compute_references, compute_test, compute_time, fingerprints, load_network
+from studies.work.place import Place, fingerprints
+from studies.work.stages import compute_references, compute_test, compute_time, load_network
 
 
 @pytest.fixture(scope="module")

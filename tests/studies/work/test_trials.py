@@ -15,11 +15,11 @@ from clearer.images.reading import ImageError
 from clearer.splits import OverlapError
 from studies.store.rows import ROW, row_table
 from studies.store.store import Store
-from studies.work import stages
 from studies.work import trials as trials_module
 from studies.work.jobs import Failure, Pack
 from studies.work.learning import compute_pack
-from studies.work.stages import Place, compute_time
+from studies.work.place import Place, fingerprints
+from studies.work.stages import compute_time
 from studies.work.trials import Ending, Pixels, Trial, mean, trial_row
 
 GIVEN = SMALL.with_values(kind="given", architecture="PF")
@@ -52,7 +52,7 @@ def test_images_are_read_once_however_many_trials_use_them(tmp_path: Path, monke
 
     def counted(c: Configuration, folder: Path | None) -> Any:
         read.append(c)
-        return stages.fingerprints(c, folder)
+        return fingerprints(c, folder)
 
     monkeypatch.setattr(trials_module, "fingerprints", counted)
     c, pixels = SMALL.with_values(dataset="mine"), Pixels(images(tmp_path, "train", "val", "test"))

@@ -1,0 +1,46 @@
+"""Where a stage runs, and the images that it finds there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearer.configuration import Configuration
+from clearer.images.sets import ImageSet, fingerprint
+from clearer.splits import learning_images, scored_images
+from studies.work.keys import Fingerprints
+from studies.work.remote_images import is_remote, local_copy
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage runs: what a worker needs besides the configuration."""
+
+    storage: str
+    data: str | None
+    gpus: float = 0.0
+    checkpoint_seconds: float = 60.0
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.gpus > 0 else "cpu"
+
+    @property
+    def folder(self) -> Path | None:
+        """The data folder on this node; what `remote_images.pinned` has named is copied to it first."""
+        if self.data is None:
+            return None
+        return local_copy(self.data) if is_remote(self.data) else Path(self.data)
+
+
+def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
+    """Reads every image that a configuration uses, hence finds the bad ones, and hashes them.
+
+    Raises ImageError: names the file or the folder.
+    """
+    sets = [*learning_sets(c, folder), scored_images(c, folder)]
+    weights, alpha, test = map(fingerprint, sets)
+    return Fingerprints(weights, alpha, test, tuple(images.contents for images in sets))
+
+
+def learning_sets(c: Configuration, folder: Path | None) -> tuple[ImageSet, ImageSet]:
+    """What the weights and what α learn from."""
+    return learning_images(c, c.weights_split, folder), learning_images(c, c.alpha_split, folder)
