@@ -3,17 +3,38 @@
 import argparse
 import io
 import sys
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from rich.console import Console
 
+from clearer.fields import nearest
+
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line and exit status 2."""
+    """An argument parser whose errors are one line with the nearest right word, and exit status 2.
 
-    def __init__(self, *arguments: Any, **named: Any):
+    `known` are words that are no flags or choices of the parser, and that a mistyped one may stand for.
+    """
+
+    def __init__(self, *arguments: Any, known: Iterable[str] = (), **named: Any):
         super().__init__(*arguments, **named)
+        self.known = list(known)
         print_anything()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As `argparse` does, for subcommands too; but nothing unknown is left."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            self.error(f"unrecognized argument {flag}{nearest(flag, [*self._option_string_actions, *self.known])}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            near = nearest(str(value), [*action.choices, *self.known])
+            choices = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice {str(value)!r}{near}; there are {choices}")
 
     def error(self, message: str) -> NoReturn:
         """Prints `message` and how to get help."""

@@ -24,6 +24,7 @@ from clearer.fields import (
     Check,
     ConfigurationError,
     as_text,
+    nearest,
     setting,
     typed,
     wrong,
@@ -295,15 +296,21 @@ def field_types() -> Mapping[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(Configuration)}
 
 
+def check_name(name: str) -> None:
+    """Raises ConfigurationError where there is no field `name`; the nearest that there is stands in it."""
+    if name not in field_types():
+        raise ConfigurationError(
+            f"{name}: no such field{nearest(name, field_types())}; --help of a study names them all"
+        )
+
+
 def parse_value(name: str, text: str) -> Any:
     """The value that `text` means for field `name`; a tuple's parts are joined by dashes, as in `2-4-6`.
 
     Raises ConfigurationError: no such field, or not a value of its type.
     """
-    types = field_types()
-    if name not in types:
-        raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(types)}")
-    hint = types[name]
+    check_name(name)
+    hint = field_types()[name]
     if hint is str or (not text and get_args(hint)):
         return hint(text)
     if not text:

@@ -1,9 +1,10 @@
 """Fields of a configuration: what each may hold, and how its values are written as text."""
 
 import dataclasses
+import difflib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
 _KINDS: dict[Any, str] = {
@@ -25,6 +26,12 @@ ALL_POSITIVE: Check = (lambda v: all(each > 0 for each in v), "must be greater t
 
 class ConfigurationError(ValueError):
     """A field that does not exist or a value that it cannot take; the message is one line that names both."""
+
+
+def nearest(name: str, known: Iterable[object]) -> str:
+    """` (did you mean lambda1?)`, to put behind a mistyped name; nothing where none of `known` is near."""
+    found = difflib.get_close_matches(name, map(str, known), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 ALWAYS: Any = object()

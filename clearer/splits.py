@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clearer.configuration import Configuration
-from clearer.images.datasets import SPLITS, contents_line, scored_files, split_files
+from clearer.images.datasets import SPLITS, contents_line, is_absent, scored_files, split_files
 from clearer.images.overlap import Overlap, OverlapError, describe, find_overlaps
 from clearer.images.reading import ImageFile
 from clearer.images.sets import ImageSet, load_images
@@ -37,6 +37,12 @@ def check_splits(configuration: Configuration, data: Path | None) -> list[Overla
     if found and not configuration.allow_overlap:
         raise OverlapError(f"{describe(found)}; --set allow_overlap=true runs nevertheless, and records it")
     return found
+
+
+def absent_sets(configuration: Configuration, data: Path | None) -> list[str]:
+    """The published datasets that a configuration names and that are not on this machine."""
+    c = configuration
+    return [name for name in dict.fromkeys([c.dataset, c.test_set or c.dataset]) if is_absent(name, data)]
 
 
 def contents_lines(configurations: Iterable[Configuration], data: Path | None) -> list[str]:

@@ -132,12 +132,13 @@ class Files:
             StorageError: that failed; names the storage and why.
         """
         probe = f"probe-{uuid.uuid4().hex}"
-        is_new = self.is_local and not Path(self.root).exists()
+        folders = (Path(self.root), *Path(self.root).parents) if self.is_local else ()
+        new = [folder for folder in folders if not folder.exists()]
         try:
             self.write(probe, b"")
             self.filesystem.delete_file(self.path(probe))
-            if is_new:
-                Path(self.root).rmdir()
+            for folder in new:
+                folder.rmdir()
         except Exception as error:
             detail = redacted(str(error)).splitlines()[0]
             raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None

@@ -184,6 +184,11 @@ def dataset_folder(name: str, data: Path | None) -> Path:
     return folder
 
 
+def is_absent(name: str, data: Path | None) -> bool:
+    """Whether a published dataset is not on this machine, as far as `data` says."""
+    return name in DATASETS and name != "embedded" and not (data is not None and (data / name).is_dir())
+
+
 def folder_files(folder: Path, pairing: str = "") -> list[ImageFile]:
     """The images of one folder, or its pairs, by name.
 

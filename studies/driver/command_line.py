@@ -14,7 +14,7 @@ from rich.text import Text
 from analysis.storage.places import StorageError, redacted
 from clearer.command import OneLineParser
 from clearer.command import console as new_console
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, field_types
 from clearer.fields import ConfigurationError, as_text
 from clearer.images.reading import ImageError
 from studies.driver import dry_run, rounds, summary
@@ -55,7 +55,9 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
     fields = ", ".join(f"{name}={as_text(value)}" for name, value in Configuration().values().items())
     epilog = textwrap.fill(f"Fields of --set, with the paper's values: {fields}", 110)
     raw = argparse.RawDescriptionHelpFormatter
-    parser = OneLineParser(prog=f"{study.name}.py", description=doc, formatter_class=raw, epilog=epilog)
+    fields_as_flags = [f"--set {name}=…" for name in field_types()]
+    about = {"description": doc, "formatter_class": raw, "epilog": epilog}
+    parser = OneLineParser(prog=f"{study.name}.py", known=fields_as_flags, **about)
     add_flags(parser)
     if study.arguments is not None:
         study.arguments(parser)
@@ -70,12 +72,12 @@ def _run(study: Study, options: Options, console: Console) -> int:
             reachable(str(options.address))
         counts = f"{len(planned)} trials, {len(planned) - len(missing)} there, {len(missing)} to run"
         console.print(Text.assemble((study.name, "bold"), f", preset {options.preset}: {counts}"))
+        session.store.check_writable()
         if options.dry_run:
             if study.follow is not None:
                 console.print("further trials follow from what these find; they are not counted here")
             dry_run.show(missing, session)
             return 0
-        session.store.check_writable()
         outcome = rounds.run(study, session, planned)
     return summary.conclude(outcome, session)
 

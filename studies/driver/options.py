@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearer.configuration import parse_value
-from clearer.fields import ConfigurationError
+from clearer.fields import ConfigurationError, as_text
 from clearer.presets import PRESETS
 from studies.driver.axes import Multiple
 
@@ -81,6 +81,18 @@ class Options:
     retry_failed: bool = _flag(False, None, "run trials again that have failed", action="store_true")
     assigned: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def command_words(options: Options) -> list[str]:
+    """The flags that ask for these options, without `--seeds`, `--dry-run` and a study's own."""
+    words = []
+    for field in dataclasses.fields(Options):
+        value = getattr(options, field.name)
+        if field.metadata and field.name not in ("seeds", "dry_run") and value != field.default:
+            text = f"{value:g}s" if field.name == "budget" else value if isinstance(value, str) else as_text(value)
+            words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [text])]
+    settings = [f"{name}={','.join(map(as_text, values))}" for name, values in options.assigned.items()]
+    return words + (["--set", *settings] if settings else [])
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

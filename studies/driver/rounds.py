@@ -15,8 +15,9 @@ from analysis.rows.load import finished, load
 from analysis.storage.places import redacted
 from analysis.study_results import Results
 from clearer.configuration import Configuration
+from clearer.images.datasets import DATASETS
 from clearer.presets import EDITION, FirstEdition
-from clearer.splits import contents_lines
+from clearer.splits import absent_sets, contents_lines
 from studies.driver.axes import unique
 from studies.driver.execution import Execution, run_jobs
 from studies.driver.progress import Progress
@@ -58,7 +59,11 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
     first = study.trials(o.preset, o.assigned, o.seeds, o.random, session.place.folder)
     if not o.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         session.store.check_writable()
-    for line in contents_lines(first, session.place.folder):
+    absent = {c: absent_sets(c, session.place.folder) if o.dry_run else [] for c in first}
+    for name in sorted(set().union(*absent.values())):
+        where = f"--data DIR must name the folder that holds {name}/ before the study can run"
+        session.console.print(f"{name}: its {DATASETS[name].images} images are not here; {where}", soft_wrap=True)
+    for line in contents_lines([c for c in first if not absent[c]], session.place.folder):
         session.console.print(line, markup=False, emoji=False, soft_wrap=True)
     return session.measured(first)
 

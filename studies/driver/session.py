@@ -41,7 +41,7 @@ class Session(contextlib.ExitStack):
         place = storage_of(options.storage), data_place(options.data)
         self.place = Place(*place, options.gpus_per_trial, options.checkpoint_seconds)
         self.store = Store(self.place.storage)
-        self.pixels = Pixels(self.place.folder)
+        self.pixels = Pixels(self.place.folder, may_lack=options.dry_run)
         self.packing = Packing(options.pack, options.gpus_per_trial)
         self._tracking: Tracking | None = None
         self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()

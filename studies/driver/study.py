@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from clearer.architecture import Architecture, all_fusion, all_parallel
-from clearer.configuration import SEARCH_ONLY, Configuration, field_types
+from clearer.configuration import SEARCH_ONLY, Configuration, check_name
 from clearer.fields import ConfigurationError
 from clearer.streams import stream
 from studies.driver.axes import configuration, product, unique
@@ -137,8 +137,7 @@ def random_architectures(columns: Sequence[int], count: int) -> list[Architectur
 
 def _check_assigned(assigned: Axes, seeds: int | None) -> None:
     for name in assigned:
-        if name not in field_types():
-            raise ConfigurationError(f"{name}: no such field; the fields are {', '.join(field_types())}")
+        check_name(name)
     if "kind" in assigned:
         raise ConfigurationError("kind: follows from the rest; set architecture=… for a given one")
     if seeds and len(assigned.get("seed", [])) > 1:

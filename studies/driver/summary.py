@@ -1,8 +1,12 @@
 """What a study says at its end: the results, where they are, and what to do next."""
 
 import shlex
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.measure import Measurement
@@ -13,25 +17,29 @@ from analysis.rows.units import duration
 from analysis.statistics.health import health_lines
 from analysis.storage.places import redacted
 from analysis.tables.trials import TABLE, results_table
+from clearer.fields import as_text
 from clearer.presets import label
+from studies.driver.options import command_words
 from studies.driver.rounds import Outcome, findings
 from studies.driver.session import Session
 
 _ROWS_SHOWN = 40
 _COLUMNS = {
+    "on_front": ("", ""),
     "kind": ("kind", ""),
     "lambda1": ("λ1", "g"),
     "lambda2": ("λ2", "4g"),
     "seed": ("seed", "d"),
     "architecture": ("architecture", ""),
-    "parameters": ("parameters", ",d"),
     "psnr_db": ("PSNR\ndB", ".2f"),
-    "ssim": ("SSIM", ".4f"),
     "test_time_ms": ("ms an\nimage", ".1f"),
+    "parameters": ("parameters", ",d"),
+    "ssim": ("SSIM", ".4f"),
     "test_time_spread": ("spread", ".0%"),
     "search_stopped_at": ("search\nstopped", "d"),
 }
-"""The heading and the format of each column."""
+"""The heading and the format of each column; where a terminal is too narrow, the last are left out first."""
+_LAST_NEEDED = "test_time_ms"
 _RARE = ("search_stopped_at",)
 """Columns that are shown where they say something."""
 
@@ -41,7 +49,7 @@ def conclude(outcome: Outcome, session: Session) -> int:
     console, results = session.console, outcome.results(session)
     planned, rows = {c.trial_id: c for c in outcome.planned}, results.frame
     for text, group in results.groups:
-        _show(text, results_table(group, results.references, results.axes), console)
+        _show(text, results_table(group, results.references, results.axes), outcome.study.name, console)
     for line in health_lines(results.health):
         console.print(Text.assemble(("health", "yellow"), f"  {line}"), soft_wrap=False)
     for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
@@ -82,7 +90,7 @@ def _saved(rows: pd.DataFrame) -> list[str]:
 def _untimed(rows: pd.DataFrame, study: str, session: Session) -> list[str]:
     """How a testing time is had later, where one could not be taken."""
     count = int(rows["test_time_error"].notna().sum()) if len(rows) else 0
-    again = shlex.join(["python", "-m", "studies", "retime", redacted(session.place.storage), study])
+    again = shlex.join([sys.orig_argv[0], "-m", "studies", "retime", redacted(session.place.storage), study])
     return [f"{count} trials have no testing time; on an idle machine: {again}"] if count else []
 
 
@@ -96,28 +104,41 @@ def _answer(outcome: Outcome, session: Session) -> list[str]:
         return [f"what the rows answer could not be worked out: {type(error).__name__}: {error}"]
 
 
-def _show(text: str, results: pd.DataFrame, console: Console) -> None:
+def _show(text: str, results: pd.DataFrame, study: str, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
     about = f"{text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters"
     console.print(Text.assemble(("\nResults", "bold"), f" on {about}"))
     more = {name: (name, "") for name in shown.columns if name not in TABLE}
-    columns = {"kind": _COLUMNS["kind"], **more, **_COLUMNS}
+    columns = {"on_front": _COLUMNS["on_front"], "kind": _COLUMNS["kind"], **more, **_COLUMNS}
     columns = {name: look for name, look in columns.items() if name not in _RARE or shown[name].notna().any()}
-    rows = []
-    for row in shown.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else format(row[name], form) for name, (_, form) in columns.items()]
-        rows.append(["●" if row["on_front"] else " ", *cells])
-    looks = [("", ""), *columns.values()]
-    tables, unbounded = (_table(looks, rows, gap) for gap in (2, 1)), console.options.update(max_width=10_000)
-    table = next((t for t in tables if Measurement.get(console, unbounded, t).minimum <= console.width), None)
-    if table is not None:
-        console.print(table, "", soft_wrap=False)
-    for cells in rows if table is None else ():
-        told = (f"{heading} {cell.strip()}".strip() for (heading, _), cell in zip(looks, cells, strict=True) if cell)
-        console.print("  ".join(text.replace("\n", " ") for text in told), soft_wrap=False)
+    rows = [{name: _cell(row[name], form) for name, (_, form) in columns.items()} for row in shown.to_dict("records")]
+    unbounded = console.options.update(max_width=10_000)
+    least = 1 + list(columns).index(_LAST_NEEDED)
+    for count, gap in [(count, gap) for count in range(len(columns), least - 1, -1) for gap in (2, 1)]:
+        table = _table(list(columns.values())[:count], [list(row.values())[:count] for row in rows], gap)
+        if Measurement.get(console, unbounded, table).minimum <= console.width:
+            console.print(table, "", soft_wrap=False)
+            _say_left_out([heading for heading, _ in list(columns.values())[count:]], study, console)
+            break
+    else:
+        for row in rows:
+            told = (f"{columns[name][0]} {cell.strip()}".strip() for name, cell in row.items() if cell)
+            console.print("  ".join(text.replace("\n", " ") for text in told), soft_wrap=False)
     if len(shown) < len(results):
         left = f"{len(results) - len(shown)} more rows are in the results table of the report"
         console.print(f"{left}; shown are the first of the front.")
+
+
+def _cell(value: Any, form: str) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "●" if value else " "
+    return "" if pd.isna(value) else format(value, form)
+
+
+def _say_left_out(headings: Sequence[str], study: str, console: Console) -> None:
+    if headings:
+        names = ", ".join(heading.replace("\n", " ") for heading in headings)
+        console.print(f"not shown, for want of width: {names}; see report/results.csv of the study", soft_wrap=True)
 
 
 def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap: int) -> Table:
@@ -131,14 +152,24 @@ def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap:
 
 def _say_where(outcome: Outcome, session: Session) -> None:
     study, options, console = outcome.study.name, session.options, session.console
-    more = f"--seeds {len({c.seed for c in outcome.planned}) + 1}"
     where = redacted(options.storage).rstrip("/")
     lines = {"figures and tables": f"{where}/studies/{study}/report/"}
     lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
     if uri := redacted(session.tracking_uri or ""):
         lines["MLflow"] = f"mlflow ui --backend-store-uri {shlex.quote(uri)}" if uri.startswith("sqlite") else uri
-    lines["next"] = f"the same command with {more}: only the new replicates run"
-    if options.preset == "quick":
-        lines["next"] = f"python studies/{study}.py {more}   or   --preset proxy --data DIR"
+    lines["next"] = f"{_next(outcome, session)}   (only what is new runs)"
     for name, line in lines.items():
         console.print(f"{name:<20}{line}")
+
+
+def _next(outcome: Outcome, session: Session) -> str:
+    """The command of this study with one more seed: with this Python, on this storage, with the same settings."""
+    options, own = session.options, session.options.more
+    seeds = sorted({c.seed for c in outcome.planned})
+    more = ["--seeds", str(len(seeds) + 1)]
+    if len(options.assigned.get("seed", ())) > 1:
+        options, more = replace(options, assigned={**options.assigned, "seed": [*seeds, seeds[-1] + 1]}), []
+    words = [word for name, value in own.items() if value for word in (f"--{name.replace('_', '-')}", as_text(value))]
+    script = next((word for word in sys.orig_argv if word.endswith(f"{outcome.study.name}.py")), None)
+    command = [sys.orig_argv[0], script or f"studies/{outcome.study.name}.py", *more, *words, *command_words(options)]
+    return redacted(shlex.join(command))

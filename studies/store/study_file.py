@@ -14,7 +14,7 @@ from typing import Any
 from analysis.storage.files import FORMAT, tell
 from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
-from clearer.fields import ConfigurationError
+from clearer.fields import ConfigurationError, nearest
 from clearer.machine import cores, processor, versions
 from clearer.presets import EDITION
 from studies.store.store import Store
@@ -64,7 +64,7 @@ def read_study(store: Store, study: str) -> dict[str, Any]:
     """
     about = _read(store, study)
     if about is None:
-        raise StorageError(f"{redacted(store.storage)}: holds no study {study}")
+        raise StorageError(f"{redacted(store.storage)}: holds no study {study}{nearest(study, store.studies())}")
     return about
 
 

@@ -32,3 +32,18 @@ def test_a_path_is_printed_as_it_is(text):
     out = io.StringIO()
     console(file=out, width=40).print(text)
     assert out.getvalue() == f"{text}\n"
+
+
+def test_a_mistyped_word_of_a_subcommand_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = OneLineParser(prog="p", known=["studies/seeds.py"])
+    commands = parser.add_subparsers(parser_class=OneLineParser, metavar="COMMAND")
+    commands.add_parser("restore").add_argument("--network")
+    for words, near in (
+        (["restor"], "'restor' (did you mean restore?)"),
+        (["seeds.py"], "'seeds.py' (did you mean studies/seeds.py?)"),
+        (["restore", "--netwrok=a"], "p restore: unrecognized argument --netwrok (did you mean --network?)"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            parser.parse_args(words)
+        assert stop.value.code == 2
+        assert near in capsys.readouterr().err

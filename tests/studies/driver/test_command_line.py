@@ -44,7 +44,10 @@ def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) 
     ("arguments", "named"),
     [
         (["--nonsense"], "--nonsense"),
-        (["--set", "lamda1=0"], "lamda1"),
+        (["--set", "lamda1=0"], "lamda1: no such field (did you mean lambda1?)"),
+        (["--presett", "quick"], "--presett (did you mean --preset?)"),
+        (["--preset", "quik"], "'quik' (did you mean quick?)"),
+        (["--lambda1", "0.1"], "--lambda1 (did you mean --set lambda1=…?)"),
         (["--set", "lambda1"], "lambda1"),
         (["--set", "lambda1="], "lambda1="),
         (["--set", "lambda1=a"], "lambda1=a"),
@@ -108,10 +111,13 @@ def test_a_bad_image_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "bsds500/test" in refused(tmp_path / "runs", capsys, *arguments)
 
 
-def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_storage_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as stop:
-        main(STUDY, None, ["--storage", str(tmp_path / "file" / "runs")])
+        main(STUDY, None, ["--storage", str(tmp_path / "file" / "runs"), *more])
     assert stop.value.code == 2
     assert f"--storage {tmp_path}/file/runs" in capsys.readouterr().err
 

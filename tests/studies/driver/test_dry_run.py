@@ -121,3 +121,14 @@ def test_a_test_image_that_is_too_small_is_refused_by_name(tmp_path: Path, capsy
     )
     assert not (tmp_path / "runs").exists()
     assert not ray.is_initialized()
+
+
+def test_published_images_that_are_not_here_are_said_to_be_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--preset", "proxy", "--storage", str(tmp_path / "a/b"), "--dry-run", "--set", *TINY]
+    assert main(STUDY, None, arguments) == 0
+    out = capsys.readouterr().out
+    assert "bsds500: its 500 images are not here; --data DIR must name the folder that holds bsds500/" in out
+    assert "trials, 0 there" in out
+    assert not list(tmp_path.iterdir())

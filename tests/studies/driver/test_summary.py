@@ -1,7 +1,9 @@
 """What a study says at its end, and its exit status, from rows that are there."""
 
+import argparse
 import dataclasses
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from small import NO_DATA, SMALL, put_row
 
 from clearer.configuration import Configuration
 from studies import lambda_pareto, seeds, settings
+from studies.driver.axes import Multiple
+from studies.driver.options import add_flags, options_of
 from studies.driver.rounds import Outcome
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study
@@ -139,14 +143,34 @@ def test_the_end_says_where_everything_is_without_secrets(tmp_path: Path) -> Non
     assert shlex.split(line)[-1] == f"sqlite:///{tmp_path}/a [b]'s/mlflow.db"
 
 
-def test_the_next_command_has_more_seeds_than_this_one(tmp_path: Path) -> None:
-    conclude(*ended(tmp_path))
-    outcome, session = ended(tmp_path / "again")
+def the_next(session: Session) -> list[str]:
+    """The words of the command that is said to be next."""
+    (line,) = (line for line in said(session).splitlines() if line.startswith("next"))
+    return shlex.split(line.removeprefix("next").partition("   (")[0])
+
+
+def test_the_next_command_is_this_one_with_one_more_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.orig_argv", ["/opt/a b/python", "studies/seeds.py", "--seeds", "3"])
+    outcome, session = ended(tmp_path / "it's here")
+    session.options = dataclasses.replace(
+        session.options, assigned={"columns": [(2,), (2, 4)], "lambda1": [Multiple(2.0)]}, budget=5400.0, seeds=3
+    )
     conclude(outcome, session)
-    assert "python studies/seeds.py --seeds 4 " in said(session)
-    paper = session_of(tmp_path / "again", preset="paper")
-    conclude(outcome, paper)
-    assert "the same command with --seeds 4: only the new replicates run" in said(paper)
+    words = the_next(session)
+    assert words[:4] == ["/opt/a b/python", "studies/seeds.py", "--seeds", "4"]
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    asked = options_of(parser.parse_args(words[2:]))
+    assert asked == dataclasses.replace(session.options, seeds=4)
+
+
+def test_where_seeds_were_given_by_value_the_next_is_one_more_value(tmp_path: Path) -> None:
+    outcome, session = ended(tmp_path)
+    session.options = dataclasses.replace(session.options, assigned={"seed": [0, 1, 2]}, more={"trials": 9})
+    conclude(outcome, session)
+    assert "seed=0,1,2,3" in the_next(session)
+    assert the_next(session)[2:4] == ["--trials", "9"]
+    assert "--seeds" not in the_next(session)
 
 
 def test_a_long_table_shows_the_front_and_says_what_it_leaves_out(tmp_path: Path) -> None:
@@ -159,21 +183,24 @@ def test_a_long_table_shows_the_front_and_says_what_it_leaves_out(tmp_path: Path
     assert "49 more rows are in the results table of the report; shown are the first of the front" in said(session)
 
 
-@pytest.mark.parametrize("width", [40, 80, 120])
-def test_every_figure_is_read_on_a_narrow_terminal(tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_a_narrow_terminal_leaves_out_what_matters_least(tmp_path: Path, width: int) -> None:
     outcome, session = of_settings(
         tmp_path, "FPFP-FPFF-PFFP", lambda_pareto.STUDY, parameters=1_103_945, ssim=0.71239, test_time_ms=12.34
     )
     session.console.width = width
     conclude(outcome, session)
     table = said(session).partition("Pareto front of PSNR and parameters\n")[2].partition("\nfigures and tables")[0]
-    assert max(map(len, table.splitlines())) <= width
+    assert max(len(line) for line in table.splitlines() if "not shown" not in line) <= width
     assert "…" not in table
     for c, number in zip(outcome.planned, range(100), strict=False):
         assert {f"{c.lambda1:g}", f"{c.lambda2:g}", f"{25 + number}.00"} <= set(table.split())
-    for figure in ("FPFP-FPFF-PFFP", "1,103,945", "0.7124", "12.3"):
-        assert table.split().count(figure) == len(outcome.planned)
+    assert table.split().count("12.3") == len(outcome.planned)
+    assert table.split().count("0.7124") == (0 if width == 60 else len(outcome.planned))
     assert table.count("●") == 1
+    left_out = [line for line in table.splitlines() if line.startswith("not shown")]
+    assert len(left_out) == (width == 60)
+    assert all("SSIM, spread" in line and "results.csv" in line for line in left_out)
     assert ("architecture FPFP" in " ".join(table.split())) == (width == 40), "a table where it fits"
 
 
@@ -182,7 +209,7 @@ def test_how_a_testing_time_is_had_later_is_said(tmp_path: Path) -> None:
     conclude(outcome, session)
     (line,) = (line for line in said(session).splitlines() if "no testing time" in line)
     assert shlex.split(line.partition(": ")[2]) == [
-        "python",
+        sys.orig_argv[0],
         "-m",
         "studies",
         "retime",
