@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from analysis.figures.style import COLOURS, GRAY, MARKERS, handle, quantity
+from analysis.figures.style import COLOURS, GRAY, MARKERS, Figure, handle, quantity
 from analysis.rows.configurations import KEY
 from analysis.rows.units import counted, mark, short_text
 from analysis.statistics.against_random import compared

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import BELOW, BESIDE, COLOURS, FUSION, GRAY, MARKERS, PARALLEL, Look, handle, label
+from analysis.figures.style import BELOW, BESIDE, COLOURS, FUSION, GRAY, MARKERS, PARALLEL, Figure, Look, handle, label
 from analysis.predictions.polarisation import SETTINGS, alpha_gaps, fixed_point, reachable, threshold, trajectories
 from analysis.rows.comparable import differing
 from analysis.rows.published import published_alpha

@@ -12,10 +12,9 @@ from xml.sax.saxutils import escape
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import FUSION, GRAY, PARALLEL, Look, handle
+from analysis.figures.style import FUSION, GRAY, PARALLEL, Figure, Look, handle
 
 COLOURS = {"parallel": PARALLEL, "fusion": FUSION}
 """Of the modules that are searched; the others are gray."""

@@ -1,6 +1,6 @@
 """The Pareto figure that answers to a pointer: traces and layout for plotly.js, and what is shown of each point."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -8,10 +8,13 @@ import pandas as pd
 from analysis.figures.pareto import pareto_table, with_looks
 from analysis.figures.space import PALE, strip_costs, strip_table
 from analysis.figures.style import GRAY, quantity
-from analysis.rows.configurations import KEY, configuration_name
+from analysis.rows.configurations import KEY
 
-SYMBOLS = dict(zip("os^DvPXp", "circle square triangle-up diamond triangle-down cross x pentagon".split(), strict=True))
+SYMBOLS = dict(zip("os^DvP<>Xp", "circle square triangle-up diamond triangle-down cross".split(), strict=False))
+SYMBOLS |= {"<": "triangle-left", ">": "triangle-right", "X": "x", "p": "pentagon"}
 """plotly's names of matplotlib's markers."""
+_FILLS = {"full": "", "none": "-open", "left": "-dot", "right": "-open-dot"}
+"""What plotly adds to a marker's name in the place of its filling."""
 _MOST_NAMES, _PIXELS_A_POINT = 15, 1.3
 _GRID = {"gridcolor": "#e5e5e5"}
 _FONT = {"family": "system-ui, sans-serif", "size": 13}
@@ -26,8 +29,12 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
     """
     table, (title, unit) = pareto_table(rows, cost), quantity(cost)
     front, costs = table[table["on_front"]].sort_values("cost"), strip_costs(rows, cost)
-    line = {"mode": "lines", "hoverinfo": "skip", "line": {"color": "#000000", "width": 1.2, "shape": "hv"}}
-    traces = [_trace("scatter", "Pareto front", front["cost"] * unit, front["psnr_db"], **line)]
+    line: dict[str, Any] = {"mode": "lines", "line": {"color": "#000000", "width": 1.2, "shape": "hv"}}
+    name = "Pareto front"
+    if len(front) == 1:
+        ring = {"symbol": "circle-open", "size": 24, "color": "#000000"}
+        line, name = {"mode": "markers", "marker": ring}, "Pareto front: one point"
+    traces = [_trace("scatter", name, front["cost"] * unit, front["psnr_db"], hoverinfo="skip", **line)]
     traces += [_points(name, points, unit) for name, points in _legend_entries(with_looks(table))]
     x = {"automargin": True, "title": {"text": title, "standoff": 8}, "zeroline": False, **_GRID}
     layout = {
@@ -74,7 +81,7 @@ def _points(name: str, points: pd.DataFrame, unit: float) -> dict[str, Any]:
     colours = points["colour"].tolist()
     bar = {"type": "data", "symmetric": False, "array": high.tolist(), "arrayminus": low.tolist()}
     bar |= {"thickness": 1, "width": 0, "color": colours[0] if len(set(colours)) == 1 else GRAY}
-    marker: dict[str, Any] = {"color": colours, "symbol": [SYMBOLS[marker] for marker in points["marker"]]}
+    marker: dict[str, Any] = {"color": colours, "symbol": symbols(points)}
     marker |= {"size": (points["size"] * _PIXELS_A_POINT).tolist(), "line": {"color": "#ffffff", "width": 0.8}}
     marker |= {"opacity": [1.0 if on else 0.45 for on in points["on_front"]]}
     shown = {"customdata": points[KEY].tolist(), "hovertemplate": "%{y:.2f} dB at %{x:.4g}<extra></extra>"}
@@ -82,14 +89,6 @@ def _points(name: str, points: pd.DataFrame, unit: float) -> dict[str, Any]:
     return _trace("scatter", name, points["cost"] * unit, points["psnr_db"], **look)
 
 
-def details(rows: pd.DataFrame, axes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What is shown of each configuration, by `replicate_id`: its name, and a seed's architecture and figures each."""
-    found = {}
-    for replicate, group in rows.dropna(subset=["psnr_db"]).groupby(KEY, sort=False):
-        seeds: list[dict[str, Any]] = []
-        for row in group.sort_values("seed").to_dict("records"):
-            time = f"{row['test_time_ms']:.1f} ms" if pd.notna(row["test_time_ms"]) else "not timed"
-            seeds.append({"seed": int(row["seed"]), "architecture": row["architecture"], "trial": row["trial_id"]})
-            seeds[-1] |= {"psnr": f"{row['psnr_db']:.2f} dB", "parameters": f"{row['parameters']:,}", "time": time}
-        found[str(replicate)] = {"name": configuration_name(group.iloc[0], axes), "seeds": seeds}
-    return found
+def symbols(points: pd.DataFrame) -> list[str]:
+    """plotly's names of the markers of points of `with_looks`."""
+    return (points["marker"].map(SYMBOLS) + points["fill"].map(_FILLS)).tolist()

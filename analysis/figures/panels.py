@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from analysis.figures.style import COLOURS
+from analysis.figures.style import COLOURS, Figure
 from analysis.rows.comparable import HASH
 from analysis.rows.load import finished
 from analysis.storage.files import KEY, Files
@@ -134,7 +133,10 @@ def detail_window(clean: np.ndarray, size: int = CROP) -> tuple[int, int, int, i
 
 
 def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
-    """The clean image with a frame, and beside it what each picture has within the frame, with its PSNR.
+    """Above, what each picture has within a frame, with its PSNR; below, the frame, and where its errors are.
+
+    Errors are absolute differences from the clean picture (the first), means over channels. One scale serves all:
+    0.5 % of the errors of what was restored lie beyond it, and more of the degraded picture's.
 
     Raises:
         ValueError: no pictures, or not all of one size.
@@ -143,27 +145,39 @@ def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
         raise ValueError(f"a panel needs pictures of one size, not {[picture.pixels.shape for picture in pictures]}")
     whole = pictures[0]
     top, left, height, width = detail_window(whole.pixels)
-    across = len(pictures) // 2 + 1
-    figure = Figure(figsize=(2.4 * max(across, 3), 5.4), layout="constrained")
-    places = figure.subplots(2, across, squeeze=False).ravel()
-    for axes in places:
-        axes.axis("off")
+    crops = [picture.pixels[top : top + height, left : left + width] for picture in pictures]
+    errors = [_error(crop, crops[0]) for crop in crops]
+    most = max(1.0, float(np.quantile(errors[2:] or errors, 0.995)))
+    figure = Figure(figsize=(2.1 * max(len(pictures), 3), 5.4), layout="constrained")
+    places = figure.subplots(2, len(pictures), squeeze=False)
+    for axes, below, picture, crop, error in zip(*places, pictures, crops, errors, strict=True):
+        figures = "the truth" if picture.psnr_db is None else f"{picture.psnr_db:.2f} dB"
+        _show(axes, crop, picture.label, figures if picture is whole else f"{figures}\n{_wrapped(picture.detail, 30)}")
+        if picture is not whole:
+            shown = below.imshow(error, cmap="magma", vmin=0, vmax=most, interpolation="nearest")
+            below.set(xticks=[], yticks=[])
+            below.set_xlabel(f"error: {error.mean():.1f} levels on average", fontsize=7)
     size = f"{whole.pixels.shape[1]} × {whole.pixels.shape[0]} pixels"
-    _show(places[0], whole.pixels, whole.detail, f"{size}\nframe: {width} × {height}")
+    _show(places[1, 0], whole.pixels, whole.detail, f"{size}\nframe: {width} × {height}")
     for colour, line in (("white", 3.5), (COLOURS[3], 1.8)):
         frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, color=colour, linewidth=line)
-        places[0].add_patch(frame)
-    for axes, picture in zip(places[1:], pictures, strict=False):
-        figures = "the truth" if picture.psnr_db is None else f"{picture.psnr_db:.2f} dB"
-        below = figures if picture is whole else f"{figures}\n{_wrapped(picture.detail, 36)}"
-        _show(axes, picture.pixels[top : top + height, left : left + width], picture.label, below)
+        places[1, 0].add_patch(frame)
+    if len(pictures) > 1:
+        bar = figure.colorbar(shown, ax=places[1].tolist(), fraction=0.02, pad=0.01, extend="max")
+        bar.set_label("|error| (of 255 levels)", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
     figure.suptitle(caption, fontsize=9)
     figure.supxlabel(_wrapped(_RULE, 150), fontsize=6)
     return figure
 
 
+def _error(pixels: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Absolute differences, (height, width), in gray levels; of colours their mean."""
+    difference = np.abs(pixels.astype(float) - clean.astype(float))
+    return difference.mean(axis=2) if difference.ndim == 3 else difference
+
+
 def _show(axes: Axes, pixels: np.ndarray, above: str, below: str) -> None:
-    axes.axis("on")
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(_wrapped(above, 30), fontsize=8.5)

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, GRAY, Look, handle, label
+from analysis.figures.style import COLOURS, GRAY, Figure, Look, handle, label
 from analysis.predictions.space import cost_distribution, space_of, standing
 from analysis.predictions.testing_time import TimeModel, time_model
 
@@ -71,11 +70,12 @@ def error_text(model: TimeModel) -> str:
     if model.error is None:
         return f"no prediction: {model.reason}"
     e = model.error
+    each = (e.median_ms, e.median_percent, e.max_ms, e.max_percent, e.mean_median_percent)
+    median, share, most, most_share, mean_share = (f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in each)
     return (
         f"prediction of {e.architectures} timed architectures, each left out once: "
-        f"off by {e.median_ms:.2g} ms ({e.median_percent:.2g} %) in the median,\n"
-        f"{e.max_ms:.2g} ms ({e.max_percent:.2g} %) at most; "
-        f"the mean time of the others is off by {e.mean_median_percent:.2g} % in the median"
+        f"off by {median} ms ({share} %) in the median,\n{most} ms ({most_share} %) at most; "
+        f"the mean time of the others is off by {mean_share} % in the median"
     )
 
 

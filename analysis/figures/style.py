@@ -4,11 +4,12 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as _Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
@@ -17,7 +18,10 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 PARALLEL, FUSION = COLOURS[:2]
 """The colours of the two modules, wherever they are drawn."""
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
+"""As many as colours, so that what has one of each is told apart without hue, too."""
+FILLS = ("full", "none", "left", "right")
+"""How markers are filled that differ in a second respect."""
 GRAY = "#777777"
 """What is fixed, drawn at random, or not ours."""
 Look = dict[str, Any]
@@ -25,6 +29,17 @@ Look = dict[str, Any]
 BESIDE: Look = {"fontsize": 8, "loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
 BELOW: Look = {"fontsize": 8, "loc": "outside lower center", "frameon": False}
 """Where legends stand: to the right of their axes, or below their figure."""
+
+
+class Figure(_Figure):
+    """A figure that a notebook shows by itself: it belongs to no window and asks for no magic line."""
+
+    def _repr_png_(self) -> bytes:
+        _take_dollars_literally(self)
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=110)
+        return picture.getvalue()
+
 
 QUANTITIES = {
     "psnr_db": ("PSNR", "dB", 1.0),
@@ -52,6 +67,16 @@ def handle(marker: str, colour: str, label: str, **look: Any) -> Line2D:
     return Line2D([], [], marker=marker, color=colour, label=label, **{"linestyle": "", **look})
 
 
+def draw_front(axes: Axes, x: pd.Series, y: pd.Series) -> Line2D:
+    """A front as a staircase, its points ordered; one of a single point as a ring around it. Returns its legend."""
+    if len(x) == 1:
+        look: Look = {"markersize": 15, "markerfacecolor": "none", "markeredgewidth": 1.2}
+        axes.plot(x, y, "o", color="black", zorder=1, **look)
+        return handle("o", "black", "Pareto front: one point", **look | {"markersize": 10})
+    axes.step(x, y, where="post", color="black", linewidth=1, zorder=1)
+    return handle("", "black", "Pareto front", linestyle="-", linewidth=1)
+
+
 def label(axes: Axes, xlabel: str, ylabel: str, caption: str, size: float = 9) -> None:
     """Labels axes, with a grid, and their figure, in points of `size`."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -64,7 +89,7 @@ def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:
     _lay_out(figure)
     figure.set_dpi(150)  # of pictures in the SVG
     picture = io.BytesIO()
-    with rc_context({"svg.hashsalt": name}):
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):  # texts are texts: found, read, edited
         FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None})
     yield f"{name}.svg", picture.getvalue()
     yield f"{name}.png", as_png(figure, dpi=150)

@@ -6,9 +6,8 @@ Each is drawn from the table of the function that it is named after: `analysis.a
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from analysis.figures.style import BELOW, BESIDE, COLOURS, GRAY, Look, label, quantity
+from analysis.figures.style import BELOW, BESIDE, COLOURS, GRAY, Figure, Look, draw_front, handle, label, quantity
 
 _LINES = ("-", "--", "-.", ":")
 
@@ -77,15 +76,13 @@ def draw_probability_front(table: pd.DataFrame, caption: str) -> Figure:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
     front = table[table["on_front"].astype(bool)].sort_values(cost)
-    line: Look = {"where": "post", "color": "black", "linewidth": 1, "zorder": 1, "label": "front of the means"}
-    axes.step(unit * front[cost], scale * front[score], **line)
+    line = draw_front(axes, unit * front[cost], scale * front[score])
     known = table[table["probability"].notna()].sort_values("probability", ascending=False)
     unknown = table[table["probability"].isna()]
     shade: Look = {"c": known["probability"], "cmap": "cividis", "vmin": 0, "vmax": 1, "zorder": 3}
     shade |= {"s": 30 + 110 * known["probability"], "edgecolors": "black", "linewidths": 0.6}
     drawn = axes.scatter(unit * known[cost], scale * known[score], **shade)
-    if len(unknown):
-        axes.plot(unit * unknown[cost], scale * unknown[score], "x", color=GRAY, zorder=2, label="one seed: not known")
+    axes.plot(unit * unknown[cost], scale * unknown[score], "x", color=GRAY, zorder=2)
     figure.colorbar(drawn, ax=axes, label="probability of being on the front")
     axes.margins(0.08)
     label(axes, across, up, caption)
@@ -93,5 +90,6 @@ def draw_probability_front(table: pd.DataFrame, caption: str) -> Figure:
     for x, y, count in zip(unit * counts[cost], scale * counts[score], counts["size"], strict=True):
         axes.annotate(f"×{count}", (x, y), (7, -9), textcoords="offset points", fontsize=7.5)
     if len(table):
-        figure.legend(ncols=2, **BELOW)
+        crosses = [handle("x", GRAY, "one seed: not known")] if len(unknown) else []
+        figure.legend(handles=[line, *crosses], ncols=2, **BELOW)
     return figure

@@ -55,11 +55,11 @@ def conclusions(
     questions: list[tuple[str, Callable[[], Iterator[str]]]] = [
         ("Which configuration is best?", lambda: _best(scored, axes, generator)),
         ("Is the search better than luck?", lambda: _luck(scored, axes, generator)),
+        ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
         ("What decides PSNR?", lambda: _effects(scored, axes)),
         ("What does α say?", lambda: _alpha(scored, curves)),
         ("Do seeds find the same architecture?", lambda: _agreement(scored, generator)),
         ("What does the search choose from its space?", lambda: _space(scored)),
-        ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
     ]
     return [Conclusion(topic, text) for topic, said in questions for text in _said(said)]
 
@@ -74,65 +74,73 @@ def _said(sentences: Callable[[], Iterator[str]]) -> Iterator[str]:
 def _best(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -> Iterator[str]:
     means = configuration_means(rows, ["psnr_db", "parameters"])
     best = means.iloc[int(means["psnr_db"].argmax())]
-    yield f"The highest mean PSNR is {best['psnr_db']:.2f} dB: {configuration_name(best, axes)} ({_about(best)})."
+    yield f"The highest PSNR is {best['psnr_db']:.2f} dB, of {configuration_name(best, axes)} ({_about(best)})."
     bend = knee(means, **_FRONT)
     if len(bend) and bend.index[0] != best.name:
         row = bend.iloc[0]
-        below = f"{best['psnr_db'] - row['psnr_db']:.2f} dB below the highest"
         fewer = percent(1 - row["parameters"] / best["parameters"])
         yield (
-            f"The front of PSNR and parameters bends at {row['psnr_db']:.2f} dB: {configuration_name(row, axes)}, "
-            f"{below} with {fewer} fewer parameters ({_about(row)})."
+            f"A good compromise is {configuration_name(row, axes)}, where the front bends: {fewer} fewer parameters, "
+            f"and {row['psnr_db']:.2f} dB, {best['psnr_db'] - row['psnr_db']:.2f} dB less ({_about(row)})."
         )
     chances = front_probability(rows, generator, **_FRONT)
-    known = chances["probability"].dropna()
-    on_front = f"{int(chances['on_front'].sum())} are on the front of their means"
+    known, count = chances["probability"].dropna(), int(chances["on_front"].sum())
+    on_front = f"Of {counted(len(chances), 'configuration')}, {count} {'is' if count == 1 else 'are'} on the front"
     if not len(known):
-        yield f"Of {len(chances)} configurations, {on_front}; with one seed each, nothing says how surely."
+        yield f"{on_front}; with one seed each, nothing says how surely."
         return
     surely, hardly = int((known >= SURE).sum()), int((known <= 1 - SURE).sum())
     yield (
-        f"Of {len(chances)} configurations, {on_front}. Given how seeds and test images vary, {surely} belong there "
-        f"with a probability of {percent(SURE)} or more, {hardly} with {percent(1 - SURE)} or less, and "
-        f"{len(known) - surely - hardly} remain open."
+        f"{on_front} by their means. Given how seeds and test images vary, {surely} "
+        f"{'belongs' if surely == 1 else 'belong'} there with a probability of {percent(SURE)} or more, {hardly} with "
+        f"{percent(1 - SURE)} or less; {len(known) - surely - hardly} may or may not."
     )
 
 
 def _about(row: pd.Series) -> str:
+    even = row["parameters_min"] == row["parameters_max"]
+    size = f"{row['parameters']:,.0f} parameters{'' if even else ' on average'}"
     if row["seeds"] == 1:
-        return f"{row['parameters']:,.0f} parameters; one seed"
-    spread = f"{row['seeds']} seeds, {row['psnr_db_min']:.2f} to {row['psnr_db_max']:.2f} dB"
-    return f"{row['parameters']:,.0f} parameters on average; {spread}"
+        return f"{size}; one seed"
+    between = "and" if row["seeds"] == 2 else "to"
+    return f"{size}; {row['seeds']} seeds: {row['psnr_db_min']:.2f} {between} {row['psnr_db_max']:.2f} dB"
 
 
 def _luck(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -> Iterator[str]:
     for where, group in comparable_groups(rows):
         kinds, at = set(group["kind"]), f"At {where}: " if where else ""
         if "searched" in kinds and "random" in kinds:
-            yield at + _verdict(search_against_random(group, generator), group, axes)
+            first, *more = _verdict(search_against_random(group, generator), group, axes)
+            yield from (at + first, *more)
         elif "searched" in kinds:
             yield f"{at}no random architecture was trained alike; `--random N` adds some."
 
 
-def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> str:
+def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
     known = table.dropna(subset=["low", "high"])
     better, worse = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
-    answer = "No search has two seeds beside random architectures: this study cannot tell"
-    if len(known):
-        answer = (
-            f"{better} of {len(known)} search configurations beat the average random architecture of the same seeds "
-            f"and training with 95 % confidence, {worse} fall behind it, {len(known) - better - worse} are undecided"
-        )
+    random = "the average random architecture of the same seeds and training"
+    said = [f"{better or 'none'} better"] + [f"{worse} worse"] * bool(worse)
+    said += [f"{len(known) - better - worse} undecided"] * (len(known) > better + worse)
+    yield (
+        f"Beside {random}, of {counted(len(known), 'search configuration')} {', '.join(said)} (with 95 % confidence)."
+        if len(known)
+        else "This study cannot tell: no search has enough seeds beside random architectures."
+    )
     top = table.iloc[int(table["gain"].argmax())]
-    interval = f"95 %: {top['low']:+.2f} to {top['high']:+.2f}" if pd.notna(top["low"]) else "one seed: no interval"
-    counts = f"{counted(top['seeds'], 'seed')}, {counted(top['random_architectures'], 'random architecture')}"
     name = configuration_name(rows[rows[KEY] == top[KEY]].iloc[0], axes)
-    said = f"{answer}. The largest gain is {top['gain']:+.2f} dB ({interval}; {counts}): {name}"
+    one = "The search" if len(table) == 1 else "The best of the searches by mean"
+    bounds = f"; 95 %: {top['low']:+.2f} to {top['high']:+.2f} dB" if pd.notna(top["low"]) else ""
+    counts = f"{counted(top['seeds'], 'seed')}, {counted(top['random_architectures'], 'random architecture')}{bounds}"
+    yield f"{one}, {name}, is {_beyond(top['gain'])} the average random architecture ({counts})."
     if pd.notna(top["equal_cost_gain"]):
-        best = f"the best of {counted(top['best_of'], 'random architecture')}"
-        cost = "trained in the time that the search took"
-        said += f"; against {best}, {cost}, {top['equal_cost_gain']:+.2f} dB"
-    return f"{said}."
+        drawn = "one random architecture" if top["best_of"] == 1 else f"the best of {top['best_of']:.0f} random ones"
+        yield f"The time of its search would have trained {drawn}: it is {_beyond(top['equal_cost_gain'])} that."
+
+
+def _beyond(gain: float) -> str:
+    """A difference in PSNR in words, as many dB above or below."""
+    return f"{abs(gain):.2f} dB {'above' if gain > 0 else 'below'}" if abs(gain) >= 0.005 else "level with"
 
 
 def _effects(rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
@@ -213,7 +221,8 @@ def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
     rows = distinct(rows)
     above, ahead = int((rows["psnr_db"] > best["psnr_db"]).sum()), rows["psnr_db"].max() - best["psnr_db"]
     where = f"the best by {ahead:.2f} dB" if ahead > 0 else f"the best is {-ahead:.2f} dB short of it"
+    lie = "lies" if above == 1 else "lie"
     yield (
         f"The best method without training, {best['method']}, has {best['psnr_db']:.2f} dB on the same pixels: "
-        f"{above} of {len(rows)} trained networks lie above it, {where}."
+        f"{above} of {counted(len(rows), 'trained network')} {lie} above it, {where}."
     )

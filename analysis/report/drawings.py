@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.figures.ablation import against_random_points, draw_against_random, draw_differences, draw_effects
 from analysis.figures.alpha import draw_final_alpha, draw_gaps, draw_trajectories
 from analysis.figures.panels import draw_panels, panel_pictures
 from analysis.figures.pareto import draw_pareto
 from analysis.figures.space import draw_space, strip_costs
+from analysis.figures.style import Figure
 from analysis.figures.uncertain_fronts import draw_attainment, draw_probability_front
 from analysis.predictions.space import space_of
 from analysis.predictions.testing_time import time_model

@@ -11,16 +11,18 @@ import re
 from pathlib import Path
 
 from analysis.figures.style import rendered
-from analysis.report.drawings import drawings
+from analysis.report.drawings import TRADE, drawings
 from analysis.report.page import render
+from analysis.rows.configurations import varied_axes
 from analysis.rows.study import StudyRows
 from analysis.storage.files import Files
 from analysis.storage.places import join
+from analysis.tables.front import front_table
 from analysis.tables.paper import tables
 from analysis.tables.trials import results_table
 from analysis.tables.typesetting import Table, named_columns
 
-OWN = re.compile(r"(index|results|table\d|pareto_|figure_).*\.(html|csv|md|tex|parquet|svg|png)")
+OWN = re.compile(r"(index|results|table\d|pareto|figure_).*\.(html|csv|md|tex|parquet|svg|png)")
 """The names of a report's files; what an earlier report wrote under such a name, and this one does not, is removed."""
 
 
@@ -30,19 +32,21 @@ def write_report(results: StudyRows, folder: str | Path | None = None) -> list[s
     Raises:
         StorageError: no such study, or the folder can't be written.
     """
-    made = []
+    made, fronts = [], []
     for number, (text, group) in enumerate(results.groups):
         frame = results_table(group, results.references, results.axes)
         made.append(Table(f"results{results.suffix(number)}", text, frame, named_columns(frame.columns)))
+        front = front_table(group, varied_axes(group, results.axes), **TRADE).table(f"pareto{results.suffix(number)}")
+        fronts.append(front)
     made += tables(results.frame, results.references, results.timings)
-    files = {f"{table.name}.{ending}": data for table in made for ending, data in table.files().items()}
+    files = {f"{table.name}.{ending}": data for table in [*made, *fronts] for ending, data in table.files().items()}
     pictures = []
     for drawing in drawings(results):
         both = {} if drawing.figure is None else dict(rendered(drawing.figure, drawing.name))
         files |= both
         if drawing.on_page:
             svg = base64.b64encode(both.get(f"{drawing.name}.svg", b"")).decode()
-            pictures.append({"title": drawing.title, "reason": drawing.reason, "data": svg})
+            pictures.append({"name": drawing.name, "title": drawing.title, "reason": drawing.reason, "data": svg})
     files["index.html"] = render(results, made, pictures).encode()
     place = Files(results.storage if folder is None else folder)
     below = f"studies/{results.study}/report" if folder is None else ""

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.rows.fields import pixel_fields, scoring_fields, search_fields, training_fields
 from analysis.rows.load import finished
+from analysis.rows.names import require
 from analysis.rows.units import counted, mark, short_text
 
 HASH = "test_pixels_sha256"
@@ -105,9 +106,10 @@ def comparable_rows(rows: pd.DataFrame, metric: str, free: Collection[str] = ())
         free: the columns that the comparison is over; they may differ, but not the tested pixels.
 
     Raises:
-        KeyError: `rows` lacks `metric`.
+        KeyError: `rows` lacks `metric`, or one of `free`; the nearest column is named.
         ValueError: rows differ in their tested pixels, in their training, or, for a testing time, in the device.
     """
+    require(rows, metric, *free)
     figures = rows[metric].to_numpy(dtype=float, na_value=np.nan)
     used = rows.assign(**{metric: figures})[np.isfinite(figures)]
     if "trial_id" in used and used["trial_id"].notna().all():

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.rows.comparable import protocol_groups
 from analysis.rows.load import load, load_curves, load_oneshot, load_references, load_timings, read_about
+from analysis.rows.units import counted
 
 _NO_AXES = ("kind", "architecture", "seed", "module_times_ms", "lambda1_multiple")
 
@@ -77,6 +78,17 @@ class StudyRows:
         kinds = [[t for t in trials if (t["kind"] == "searched") == searched] for searched in (True, False)]
         names = [name for name in (trials[0] if trials else {}) if name not in _NO_AXES]
         return [name for name in names if any(len({json.dumps(t.get(name)) for t in kind}) > 1 for kind in kinds)]
+
+    @property
+    def counts(self) -> str:
+        """How many trials have finished, failed, and not ended yet."""
+        rows = self.frame
+        ended = rows["status"].value_counts() if len(rows) else pd.Series(dtype=int)
+        done, failed = int(ended.get("finished", 0)), int(ended.get("failed", 0))
+        missing = len(set(self.planned) - set(rows["trial_id"] if len(rows) else ()))
+        parts = [f"{counted(done, 'trial')} finished"]
+        parts += [f"{failed} failed"] * bool(failed) + [f"{missing} not ended yet"] * bool(missing)
+        return ", ".join(parts)
 
     def suffix(self, group: int) -> str:
         """What tells the files of a protocol, counted from 0, from those of others: nothing where there is one."""

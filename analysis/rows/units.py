@@ -1,5 +1,6 @@
 """Numbers and fields as texts say them."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -36,3 +37,11 @@ def short_text(value: Any) -> str:
     if value is None or value is pd.NA or value != value:
         return "none"
     return f"{value:g}" if isinstance(value, float | int | np.number) and not isinstance(value, bool) else str(value)
+
+
+def with_minus(text: str) -> str:
+    """`text` with a minus sign before its negative numbers, in the place of a hyphen."""
+    return _HYPHEN.sub("−", text)
+
+
+_HYPHEN = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")

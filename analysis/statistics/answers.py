@@ -62,7 +62,8 @@ def spread_lines(rows: pd.DataFrame) -> list[str]:
     """What `spread` found, and on how many architectures the seeds of a configuration agree, in words."""
     lines = [
         f"over {row['source']}: PSNR has a standard deviation of {row['std_db']:.2f} dB "
-        f"(95 %: {row['low_db']:.2f} to {row['high_db']:.2f}; {row['count']} values in {row['groups']} groups)"
+        f"(95 %: {row['low_db']:.2f} to {row['high_db']:.2f}; "
+        f"{counted(row['count'], 'value')} in {counted(row['groups'], 'group')})"
         for row in spread(rows).to_dict("records")
     ]
     searched = rows[rows["kind"] == "searched"] if len(rows) else rows
@@ -75,7 +76,8 @@ def spread_lines(rows: pd.DataFrame) -> list[str]:
     for group, architectures in zip(groups, found, strict=True):
         lambda1, lambda2 = group[["lambda1", "lambda2"]].iloc[0]
         seeds = f"λ1={lambda1:g} λ2={lambda2:g}: {len(group)} seeds"
-        lines.append(f"{seeds} found {architectures} different architectures")
+        several = f"{architectures} different architectures" if architectures > 1 else "one architecture"
+        lines.append(f"{seeds} found {several}")
     return lines
 
 

@@ -34,6 +34,25 @@ def costs(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
+def best_so_far(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a distinct training, in the order in which their trials ended: `seconds, validation_psnr_db, trial_id`.
+
+    `seconds` are those of all distinct searches and trainings up to it, on one device; `validation_psnr_db` is of the
+    best network by then, `trial_id` that network's. Trials without a validation score only cost.
+    """
+    rows = rows.sort_values("finished_at", kind="stable")
+    spent = pd.Series(0.0, rows.index)
+    for stage in ("search", "train"):
+        key = rows[f"{stage}_key"]
+        spent += rows[_SECONDS[stage]].fillna(0).astype(float).where(key.notna() & ~key.duplicated(), 0.0)
+    scores = rows["validation_psnr_db"].astype(float)
+    table = rows[["trial_id"]].assign(seconds=spent.cumsum(), validation_psnr_db=scores)
+    table = table[~rows["train_key"].duplicated()].dropna(subset=["validation_psnr_db"])
+    best = table["validation_psnr_db"].cummax()
+    names = table["trial_id"].where(table["validation_psnr_db"] == best).ffill()
+    return table.assign(validation_psnr_db=best, trial_id=names).reset_index(drop=True)
+
+
 def gpu_hours(rows: pd.DataFrame) -> float | None:
     """Hours of GPU that the distinct searches and trainings took; None where none of them ran on one."""
     if not len(rows) or "gpu_seconds" not in rows or not rows["gpu_seconds"].notna().any():

@@ -10,6 +10,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
+from analysis.rows.names import require
 from analysis.rows.units import counted
 from analysis.statistics.permutation import holm, sign_flip_test, signed_rank_p
 
@@ -70,6 +71,7 @@ def paired_difference(
         ValueError: rows of the two values differ in tested pixels, protocol or training; a seed has several rows of a
         value; no row has a value.
     """
+    require(rows, axis, metric, *within)
     chosen = rows[_where(rows, axis, value_a) | _where(rows, axis, value_b)]
     used = comparable_rows(chosen, metric, {axis, *within})
     sides = [(value, used[used[axis] == value]) for value in (value_a, value_b)]
@@ -103,6 +105,7 @@ def comparisons(
 
     Raises KeyError and ValueError as `paired_difference` does.
     """
+    require(rows, axis, metric, *within)
     rows = narrowed(rows, axis, metric, *within)
     table: list[dict[str, Any]] = []
     values = sorted(rows[axis].dropna().unique().tolist())

@@ -11,6 +11,8 @@ import moocore
 import numpy as np
 import pandas as pd
 
+from analysis.rows.names import require
+
 
 def pareto_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> pd.DataFrame:
     """The non-dominated rows of `frame`, in its order; rows that are equal in all columns stay together.
@@ -125,9 +127,7 @@ def objectives(
     columns = chosen(minimise, maximise)
     if not len(frame) and not len(frame.columns):
         return np.empty((0, len(columns))), np.empty(0, dtype=bool)
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise KeyError(f"no column {', '.join(missing)} among the {len(frame.columns)} columns of the frame")
+    require(frame, *columns)
     values = np.empty((len(frame), len(columns)))
     for place, name in enumerate(columns):
         try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.rows.comparable import protocol_columns, references_beside
+from analysis.rows.configurations import KEY, configuration_means
 from analysis.statistics.pareto import on_front
 
 TABLE = (
@@ -16,7 +17,7 @@ TABLE = (
 def results_table(
     group: pd.DataFrame, references: pd.DataFrame | None = None, axes: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The rows of one protocol, best PSNR first, with whether they are on the front of PSNR and parameters.
+    """The rows of one protocol, best PSNR first; `on_front`: their configuration is on that of PSNR and parameters.
 
     `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of kind
     `reference` with their name in the place of the architecture. Of the study's `axes`, the table has those in which
@@ -24,7 +25,9 @@ def results_table(
     """
     held = {*protocol_columns(), *TABLE}
     columns = [*TABLE[:1], *(name for name in axes if name not in held and group[name].nunique() > 1), *TABLE[1:]]
-    front = on_front(group, minimise=["parameters"], maximise=["psnr_db"])
+    means = configuration_means(group.dropna(subset=["psnr_db"]), ["parameters", "psnr_db"])
+    members = means.index[on_front(means, minimise=["parameters"], maximise=["psnr_db"])]
+    front = group[KEY].isin(members) & group["psnr_db"].notna()
     table = group.assign(on_front=front).reindex(columns=columns)
     beside = references_beside(group, references)
     if len(beside):

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.rows.units import counted
+from analysis.rows.units import counted, with_minus
 from analysis.storage.files import Files
 
 
@@ -177,17 +177,16 @@ def named_columns(names: Iterator[str] | pd.Index | list[str]) -> tuple[Column, 
 
 def escaped(text: str) -> str:
     """`text` for LaTeX, outside of math mode."""
-    return re.sub(r"\\lambda\$([12])\b", r"\\lambda_\1$", _MINUS.sub("\0", text).translate(_LATEX))
+    return re.sub(r"\\lambda\$([12])\b", r"\\lambda_\1$", with_minus(text).translate(_LATEX))
 
 
-_MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")
 _MATH = dict(pair.split(":") for pair in "λ:lambda σ:sigma α:alpha η:eta ±:pm ×:times ≥:geq ≤:leq".split())
 _TEXT = dict(zip("\\~^<>|", "backslash asciitilde asciicircum less greater bar".split(), strict=True))
 _LATEX = str.maketrans(
     {symbol: rf"$\{name}$" for symbol, name in _MATH.items()}
     | {symbol: rf"\text{name}{{}}" for symbol, name in _TEXT.items()}
     | {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"\0": "$-$", "−": "$-$", "–": "--", "…": r"\ldots{}", "\n": "; "}
+    | {"−": "$-$", "–": "--", "…": r"\ldots{}", "\n": "; "}
     | {"[": "{[}", "*": "{*}"}  # these would be arguments of a row's end before them
 )
 

@@ -112,23 +112,35 @@ def test_a_panel_draws_every_picture_s_crop_and_figure(shape: tuple[int, ...], c
         figure = draw_panels([clean, *others], "the protocol")
         figure.draw_without_rendering()
     drawn = [axes for axes in figure.axes if axes.images]
+    crops, (whole, *errors) = drawn[:count], drawn[count:]
     top, left, height, width = detail_window(pixels)
-    np.testing.assert_array_equal(drawn[1].images[0].get_array(), pixels[top : top + height, left : left + width])
-    frame = drawn[0].patches[-1]
-    assert (frame.get_x() + 0.5, frame.get_y() + 0.5, frame.get_width(), frame.get_height()) == (
-        left,
-        top,
-        width,
-        height,
-    )  # type: ignore[attr-defined]
-    below = [axes.get_xlabel().splitlines()[0] for axes in drawn[1:]]
+    np.testing.assert_array_equal(crops[0].images[0].get_array(), pixels[top : top + height, left : left + width])
+    frame = whole.patches[-1]
+    box = (frame.get_x() + 0.5, frame.get_y() + 0.5, frame.get_width(), frame.get_height())  # type: ignore[attr-defined]
+    assert box == (left, top, width, height)
+    below = [axes.get_xlabel().splitlines()[0] for axes in crops]
     assert below == ["the truth", *(f"{20 + n}.00 dB" for n in range(count - 1))]
+    assert [axes.get_xlabel() for axes in errors] == ["error: 0.0 levels on average"] * (count - 1)
     page = figure.bbox
     for axes in drawn:
         for text in (axes.title, axes.xaxis.label):
             box = text.get_window_extent()
             assert page.x0 <= box.x0
             assert box.x1 <= page.x1
+
+
+def test_a_panel_shows_where_the_error_is_on_one_scale() -> None:
+    clean = np.full((20, 20, 3), 100, np.uint8)
+    noisy, restored = clean.copy(), clean.copy()
+    noisy[:], restored[3, 4] = 200, (130, 100, 100)
+    pictures = [Picture("clean", clean), Picture("noisy input", noisy, 8.0), Picture("restored", restored, 30.0)]
+    figure = draw_panels(pictures, "the protocol")
+    first, second = (axes.images[0] for axes in figure.axes[4:6])
+    assert np.argwhere(second.get_array()).tolist() == [[3, 4]]
+    assert second.get_array()[3, 4] == 10, "the mean over channels"
+    assert (first.get_array() == 100).all()
+    assert first.get_clim() == second.get_clim()
+    assert second.get_clim()[1] <= 10, "the degraded picture does not set the scale"
 
 
 def test_a_panel_of_nothing_is_refused() -> None:

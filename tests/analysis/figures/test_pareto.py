@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from analysis import cost_distribution, space
-from analysis.figures.pareto import draw_pareto, pareto_table
+from analysis.figures.interactive_pareto import pareto_plot, symbols
+from analysis.figures.pareto import draw_pareto, pareto_table, with_looks
 from tests.analysis.spaces import found_rows
 
 ROWS = pd.DataFrame(
@@ -41,9 +42,34 @@ def test_the_figure_has_units_a_legend_and_every_point() -> None:
     assert axes.get_ylabel() == "PSNR (dB)"
     assert figure.get_suptitle() == "the protocol"
     words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words == ["λ1 = 0", "λ1 = 0.1", "λ2 = 0", "random architecture", "Pareto front", "dominated (pale)"]
+    assert words == ["λ1 = 0", "λ1 = 0.1", "random architecture", "Pareto front", "dominated (pale)"]
     drawn = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
     assert drawn == [pytest.approx(point) for point in [(50e-6, 28.0), (110e-6, 30.5), (200e-6, 29.0)]]
+
+
+def test_lambdas_are_told_apart_without_hue() -> None:
+    grid = [(a, b) for a in (0.0, 0.1, 1.0) for b in (0.0, 0.01)]
+    rows = pd.DataFrame(grid, columns=["lambda1", "lambda2"]).assign(kind="searched", seed=0, parameters=range(6))
+    rows = rows.assign(replicate_id=rows["parameters"].astype(str), psnr_db=rows["lambda1"])
+    looks = with_looks(pareto_table(rows, "parameters"))
+    assert looks[["lambda1", "marker"]].drop_duplicates().shape == (3, 2)
+    assert looks[["lambda2", "fill"]].drop_duplicates().shape == (2, 2)
+    assert len(set(symbols(looks))) == 6, "plotly's, too"
+    axes = draw_pareto(rows, "parameters", "the protocol").axes[0]
+    handles = {line.get_label(): line for line in axes.get_legend().legend_handles}  # type: ignore[union-attr]
+    assert len({handles[f"λ1 = {value:g}"].get_marker() for value in (0, 0.1, 1)}) == 3  # type: ignore[union-attr]
+    assert handles["λ2 = 0"].get_fillstyle() != handles["λ2 = 0.01"].get_fillstyle()  # type: ignore[union-attr]
+
+
+def test_a_front_of_one_point_is_one_point() -> None:
+    rows = ROWS[ROWS["replicate_id"] == "a"]
+    axes = draw_pareto(rows, "parameters", "the protocol").axes[0]
+    (ring,) = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (pytest.approx(110e-6), 30.5)  # type: ignore[index]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert "Pareto front: one point" in texts
+    (trace,) = [one for one in pareto_plot(rows, "parameters")["data"] if one["name"].startswith("Pareto front")]
+    assert (trace["mode"], trace["y"]) == ("markers", [30.5])
 
 
 def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_legend() -> None:

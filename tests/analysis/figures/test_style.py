@@ -6,10 +6,9 @@ import re
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.figures.style import quantity, rendered
+from analysis.figures.style import Figure, quantity, rendered
 
 
 def test_a_picture_in_a_figure_has_150_dots_per_inch_in_both_files() -> None:
@@ -45,6 +44,22 @@ def test_a_dollar_in_a_name_is_a_dollar_and_powers_of_ten_stay_powers() -> None:
     powers = [text for text in axes.get_xticklabels() if "10^{2}" in text.get_text()]
     assert [text.get_parse_math() for text in powers] == [True]
     assert not axes.title.get_parse_math()
+
+
+def test_a_text_of_a_vector_graphic_is_text() -> None:
+    figure = Figure(figsize=(2, 2), layout="constrained")
+    figure.add_subplot().set_title("λ1 = 0.1")
+    picture = dict(rendered(figure, "one"))["one.svg"].decode()
+    assert re.search(r"<text[^>]*>λ1 = 0.1</text>", picture)
+
+
+def test_a_notebook_shows_a_figure_by_itself_and_leaves_it_as_it_was() -> None:
+    figure = Figure(figsize=(2, 2), layout="constrained")
+    figure.add_subplot().set_title("$\\nonsense{$")
+    shown = figure._repr_png_()
+    assert Image.open(io.BytesIO(shown)).size == (220, 220)
+    assert figure._repr_png_() == shown
+    assert figure.get_layout_engine() is not None, "what is added later is laid out, too"
 
 
 @pytest.mark.parametrize(

@@ -45,22 +45,30 @@ RANDOM = [trial("random", s, 29.0 + 0.01 * s + 0.001 * p, parameters=p) for s in
 
 def test_the_best_and_the_front_are_named_with_their_numbers() -> None:
     text = said([*SEARCHED, *RANDOM], "Which configuration")
-    assert "The highest mean PSNR is 31.02 dB: the search at λ1 = 1 (110 parameters on average; " in text
-    assert "5 seeds, 31.00 to 31.04 dB)." in text
-    assert "Of 4 configurations, 4 are on the front of their means. Given how seeds" in text
+    assert "The highest PSNR is 31.02 dB, of the search at λ1 = 1 (110 parameters; " in text
+    assert "5 seeds: 31.00 to 31.04 dB)." in text
+    assert "Of 4 configurations, 4 are on the front by their means. Given how seeds" in text
     alone = said([trial("searched", 0, 30.0, 0.0)], "Which configuration")
     assert "100 parameters; one seed" in alone
-    assert "nothing says how surely" in alone
+    assert "Of 1 configuration, 1 is on the front; with one seed each, nothing says how surely." in alone
+
+
+def test_one_network_has_no_average_and_two_seeds_are_both_told() -> None:
+    two = [row for row in SEARCHED if row["seed"] < 2]
+    assert "(110 parameters; 2 seeds: 31.00 and 31.01 dB)" in said(two, "Which configuration")
+    other = [row | {"parameters": 100 + row["seed"]} for row in two]
+    assert "(100 parameters on average; 2 seeds" in said(other, "Which configuration")
 
 
 def test_a_search_that_is_better_is_said_to_be_and_one_that_is_not_is_not() -> None:
     text = said([*SEARCHED, *RANDOM], "Is the search")
-    assert text.startswith("2 of 2 search configurations beat the average random architecture")
-    assert "The largest gain is +1.95 dB (95 %: +1.9" in text
-    assert "5 seeds, 2 random architectures): the search at λ1 = 1" in text
-    worse = [{**row, "psnr_db": row["psnr_db"] - 5} for row in SEARCHED]
-    assert "0 of 2 search configurations beat" in said([*worse, *RANDOM], "Is the search")
-    assert "2 fall behind it" in said([*worse, *RANDOM], "Is the search")
+    assert text.startswith("Beside the average random architecture of the same seeds and training, of 2 search conf")
+    assert "2 better (with 95 % confidence)." in text
+    assert "The best of the searches by mean, the search at λ1 = 1, is 1.95 dB above the average random arch" in text
+    assert "5 seeds, 2 random architectures; 95 %: +1.9" in text
+    worse = said([*[{**row, "psnr_db": row["psnr_db"] - 5} for row in SEARCHED], *RANDOM], "Is the search")
+    assert "none better, 2 worse" in worse
+    assert "is 3.05 dB below the average random architecture" in worse, "not a largest gain of less than nothing"
     assert "`--random N`" in said(SEARCHED, "Is the search")
     one_seed = [row for row in [*SEARCHED, *RANDOM] if row["seed"] == 0]
     assert "this study cannot tell" in said(one_seed, "Is the search")
@@ -92,8 +100,8 @@ def test_rows_of_several_spaces_are_compared_within_each() -> None:
         for row in [*SEARCHED, *RANDOM]
     ]
     text = said([*SEARCHED, *RANDOM, *deeper], "Is the search")
-    assert "At S = 1: 2 of 2" in text
-    assert "At S = 2: 2 of 2" in text
+    assert "At S = 1: Beside the average" in text
+    assert "At S = 2: Beside the average" in text
 
 
 def test_what_cannot_be_worked_out_says_why() -> None:

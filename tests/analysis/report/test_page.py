@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import analysis
+from analysis.report.page import _explained
 from tests.analysis.reports import STUDY, page, report, rows_of, with_trials
 
 
@@ -12,18 +13,64 @@ def test_a_run_leaves_a_page_with_the_question_the_answer_and_every_architecture
     text = page(study_storage)
     question = analysis.Results(study_storage, STUDY).about["question"]
     assert f"<h1>{question}</h1>" in text
-    assert "The highest mean PSNR is" in text
+    assert "The highest <a" in text
     assert "Reproducibility checklist" in text
     rows = analysis.load(study_storage, STUDY)
-    drawings = json.loads(re.search(r"drawings = (\{.*?\});", text, flags=re.DOTALL)[1])  # type: ignore[index]
-    assert set(drawings) == set(rows["architecture"])
-    details = json.loads(re.search(r"details = (\{.*?\}), drawings", text, flags=re.DOTALL)[1])  # type: ignore[index]
-    assert {seed["trial"] for one in details.values() for seed in one["seeds"]} == set(rows["trial_id"])
+    data = page_data(text)
+    rows = analysis.load(study_storage, STUDY)
+    assert set(data["drawings"]) == set(rows["architecture"])
+    assert {one["trial"] for group in data["groups"] for one in group["networks"]} == set(rows["trial_id"])
 
 
-def test_the_page_asks_nothing_of_the_network(study_storage: Path) -> None:
-    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page(study_storage))
+def page_data(text: str) -> dict:
+    return json.loads(re.search(r"const page = (\{.*\});</script>", text)[1])  # type: ignore[index]
+
+
+def test_the_page_asks_nothing_of_the_network_and_leads_to_the_files_beside_it(study_storage: Path) -> None:
+    links = set(re.findall(r"""(?:src|href)=["'](?!#|data:)([^"']+)""", page(study_storage)))
+    beside = {path.name for path in (study_storage / "studies" / STUDY / "report").iterdir()}
+    assert links <= beside, "every link is a file of the report"
+    assert {"results.csv", "results.tex", "pareto.tex", "pareto_parameters.svg", "pareto_parameters.png"} <= links
     assert "default-src 'none'" in page(study_storage)
+
+
+def test_the_answer_stands_before_the_front_and_the_front_beside_its_members(study_storage: Path) -> None:
+    text = page(study_storage)
+    assert text.index('id="answer"') < text.index("The highest") < text.index('id="front"') < text.index('id="results"')
+    front = analysis.Results(study_storage, STUDY).front()
+    members = text[text.index('id="front"') : text.index('id="more"')]
+    assert [trial for trial in front["trial_id"] if f'data-trial="{trial}"' not in members] == []
+
+
+def test_the_results_have_their_columns_in_order_and_the_rare_ones_behind_a_control(study_storage: Path) -> None:
+    table = re.search(r'<table id="results".*?</table>', page(study_storage), flags=re.DOTALL)[0]  # type: ignore[index]
+    heads = re.findall(r'<th class="([^"]*)">([^<]*)</th>', table)
+    assert [text for _, text in heads[:5]] == ["architecture", "front", "PSNR (dB)", "parameters", "λ1"]
+    assert [text for kind, text in heads if "more" in kind][:2] == ["psnr_patch_db", "degraded_psnr_db"]
+    trials = set(re.findall(r'data-trial="(\w+)"', table))
+    assert trials == set(analysis.load(study_storage, STUDY)["trial_id"])
+
+
+def test_a_term_is_explained_where_it_is_first_used_and_every_term_has_an_entry(study_storage: Path) -> None:
+    text = page(study_storage)
+    used = re.findall(r'class="term" href="#(term-\d+)"', text)
+    assert len(used) == len(set(used)) > 5
+    assert set(used) <= set(re.findall(r'<dt id="(term-\d+)"', text))
+
+
+def test_the_script_and_the_style_are_the_files_beside_the_template(study_storage: Path) -> None:
+    folder = Path(analysis.__file__).parent / "report"
+    assert (folder / "page.js").read_text() in page(study_storage)
+    assert (folder / "page.css").read_text() in page(study_storage)
+
+
+def test_negative_numbers_have_minus_signs() -> None:
+    explain = _explained({"PSNR": "a ratio", "S": "cells"})
+    assert explain("-0.3 dB of PSNR and PSNR at S = 1e-3") == (
+        '−0.3 dB of <a class="term" href="#term-0" title="a ratio">PSNR</a> and PSNR at '
+        '<a class="term" href="#term-1" title="cells">S</a> = 1e-3'
+    )
+    assert explain("<b> seconds s") == "&lt;b&gt; seconds s"
 
 
 def test_an_empty_study_has_a_report_that_says_so(study_storage: Path, tmp_path: Path) -> None:

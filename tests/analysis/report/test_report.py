@@ -15,6 +15,8 @@ def test_tables_and_figures_stand_beside_the_page(study_storage: Path, tmp_path:
         "results.csv",
         "results.md",
         "results.tex",
+        "pareto.csv",
+        "pareto.tex",
         "pareto_parameters.svg",
         "pareto_test_time.png",
     } <= set(written)
@@ -27,3 +29,12 @@ def test_what_an_earlier_report_wrote_and_this_one_does_not_is_removed(study_sto
     write_report(analysis.Results(study_storage, STUDY), tmp_path)
     assert not (tmp_path / "results_2.csv").exists()
     assert (tmp_path / "mine.csv").exists()
+
+
+def test_the_front_for_a_paper_is_the_one_of_the_results(study_storage: Path) -> None:
+    results = analysis.Results(study_storage, STUDY)
+    results_front = results.front()
+    text = (study_storage / "studies" / STUDY / "report" / "pareto.tex").read_text()
+    assert text.count(r" \\") == len(results_front) + 1
+    assert text.replace("tab:pareto", "") == results_front.to_latex().replace("tab:pareto", "")
+    assert max(len(line.split("&")) for line in text.splitlines()) < 10, "few columns"

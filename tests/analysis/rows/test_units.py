@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis.rows.units import counted, duration, mark, percent, short_text
+from analysis.rows.units import counted, duration, mark, percent, short_text, with_minus
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_shares_counts_and_fields() -> None:
     assert percent(0.123) == "12 %"
     assert [counted(n, "seed") for n in (0, 1, 2.0)] == ["0 seeds", "1 seed", "2 seeds"]
     assert (mark("lambda1"), mark("channels")) == ("λ1", "channels")
+
+
+@pytest.mark.parametrize(
+    ("text", "with_signs"),
+    [("-3.12 dB", "−3.12 dB"), ("-.5 to -.1", "−.5 to −.1"), ("2-3 of 1e-3, PP-FF", "2-3 of 1e-3, PP-FF")],
+)
+def test_a_minus_is_a_minus_and_a_hyphen_a_hyphen(text: str, with_signs: str) -> None:
+    assert with_minus(text) == with_signs

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.statistics.costs import cost_lines, costs, gpu_hours
+from analysis.statistics.costs import best_so_far, cost_lines, costs, gpu_hours
 
 
 def cost_row(search_key: str | None, train_key: str, gpus: float = 0, **more: Any) -> dict[str, Any]:
@@ -37,3 +37,22 @@ def test_gpu_hours_are_those_of_distinct_stages() -> None:
     assert gpu_hours(rows) == pytest.approx(0.5 * (100 + 100 + 50) / 3600)
     assert gpu_hours(pd.DataFrame([cost_row("s", "t")])) is None
     assert cost_lines(pd.DataFrame()) == ["No trial has finished: nothing to count."]
+
+
+def test_the_best_so_far_counts_every_stage_once_and_every_training_once() -> None:
+    rows = pd.DataFrame(
+        {
+            "trial_id": list("abcd"),
+            "search_key": ["s", "s", None, "t"],
+            "train_key": ["x", "x", "y", "z"],
+            "search_seconds": [10.0, 10.0, None, 5.0],
+            "train_seconds": [1.0, 1.0, 2.0, 3.0],
+            "validation_psnr_db": [20.0, 20.0, 19.0, 21.0],
+            "finished_at": [1, 2, 3, 4],
+        }
+    )
+    found = best_so_far(rows.iloc[::-1])
+    assert found["seconds"].tolist() == [11.0, 13.0, 21.0]
+    assert found["validation_psnr_db"].tolist() == [20.0, 20.0, 21.0]
+    assert found["trial_id"].tolist() == ["a", "a", "d"]
+    assert len(best_so_far(rows.assign(validation_psnr_db=None))) == 0

@@ -8,7 +8,7 @@ SHARED = {"task": "denoise", "test_set": "set12", "sigma": 30.0, "protocol": "cl
 SHARED |= {"grayscale": "pillow", "test_border": "crop64", "test_images": 2}
 TRIALS = [("a", "searched", 29.0, 10, 1), ("b", "searched", 30.0, 20, 2), ("c", "random", 28.0, 20, 2)]
 ROWS = pd.DataFrame(TRIALS, columns=["trial_id", "kind", "psnr_db", "parameters", "batch_size"]).assign(
-    **SHARED, cells=1
+    **SHARED, cells=1, seed=0, replicate_id=["x", "y", "z"]
 )
 
 
@@ -17,6 +17,13 @@ def test_trials_stand_by_psnr_with_their_place_on_the_front() -> None:
     assert list(table.columns) == TABLE
     assert table["trial_id"].tolist() == ["b", "a", "c"]
     assert table["on_front"].tolist() == [True, True, False]
+
+
+def test_every_seed_of_a_configuration_on_the_front_is_marked_and_no_lucky_one_alone() -> None:
+    rows = pd.concat([ROWS, ROWS.assign(trial_id=["d", "e", "f"], seed=1, psnr_db=[28.0, 31.0, 33.0])])
+    assert rows.groupby("replicate_id")["psnr_db"].mean().to_dict() == {"x": 28.5, "y": 30.5, "z": 30.5}
+    marked = results_table(rows.assign(parameters=[10, 20, 30] * 2)).set_index("trial_id")["on_front"]
+    assert marked[marked].index.tolist() == ["e", "b", "a", "d"]
 
 
 def test_axes_that_vary_have_columns_and_those_of_the_protocol_have_none() -> None:

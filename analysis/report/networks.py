@@ -1,0 +1,89 @@
+"""What the page shows of every network: its row, its file, its curve, its restored image, and how points of it look."""
+
+import io
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from analysis.figures.interactive_pareto import symbols
+from analysis.figures.pareto import pareto_table, with_looks
+from analysis.rows.configurations import KEY, configuration_name
+from analysis.rows.study import StudyRows
+from analysis.statistics.pareto import on_front
+from analysis.storage.files import Files
+
+MOST_PICTURES, _MOST_POINTS, _SIDE = 60, 200, 640
+"""Restored images that a page holds; points of a curve that it draws; pixels of the longest side of an image."""
+
+
+def networks(results: StudyRows, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """One entry a scored trial of one protocol, best PSNR first, for the page's script.
+
+    `trial, configuration` (its `replicate_id`), `name, kind, seed, architecture`, `figures` (a text), `values` (by
+    column, of the axes and of what was measured), `weights` (the file, below the storage), `picture` (its key in
+    `pictures`), `curve` (iterations and PSNR), `training` (equal where trials share one), `colour, symbol, on_front`.
+    """
+    rows = rows.dropna(subset=["psnr_db"]).sort_values("psnr_db", ascending=False, kind="stable")
+    looks = with_looks(pareto_table(rows, "parameters")).set_index(KEY)
+    looks["symbol"] = symbols(looks)
+    curves = results.curves
+    trained = curves[(curves["stage"] == "train") & curves["psnr_db"].notna()] if len(curves) else curves
+    by_trial = dict(tuple(trained.sort_values("iteration").groupby("trial_id"))) if len(trained) else {}
+    names = [*dict.fromkeys([*results.axes, "parameters", "test_time_ms", "psnr_db"])]
+    found = []
+    for row in rows.to_dict("records"):
+        time = f"{row['test_time_ms']:.1f} ms per image" if pd.notna(row["test_time_ms"]) else "not timed"
+        ssim = f", SSIM {row['ssim']:.4f}" if pd.notna(row["ssim"]) else ""
+        about = {"trial": row["trial_id"], "configuration": row[KEY], "kind": row["kind"], "seed": int(row["seed"])}
+        about |= {"name": configuration_name(row, results.axes), "architecture": row["architecture"]}
+        about |= {"figures": f"{row['psnr_db']:.2f} dB{ssim}; {row['parameters']:,} parameters; {time}"}
+        about |= {"values": {name: _value(row[name]) for name in names if name in row}}
+        about |= {"weights": f"stages/train/{row['train_key']}/network.safetensors", "training": row["train_key"]}
+        about |= {"picture": row["test_key"], "curve": _curve(by_trial.get(row["trial_id"]))}
+        about |= {name: looks.loc[row[KEY], name] for name in ("colour", "symbol")}
+        found.append(about | {"on_front": bool(looks.loc[row[KEY], "on_front"])})
+    return found
+
+
+def _value(value: Any) -> float | str | None:
+    if value is None or value is pd.NA or value != value:
+        return None
+    return float(value) if isinstance(value, int | float | np.number) else str(value)
+
+
+def _curve(curve: pd.DataFrame | None) -> list[list[float]]:
+    if curve is None:
+        return [[], []]
+    kept = curve.iloc[:: max(1, len(curve) // _MOST_POINTS)]
+    return [kept["iteration"].tolist(), kept["psnr_db"].round(3).tolist()]
+
+
+def pictures(results: StudyRows, rows: pd.DataFrame) -> dict[str, str]:
+    """The first test image as each of the first `MOST_PICTURES` tests of `rows` restored it: addresses by `test_key`.
+
+    Those of the front come first, then the best ones; `clean` and `degraded` are what they were made from.
+    """
+    scored = rows.dropna(subset=["psnr_db", "test_key"])
+    order = scored.assign(front=on_front(scored, ["parameters"], ["psnr_db"])).sort_values(["front", "psnr_db"])
+    files, found = Files(results.storage), dict[str, str]()
+    for key in order["test_key"].drop_duplicates()[::-1][:MOST_PICTURES]:
+        data = files.read(f"stages/test/{key}/example.png")
+        if data is None:
+            continue
+        with Image.open(io.BytesIO(data)) as whole:
+            width = whole.width // 3
+            parts = [whole.crop((place * width, 0, (place + 1) * width, whole.height)) for place in range(3)]
+        if not found:
+            found |= {"clean": _address(parts[0]), "degraded": _address(parts[1])}
+        found[key] = _address(parts[2])
+    return found
+
+
+def _address(picture: Image.Image) -> str:
+    picture.thumbnail((_SIDE, _SIDE))
+    data = io.BytesIO()
+    picture.save(data, "WEBP", quality=90)
+    return f"data:image/webp;base64,{b64encode(data.getvalue()).decode()}"

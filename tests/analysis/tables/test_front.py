@@ -1,0 +1,58 @@
+"""The front as a table: a configuration a row, and what of it a paper prints."""
+
+import pandas as pd
+import pytest
+
+from analysis.tables.front import configuration_table, front_table
+from tests.analysis.report.test_conclusions import trial
+
+MORE = {"validation_psnr_db": 20.0, "device": "one", "test_time_ms": 5.0, "ssim": 0.8, "psnr_patch_db": None}
+MORE |= {"self_ensemble": 1, "train_device": "one", "lambda2": 0.0, "sigma": 30.0}
+ROWS = pd.DataFrame(
+    [
+        trial("searched", 0, 29.0, 0.0, parameters=100, **MORE),
+        trial("searched", 1, 31.0, 0.0, parameters=140, **MORE | {"validation_psnr_db": 21.0, "architecture": "FPFP"}),
+        trial("searched", 0, 28.0, 0.1, parameters=200, **MORE),
+        trial("random", 0, 27.0, parameters=50, **MORE),
+    ]
+)
+
+
+def test_a_row_is_a_configuration_with_its_means_and_the_trial_that_validation_prefers() -> None:
+    table = configuration_table(ROWS, ["lambda1"])
+    first = table.iloc[0]
+    assert (first["psnr_db"], first["parameters"], first["seeds"]) == (30, 120, 2)
+    assert (first["psnr_db_min"], first["psnr_db_max"]) == (29, 31)
+    assert (first["architecture"], first["trial_id"]) == ("FPFP, FFFF", "searched 0.0  1")
+    assert len(table) == 3
+
+
+def test_the_front_is_of_means_and_ordered() -> None:
+    front = front_table(ROWS, ["lambda1"], ["parameters"], ["psnr_db"])
+    assert front["parameters"].tolist() == [50, 120]
+    assert front_table(ROWS, [], [], ["parameters"])["parameters"].tolist() == [200]
+
+
+def test_a_paper_gets_the_few_columns_in_which_rows_differ_and_pandas_all_that_are_asked_for() -> None:
+    front = front_table(ROWS, ["lambda1"], ["parameters"], ["psnr_db"])
+    text = front.to_latex()
+    heads = (
+        r"kind & $\lambda_1$ & $\lambda_2$ & architecture & seeds & parameters (k) & PSNR (dB) & SSIM & time (ms) \\"
+    )
+    assert heads.replace(r" & $\lambda_2$", "") in text, "λ2 is the same everywhere"
+    assert r"searched & 0 & FPFP, FFFF & 2 & 0.12 & 30.00 & 0.8000 & 5.0 \\" in text
+    assert r"\caption{The Pareto front of parameters and psnr\_db: means over seeds. embedded test" in text
+    assert "trial_id" in front.to_latex(index=False, escape=False)
+    assert front[["psnr_db", "seeds"]].to_latex().count(" & ") == 3
+
+
+def test_times_of_several_devices_are_not_put_on_one_axis() -> None:
+    mixed = pd.concat([ROWS, ROWS.tail(1).assign(device="two", replicate_id="other", trial_id="other")])
+    assert "test_time_ms" not in front_table(mixed, ["lambda1"], ["parameters"], ["psnr_db"])
+    with pytest.raises(ValueError, match="times were taken on one, two and do not compare"):
+        front_table(mixed, ["lambda1"], ["test_time_ms"], ["psnr_db"])
+
+
+def test_a_mistyped_column_is_named_with_the_nearest() -> None:
+    with pytest.raises(KeyError, match="did you mean parameters"):
+        front_table(ROWS, [], ["params"], ["psnr_db"])
