@@ -152,7 +152,7 @@ def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
     places = figure.subplots(2, len(pictures), squeeze=False)
     for axes, below, picture, crop, error in zip(*places, pictures, crops, errors, strict=True):
         figures = "the truth" if picture.psnr_db is None else f"{picture.psnr_db:.2f} dB"
-        _show(axes, crop, picture.label, figures if picture is whole else f"{figures}\n{_wrapped(picture.detail, 30)}")
+        _show(axes, crop, picture.label, figures if picture is whole else f"{figures}\n{_wrapped(picture.detail, 28)}")
         if picture is not whole:
             shown = below.imshow(error, cmap="magma", vmin=0, vmax=most, interpolation="nearest")
             below.set(xticks=[], yticks=[])
@@ -180,7 +180,7 @@ def _error(pixels: np.ndarray, clean: np.ndarray) -> np.ndarray:
 def _show(axes: Axes, pixels: np.ndarray, above: str, below: str) -> None:
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
-    axes.set_title(_wrapped(above, 30), fontsize=8.5)
+    axes.set_title(_wrapped(above, 24), fontsize=8.5)
     axes.set_xlabel(below, fontsize=7)
 
 

@@ -85,7 +85,7 @@ def _best(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
         )
     chances = front_probability(rows, generator, **_FRONT)
     known, count = chances["probability"].dropna(), int(chances["on_front"].sum())
-    on_front = f"Of {counted(len(chances), 'configuration')}, {count} {'is' if count == 1 else 'are'} on the front"
+    on_front = f"Of {counted(len(chances), 'configuration')}, {_are(count)} on the front"
     if not len(known):
         yield f"{on_front}; with one seed each, nothing says how surely."
         return
@@ -119,14 +119,15 @@ def _luck(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
 def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
     known = table.dropna(subset=["low", "high"])
     better, worse = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
-    random = "the average random architecture of the same seeds and training"
-    said = [f"{better or 'none'} better"] + [f"{worse} worse"] * bool(worse)
-    said += [f"{len(known) - better - worse} undecided"] * (len(known) > better + worse)
-    yield (
-        f"Beside {random}, of {counted(len(known), 'search configuration')} {', '.join(said)} (with 95 % confidence)."
-        if len(known)
-        else "This study cannot tell: no search has enough seeds beside random architectures."
-    )
+    if len(known):
+        counts = {"worse": worse, "undecided": len(known) - better - worse}
+        more = "".join(f", {_are(count)} {word}" for word, count in counts.items() if count)
+        yield (
+            f"Of {counted(len(known), 'search configuration')}, {_are(better)} better than the average random "
+            f"architecture of the same seeds and training{more} (95 % confidence)."
+        )
+    else:
+        yield "This study cannot tell: no search has enough seeds beside random architectures."
     top = table.iloc[int(table["gain"].argmax())]
     name = configuration_name(rows[rows[KEY] == top[KEY]].iloc[0], axes)
     one = "The search" if len(table) == 1 else "The best of the searches by mean"
@@ -136,6 +137,10 @@ def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterat
     if pd.notna(top["equal_cost_gain"]):
         drawn = "one random architecture" if top["best_of"] == 1 else f"the best of {top['best_of']:.0f} random ones"
         yield f"The time of its search would have trained {drawn}: it is {_beyond(top['equal_cost_gain'])} that."
+
+
+def _are(count: int) -> str:
+    return f"{count or 'none'} {'is' if count < 2 else 'are'}"
 
 
 def _beyond(gain: float) -> str:

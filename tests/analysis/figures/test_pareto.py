@@ -61,6 +61,9 @@ def test_lambdas_are_told_apart_without_hue() -> None:
     assert handles["λ2 = 0"].get_fillstyle() != handles["λ2 = 0.01"].get_fillstyle()  # type: ignore[union-attr]
 
 
+SPACE = {"columns": "2-3", "channels": 4, "image_channels": 1}
+
+
 def test_a_front_of_one_point_is_one_point() -> None:
     rows = ROWS[ROWS["replicate_id"] == "a"]
     axes = draw_pareto(rows, "parameters", "the protocol").axes[0]
@@ -68,7 +71,7 @@ def test_a_front_of_one_point_is_one_point() -> None:
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (pytest.approx(110e-6), 30.5)  # type: ignore[index]
     texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
     assert "Pareto front: one point" in texts
-    (trace,) = [one for one in pareto_plot(rows, "parameters")["data"] if one["name"].startswith("Pareto front")]
+    (trace,) = [one for one in pareto_plot(rows.assign(**SPACE), "parameters")["data"] if one["name"].startswith("Pareto front")]
     assert (trace["mode"], trace["y"]) == ("markers", [30.5])
 
 

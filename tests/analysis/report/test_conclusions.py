@@ -62,16 +62,17 @@ def test_one_network_has_no_average_and_two_seeds_are_both_told() -> None:
 
 def test_a_search_that_is_better_is_said_to_be_and_one_that_is_not_is_not() -> None:
     text = said([*SEARCHED, *RANDOM], "Is the search")
-    assert text.startswith("Beside the average random architecture of the same seeds and training, of 2 search conf")
-    assert "2 better (with 95 % confidence)." in text
+    assert text.startswith("Of 2 search configurations, 2 are better than the average random architecture of the same")
+    assert "and training (95 % confidence)." in text
     assert "The best of the searches by mean, the search at λ1 = 1, is 1.95 dB above the average random arch" in text
     assert "5 seeds, 2 random architectures; 95 %: +1.9" in text
     worse = said([*[{**row, "psnr_db": row["psnr_db"] - 5} for row in SEARCHED], *RANDOM], "Is the search")
-    assert "none better, 2 worse" in worse
+    assert "none is better than" in worse
+    assert "training, 2 are worse (95 % confidence)." in worse
     assert "is 3.05 dB below the average random architecture" in worse, "not a largest gain of less than nothing"
     assert "`--random N`" in said(SEARCHED, "Is the search")
     one_seed = [row for row in [*SEARCHED, *RANDOM] if row["seed"] == 0]
-    assert "this study cannot tell" in said(one_seed, "Is the search")
+    assert "This study cannot tell" in said(one_seed, "Is the search")
 
 
 def test_what_decides_is_shared_out_among_the_axes() -> None:
@@ -100,8 +101,8 @@ def test_rows_of_several_spaces_are_compared_within_each() -> None:
         for row in [*SEARCHED, *RANDOM]
     ]
     text = said([*SEARCHED, *RANDOM, *deeper], "Is the search")
-    assert "At S = 1: Beside the average" in text
-    assert "At S = 2: Beside the average" in text
+    assert "At S = 1: Of 2 search" in text
+    assert "At S = 2: Of 2 search" in text
 
 
 def test_what_cannot_be_worked_out_says_why() -> None:
