@@ -113,7 +113,7 @@ def _luck(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
             first, *more = _verdict(search_against_random(group, generator), group, axes)
             yield from (at + first, *more)
         elif "searched" in kinds:
-            yield f"{at}no random architecture was trained alike; `--random N` adds some."
+            yield f"{f'{at}no' if at else 'No'} random architecture was trained alike; `--random N` adds some."
 
 
 def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
@@ -226,7 +226,7 @@ def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:
     rows = distinct(rows)
     above, ahead = int((rows["psnr_db"] > best["psnr_db"]).sum()), rows["psnr_db"].max() - best["psnr_db"]
     where = f"the best by {ahead:.2f} dB" if ahead > 0 else f"the best is {-ahead:.2f} dB short of it"
-    lie = "lies" if above == 1 else "lie"
+    lie = "lies" if 1 in (above, len(rows)) else "lie"
     yield (
         f"The best method without training, {best['method']}, has {best['psnr_db']:.2f} dB on the same pixels: "
         f"{above} of {counted(len(rows), 'trained network')} {lie} above it, {where}."

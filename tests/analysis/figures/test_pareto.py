@@ -71,8 +71,8 @@ def test_a_front_of_one_point_is_one_point() -> None:
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (pytest.approx(110e-6), 30.5)  # type: ignore[index]
     texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
     assert "Pareto front: one point" in texts
-    (trace,) = [one for one in pareto_plot(rows.assign(**SPACE), "parameters")["data"] if one["name"].startswith("Pareto front")]
-    assert (trace["mode"], trace["y"]) == ("markers", [30.5])
+    trace = pareto_plot(rows.assign(**SPACE), "parameters")["data"][0]
+    assert (trace["name"], trace["mode"], trace["y"]) == ("Pareto front: one point", "markers", [30.5])
 
 
 def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_legend() -> None:

@@ -83,7 +83,7 @@ def test_the_spread_of_known_normals_is_found() -> None:
     assert not len(spread(pd.DataFrame(rows[:1]))), "one value has no spread"
     assert spread_lines(pd.DataFrame(rows))[-1].startswith("40 configurations of several seeds found 1.0 different")
     few = [row for row in rows if row["replicate_id"] in ("s0", "s1")]
-    assert spread_lines(pd.DataFrame(few))[-2:] == ["λ1=0 λ2=0: 6 seeds found 1 different architectures"] * 2
+    assert spread_lines(pd.DataFrame(few))[-2:] == ["λ1=0 λ2=0: 6 seeds found one architecture"] * 2
 
 
 def test_agreement_is_one_for_the_same_order_and_minus_one_for_the_opposite() -> None:
