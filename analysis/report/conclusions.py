@@ -120,8 +120,8 @@ def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterat
     known = table.dropna(subset=["low", "high"])
     better, worse = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
     if len(known):
-        counts = {"worse": worse, "undecided": len(known) - better - worse}
-        more = "".join(f", {_are(count)} {word}" for word, count in counts.items() if count)
+        others = {"worse": worse, "undecided": len(known) - better - worse}
+        more = "".join(f", {_are(count)} {word}" for word, count in others.items() if count)
         yield (
             f"Of {counted(len(known), 'search configuration')}, {_are(better)} better than the average random "
             f"architecture of the same seeds and training{more} (95 % confidence)."

@@ -77,9 +77,11 @@ def _explained(glossary: Mapping[str, str]) -> Callable[[str], Markup]:
     """What turns a text into HTML, in which the first use of each term on the page leads to its entry."""
     left = {term.lower(): (place, meaning) for place, (term, meaning) in enumerate(glossary.items())}
     words = "|".join(sorted(map(re.escape, glossary), key=len, reverse=True))
-    pattern = re.compile(rf"(?<![\w.-])({words})s?(?![\w-])", re.IGNORECASE)
+    pattern = re.compile(rf"`[^`]*`|(?<![\w.-])({words})s?(?![\w-])", re.IGNORECASE)
 
     def linked(found: re.Match[str]) -> str:
+        if found[0].startswith("`"):
+            return f"<code>{found[0][1:-1]}</code>"
         term = found[1] if len(found[1]) > 1 else found[1] if found[1] in glossary else ""
         place, meaning = left.pop(term.lower(), (None, ""))
         told = f'<a class="term" href="#term-{place}" title="{escape(meaning)}">{found[0]}</a>'

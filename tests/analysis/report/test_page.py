@@ -87,7 +87,7 @@ def test_one_finished_trial_has_a_partial_report(study_storage: Path, tmp_path: 
     text = page(storage)
     assert "1 trial finished" in text
     assert "one seed" in text
-    assert "</a> was trained alike; `--random N` adds some." in text
+    assert "</a> was trained alike; <code>--random N</code> adds some." in text
     assert "Not worked out" not in text
 
 
