@@ -57,6 +57,8 @@ def configuration_table(
     if rows["device"].nunique() > 1:
         known = [name for name in known if not name.startswith("test_time")]
     means = configuration_means(named, known, by="_by").sort_index()
+    if (means["parameters"] % 1 == 0).all():
+        means = means.astype({"parameters": int})
     texts = named.groupby("_by")["architecture"].agg(lambda found: ", ".join(dict.fromkeys(found)))
     shown = ["kind", "lambda1", "lambda2", *axes, "architecture", "seeds", *known, "psnr_db_min", "psnr_db_max"]
     shown = list(dict.fromkeys([*shown, "trial_id"]))

@@ -37,6 +37,8 @@ def test_the_page_asks_nothing_of_the_network_and_leads_to_the_files_beside_it(s
 def test_the_answer_stands_before_the_front_and_the_front_beside_its_members(study_storage: Path) -> None:
     text = page(study_storage)
     assert text.index('id="answer"') < text.index("The highest") < text.index('id="front"') < text.index('id="results"')
+    identifiers = re.findall(r' id="([^"]+)"', text[: text.index("<script>")])
+    assert len(identifiers) == len(set(identifiers))
     front = analysis.Results(study_storage, STUDY).front()
     members = text[text.index('id="front"') : text.index('id="more"')]
     assert [trial for trial in front["trial_id"] if f'data-trial="{trial}"' not in members] == []
