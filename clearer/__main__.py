@@ -25,9 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the exit status."""
     parser, commands = _parser()
     options = parser.parse_args(arguments)
-    run = {"describe": _describe, "data": _data, "restore": _restore, "export": _export}[options.command]
     try:
-        return run(options)
+        return _run(options)
     except (ValueError, OSError) as error:
         commands.choices[options.command].error(str(error))
     except KeyboardInterrupt:
@@ -67,28 +66,23 @@ def _parser() -> tuple[OneLineParser, Any]:
     return parser, commands
 
 
-def _describe(o: argparse.Namespace) -> int:
-    print(json.dumps(describe(o.architecture, o.channels, o.image_channels)))
-    return 0
+def _run(o: argparse.Namespace) -> int:
+    """Carries out a command, for which alone what it needs is imported: PyTorch takes a second."""
+    if o.command == "data":
+        from clearer.images.command import run_data
 
+        return run_data(o.data, o.check_overlap, o.words, o.url)
+    if o.command == "restore":
+        from clearer.using.restoring import restore_files
 
-def _data(o: argparse.Namespace) -> int:
-    from clearer.images.command import run_data  # here, so that describing does not wait for it
+        return restore_files(o.network, o.images, o.out, o.tile, o.self_ensemble, o.device, o.threads, o.overwrite)
+    if o.command == "export":
+        from clearer.using.export import export_file
 
-    return run_data(o.data, o.check_overlap, o.words, o.url)
-
-
-def _restore(o: argparse.Namespace) -> int:
-    from clearer.using.restoring import restore_files  # PyTorch takes a second to import
-
-    return restore_files(o.network, o.images, o.out, o.tile, o.self_ensemble, o.device, o.threads, o.overwrite)
-
-
-def _export(o: argparse.Namespace) -> int:
-    from clearer.using.export import export_file
-
-    difference = export_file(o.network, o.onnx)
-    print(f"{o.onnx}: ONNX Runtime's results equal PyTorch's within {difference:.1e}")
+        difference = export_file(o.network, o.onnx)
+        print(f"{o.onnx}: ONNX Runtime's results equal PyTorch's within {difference:.1e}")
+    else:
+        print(json.dumps(describe(o.architecture, o.channels, o.image_channels)))
     return 0
 
 

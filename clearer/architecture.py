@@ -105,10 +105,7 @@ class Architecture:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The architecture of a text such as `FPFP-FPFF-PFFP`.
-
-        Raises ValueError: a letter other than P and F, or an empty cell.
-        """
+        """That of a text such as `FPFP-FPFF-PFFP`. Raises ValueError: another letter than P and F, or an empty cell."""
         return cls(tuple(text.split("-")))
 
     @classmethod
@@ -160,10 +157,9 @@ class Architecture:
         return sum(c.parameters for c in self.convolutions(channels, image_channels))
 
     def flops_per_pixel(self, channels: int = 32, image_channels: int = 1) -> float:
-        """Floating-point operations of the convolutions per input pixel, two a multiply-add.
+        """Floating-point operations of the convolutions per input pixel, two a multiply-add, and of nothing else.
 
-        Exact for images whose sides are multiples of 2^S. Batch norm (folded at test time), ReLU,
-        additions and upsampling are not counted.
+        Exact for images whose sides are multiples of 2^S.
         """
         return sum(c.flops_per_pixel for c in self.convolutions(channels, image_channels))
 

@@ -29,10 +29,7 @@ def pack_state(state: dict[str, Any]) -> bytes:
 
 
 def unpack_state(data: bytes, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The state that `pack_state` wrote.
-
-    Raises DamagedError: the bytes do not have the SHA-256 that they begin with, or are no state.
-    """
+    """The state that `pack_state` wrote. Raises DamagedError: bytes that are no state, or have another SHA-256."""
     body = data[_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != data[:_DIGEST_BYTES]:
         raise DamagedError("a checkpoint is damaged")
@@ -51,10 +48,7 @@ def pack_network(network: Network, **notes: Any) -> bytes:
 
 
 def unpack_network(data: bytes) -> Network:
-    """The network in the bytes of a safetensors file, in evaluation mode.
-
-    Raises DamagedError: not a network that `pack_network` wrote.
-    """
+    """The network that `pack_network` wrote, in evaluation mode. Raises DamagedError: `data` is none."""
     try:
         about, tensors = _about(data), safetensors.torch.load(data)
         architecture, *others = (({"skip": "none"} | about)[name] for name in _OWN)  # earlier versions had no skip

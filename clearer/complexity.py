@@ -24,12 +24,9 @@ AUTHORS_PARALLEL, AUTHORS_FUSION = 0.7, 0.3
 
 
 def module_costs(configuration: Configuration) -> Tensor:
-    """(columns, 2): C^p and C^f of every column, for `architecture_complexity`.
+    """(columns, 2): C^p and C^f of every column. Raises ValueError: `complexity="time"` without `module_times_ms`.
 
-    With the constants of `complexity="authors"` Eq. 5 is the released code's mean(0.7 α^p + 0.3 α^f) over columns; they
-    are twice 0.7 and 0.3, since Eq. 5 divides by twice the number of columns.
-
-    Raises ValueError: `complexity="time"` without `module_times_ms`; measure them with `measure_module_times`.
+    The released code's constants are twice 0.7 and 0.3: Eq. 5 divides by twice the number of columns.
     """
     columns = configuration.columns_by_cell
     if configuration.complexity == "authors":
@@ -53,8 +50,7 @@ def measure_module_times(
 ) -> Sequence[float]:
     """Median milliseconds of one forward pass of P and F of every cell: P1, F1, P2, F2, …
 
-    Of one image, `size` × `size` pixels at full resolution, in evaluation mode, by the current number of
-    threads. Each figure is from about `seconds` of warm, synchronised repeats (torch.utils.benchmark).
+    Of one image of `size` × `size` pixels, in evaluation mode; from about `seconds` of warm, synchronised repeats each.
     """
     times = []
     for cell in range(1, cells + 1):

@@ -305,10 +305,7 @@ def check_name(name: str) -> None:
 
 
 def parse_value(name: str, text: str) -> Any:
-    """The value that `text` means for field `name`; a tuple's parts are joined by dashes, as in `2-4-6`.
-
-    Raises ConfigurationError: no such field, or not a value of its type.
-    """
+    """A field's value as `--set` writes it, such as `2-4-6`. Raises ConfigurationError: no such field or value."""
     check_name(name)
     hint = field_types()[name]
     if hint is str or (not text and get_args(hint)):

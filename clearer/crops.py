@@ -27,8 +27,7 @@ ORIENTATIONS = 8
 class Crops:
     """Random crops of `images` for the members of a pack, which may differ in seed, σ and protocol.
 
-    Members of one seed have the same crops, and the same noise times their σ. Partners are cropped,
-    flipped and turned as their clean images are.
+    Members of one seed have the same crops, and the same noise times their σ. Partners are cut as their clean images.
     """
 
     def __init__(

@@ -37,11 +37,9 @@ def architecture_entropy(logits: Tensor) -> Tensor:
 
 
 def architecture_complexity(logits: Tensor, costs: Tensor) -> Tensor:
-    """L_Comp: (1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar, or (K,)). Eq. 5.
+    """L_Comp: (1/N)·Σ (α^p C^p + α^f C^f), N = 2·columns (a scalar, or (K,)). Eq. 5; costs: `clearer.complexity`.
 
-    `logits` and `costs` are (columns, 2), or (K, columns, 2): parallel, fusion. Costs: `clearer.complexity`.
-
-    Raises ValueError: the shapes differ.
+    Both are (columns, 2), or (K, columns, 2): parallel, fusion. Raises ValueError: the shapes differ.
     """
     if logits.shape != costs.shape:
         raise ValueError(f"logits are {tuple(logits.shape)}, costs {tuple(costs.shape)}")

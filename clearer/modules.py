@@ -61,8 +61,7 @@ class Steps(nn.Sequential):
 def folded(network: nn.Module) -> Iterator[None]:
     """Inside, every `Steps` is in evaluation mode, by the weights and running statistics of the beginning.
 
-    Batch norm is folded into the convolutions: one function with fewer operations. No weight gets a
-    gradient through it.
+    Batch norm is folded into the convolutions, for fewer operations. No weight gets a gradient through it.
     """
     chains = [module for module in network.modules() if isinstance(module, Steps)]
     pairs = iter(_folded_pairs([pair for chain in chains for pair in chain.pairs()]))

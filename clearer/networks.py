@@ -146,10 +146,7 @@ class Supernet(MultiScale):
         return Architecture.from_alpha(self.alpha()[0].tolist(), self.columns)
 
     def derive(self, architecture: Architecture) -> Network:
-        """The derived network with this supernet's weights (one-shot weights): to score, not to train on.
-
-        Raises ValueError: `architecture` has other columns than the supernet.
-        """
+        """The derived network with one-shot weights, to score alone. Raises ValueError: another number of columns."""
         if architecture.columns != self.columns:
             other = architecture.columns
             raise ValueError(f"architecture {architecture} has columns {other}, the supernet {self.columns}")

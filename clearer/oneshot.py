@@ -22,8 +22,7 @@ def oneshot_scores(
 ) -> dict[str, Any]:
     """PSNR in dB of the supernet at its own α, and of every architecture with its weights, over the `tested` images.
 
-    `oneshot_psnr_db` is with batch norm's statistics taken anew from `learned`, `oneshot_kept_psnr_db` with
-    the supernet's.
+    `oneshot_kept_psnr_db` is with the supernet's statistics of batch norm, `oneshot_psnr_db` with those of `learned`.
     """
 
     def psnr_db(network: nn.Module) -> float:

@@ -58,10 +58,7 @@ def packed(networks: Sequence[AnyNetwork]) -> AnyNetwork:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """The pack's tensor, or mapping of tensors, of its networks' own: copies.
-
-    What is no tensor, or has no axis, is the first network's.
-    """
+    """Copies of networks' tensors, or mappings of them, as a pack has them; what has no axis is the first one's."""
     first = parts[0]
     if isinstance(first, Mapping):
         return {name: joined([part[name] for part in parts]) for name in first}

@@ -46,8 +46,7 @@ def noisy_test_image(clean: Image, sigma: float, protocol: str) -> np.ndarray:
 def scored_area(image: Image, border: str) -> Image:
     """The part of a test image that is restored and scored; a side below 64 pixels stays whole.
 
-    * `centre64`: sides are cut to multiples of 64 around the centre (the released code's). Of an odd number of
-      pixels too many, the last is cut at the lower right.
+    * `centre64`: sides are cut to multiples of 64 around the centre, of odd ones lower right (released code).
     * `crop64`: they are cut to multiples of 64 at the lower right (this project's first area).
     * `whole`: nothing is cut.
     """

@@ -79,9 +79,7 @@ class Member:
 
 
 class Run:
-    """The members of a pack under optimisation, iteration by iteration.
-
-    Weights learn from `images`; curves are of one fixed batch of `watched_images`.
+    """The members of a pack under optimisation: weights learn from `images`, one batch of `watched_images` is watched.
 
     A subclass has a `stage` and a `_build`, adds its optimisers by `_learn` in `_place`, and iterates in `_iterate`.
 
@@ -141,8 +139,6 @@ class Run:
 
     def advance(self, every: int | None = None) -> Iterator[Self]:
         """Iterates to the end, yielding itself every `every` iterations and whenever a member has ended.
-
-        A curve has a row for each `report_iterations`, whatever `every` is.
 
         Raises DivergedError: no member is left that has not diverged.
         """
@@ -262,10 +258,7 @@ class Run:
                 member.curve[-1] |= {"seconds": member.seconds, "recorded_at": time.time()}
 
     def _watched_errors(self) -> list[float]:
-        """The mean squared errors over one fixed batch of held-out crops, in evaluation mode and in fp32.
-
-        Leaves the network in training mode.
-        """
+        """The mean squared errors over the watched crops, in evaluation mode and fp32; leaves it in training mode."""
         degraded, clean = self._watched
         self.network.eval()
         with torch.inference_mode():
@@ -294,10 +287,7 @@ class Run:
         set_rate(self.optimizers["weights"], cosine(self.iteration, self.iterations, epoch, start, end))
 
     def _restoration(self, degraded: Tensor, clean: Tensor, *alpha: Tensor) -> Tensor:
-        """L_Res of every member over a batch, (K,), in fp32.
-
-        The network's own operations are in the configured precision.
-        """
+        """L_Res of every member over a batch, (K,), in fp32; the network itself runs in the configured precision."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.precision == "bf16"):
             restored = self.network(degraded, *alpha)
         return mean_square_error(restored, clean, self.width)
@@ -336,8 +326,7 @@ class Run:
     def load_state_dicts(self, states: Sequence[dict[str, Any]]) -> None:
         """Goes on from `state_dict()` of each member, of runs of equal configurations, images and width.
 
-        Raises:
-            ValueError: states of another stage, of another width, of different iterations, or not one for each member.
+        Raises ValueError: states of another stage, another width or different iterations, or not one for each member.
         """
         about = {(state["stage"], state["width"], state["iteration"]) for state in states}
         if len(states) != len(self.members) or len(about) != 1 or min(about)[:2] != (self.stage, self.width):

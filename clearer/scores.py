@@ -63,10 +63,9 @@ def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
 
 
 def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
-    """The released code's structural similarity: as `ssim`, but over all pixels, with zeros around the image.
+    """The released code's structural similarity: as `ssim`, but over all pixels of any image, with zeros around it.
 
-    Both images are black out there, hence alike: an error at the border costs less than inside. The smaller
-    the image, the more of it is border. Takes images of any size, unlike `ssim` (11 pixels or more).
+    Out there both images are alike: an error at the border costs less than inside, the more so in a small image.
     """
     x, y = restored.astype(np.float64), clean.astype(np.float64)
     mean_x, mean_y, xx, yy, xy = map(_blurred, (x, y, x * x, y * y, x * y))
@@ -77,10 +76,7 @@ def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
 
 
 def luma(image: np.ndarray) -> np.ndarray:
-    """Y of ITU-R BT.601 in studio range, (height, width, 1): black is 16/255, white 235/255.
-
-    Raises ValueError: not an RGB image.
-    """
+    """Y of RGB, ITU-R BT.601 in studio range, (height, width, 1): 16/255 … 235/255. Raises ValueError: no RGB image."""
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"an image of shape {image.shape} has no luma: (height, width, 3) is RGB")
     return (image.astype(np.float64) @ _LUMA + 16 / 255)[..., None]

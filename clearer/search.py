@@ -30,10 +30,8 @@ class Search(Run):
 
     Rows of a curve hold the means since the last row of `restoration_loss` (weights split), `alpha_loss` (L_Res on the
     α split), `architecture_loss`, `complexity_loss` (unweighted; absent in the warm-up), then `psnr_db` on a fixed
-    batch of the α split, and `alpha`, α^f of every column.
-
-    With a `search_patience` a search ends at the first row at which it has settled. Rates are annealed as for the full
-    length.
+    batch of the α split, and `alpha`, α^f of every column. With a `search_patience` a search ends at the first row at
+    which it has settled; rates are annealed as for the full length.
     """
 
     stage = "search"
@@ -105,13 +103,10 @@ class Search(Run):
 
 
 def has_settled(curve: Sequence[Mapping[str, Any]], warmup_iterations: int, patience: int, tolerance: float) -> bool:
-    """Whether a search may stop at the last record of `curve`; never with a patience of 0.
+    """Whether a search may stop at the last record of `curve`: a rule of this project, not of the paper.
 
-    It may if, since a record that is at least `patience` iterations old and not of the warm-up, the
-    architecture has not changed and no column's α^f has spanned more than `tolerance`. `curve` holds the
-    `iteration` and the `alpha` (α^f by column) of every reported iteration so far.
-
-    Not of the paper, whose searches all run to their end.
+    It may if, since a record at least `patience` (not 0) iterations old and not of the warm-up, the architecture
+    has not changed and no column's α^f (the record's `alpha`) has spanned more than `tolerance`.
     """
     if not patience or not curve:
         return False

@@ -12,10 +12,7 @@ from clearer.protocols import WINDOW
 
 
 def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:
-    """The files of a split as a configuration uses it; `test` is its `test_set`, where it names one.
-
-    Raises ImageError: names the folder or the file that is missing.
-    """
+    """The files of a split; `test` is that of a `test_set`, if there is one. Raises ImageError: what is missing."""
     c = configuration
     pairing = c.pairing if c.task == "derain" else ""
     if split == "test" and c.test_set:
@@ -26,9 +23,7 @@ def configured_files(configuration: Configuration, split: str, data: Path | None
 def check_splits(configuration: Configuration, data: Path | None) -> list[Overlap]:
     """The overlaps between a configuration's train, validation and test images, if it allows any.
 
-    Raises:
-        OverlapError: there are overlaps and `allow_overlap` is false.
-        ImageError: names the folder or the file that can't be used.
+    Raises OverlapError: it allows none. Raises ImageError: names the folder or the file that can't be used.
     """
     files = {split: configured_files(configuration, split, data) for split in SPLITS}
     test = configuration.test_set or configuration.dataset
@@ -46,10 +41,7 @@ def absent_sets(configuration: Configuration, data: Path | None) -> list[str]:
 
 
 def contents_lines(configurations: Iterable[Configuration], data: Path | None) -> list[str]:
-    """Of each dataset and test set that configurations name, how many images are taken, and what else lies there.
-
-    Raises ImageError: as `configured_files`.
-    """
+    """How many images of each dataset are taken, and what else lies there, in lines. Raises as `configured_files`."""
     splits: dict[tuple[str, str], set[str]] = {}
     for c in configurations:
         pairing = c.pairing if c.task == "derain" else ""

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 
 
 def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
-    """The random numbers of one role at one iteration of one replicate.
+    """The random numbers of one role at one iteration of one replicate: a function of this name alone.
 
-    A stream is a function of its name alone. So nothing random needs to be saved to resume a run, and
-    trials of one seed see the same crops in the same order, whatever else differs.
+    So nothing random needs to be saved, and trials of one seed see the same crops in the same order.
     """
     return np.random.default_rng([seed, _number(role), iteration])
 

@@ -52,10 +52,7 @@ def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
 def score(
     configuration: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu"
 ) -> Scores:
-    """The scores of `network` over `images` under the configuration's protocol, in fp32, batch norm folded.
-
-    Raises ArithmeticError: a restored image is not finite (named).
-    """
+    """The scores of a network, in fp32, batch norm folded. Raises ArithmeticError: a restored image is not finite."""
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scores = Scores()
     inputs = degraded_inputs(configuration, images)

@@ -17,8 +17,7 @@ from clearer.runs import Member, Run
 class Training(Run):
     """The trainings of `architecture` by each of `configurations` on `images`.
 
-    Rows of a curve hold the mean `restoration_loss` since the last row, and `psnr_db` on a fixed batch
-    of `watched_images`.
+    Rows of a curve hold the mean `restoration_loss` since the last row, and `psnr_db` on watched crops.
     """
 
     stage = "train"

@@ -43,8 +43,8 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
 
     What was downloaded stays in `data/.fetch/` until it is unpacked, and an interrupted download goes on there.
 
-    Raises FetchError: an unknown name; no connection after five attempts `pause`, 2 · `pause`, … seconds apart; an
-    image that differs from the published one, here or in the archive; or a damaged archive.
+    Raises FetchError: an unknown name; no connection in five attempts, `pause`, 2 · `pause`, … seconds apart; an image
+    that differs from the published one, here or in the archive; a damaged archive.
     """
     if name not in ARCHIVES:
         source = f"no published checksums to verify it with ({DATASETS[name].source})" if name in DATASETS else ""
@@ -67,10 +67,7 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
 
 
 def download(url: str, path: Path, pause: float = 1.0) -> None:
-    """Downloads `url` to `path`, going on where an earlier download of it stopped.
-
-    Raises FetchError: the server refuses, or every attempt failed.
-    """
+    """Downloads a file, from where an earlier try stopped. Raises FetchError: the server refuses, or is not there."""
     if not url.startswith(("https://", "http://")):
         raise FetchError(f"{url}: not an http or https address")
     reason = ""

@@ -14,10 +14,7 @@ from pathlib import Path
 
 
 def cache_folder(kind: str) -> Path:
-    """The folder of one kind of content, made where it is missing.
-
-    Raises OSError: it can't be made, or belongs to another user, who could put anything there.
-    """
+    """The folder of one kind of content. Raises OSError: it can't be made, or another user could put anything there."""
     named = os.environ.get("CLEARER_CACHE")
     top = Path(named) if named else Path(tempfile.gettempdir()) / f"clearer-{os.getuid()}"
     top.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,16 +15,7 @@ from clearer.command import console as new_console
 from clearer.images.archives import FetchError, fetch, manifest
 from clearer.images.datasets import ARCHIVES, DATASETS, FOLDERS, contents_line, is_image_name, left_over, stored_sets
 from clearer.images.overlap import by_sets, find_overlaps, scenes_of
-from clearer.images.reading import (
-    LARGEST_PIXELS,
-    ImageError,
-    ImageFile,
-    check_name,
-    content_hash,
-    opened_image,
-    read_file,
-    shown,
-)
+from clearer.images.reading import ImageError, ImageFile, check_file, check_name, content_hash, shown
 
 Sets = dict[str, list[ImageFile]]
 
@@ -100,11 +91,7 @@ def _sets(console: Console, name: str, data: Path | None, decode: bool, problems
 def _is_usable(file: ImageFile, decode: bool, problems: list[str]) -> bool:
     """Whether a file can be opened, and decoded where that is asked; else the reason is added to `problems`."""
     try:
-        for path in file.paths:
-            with opened_image(path, LARGEST_PIXELS):
-                pass
-        if decode:
-            read_file(file, 1)
+        check_file(file, decode)
     except ImageError as error:
         problems.append(str(error))
         return False

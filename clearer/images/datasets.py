@@ -166,10 +166,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def dataset_folder(name: str, data: Path | None) -> Path:
-    """The folder of a known dataset or of a user's own.
-
-    Raises ImageError: there is none, or `data` is not given and needed.
-    """
+    """The folder of a known dataset or of a user's own. Raises ImageError: there is none, or `data` is needed."""
     is_below = data is not None and (data / name).is_dir()
     own = Path(name if is_below else os.path.expanduser(name))  # `~name` of no user stays as it is, as for a shell
     if data is None and not own.is_absolute():
@@ -190,10 +187,7 @@ def is_absent(name: str, data: Path | None) -> bool:
 
 
 def folder_files(folder: Path, pairing: str = "") -> list[ImageFile]:
-    """The images of one folder, or its pairs, by name.
-
-    Raises ImageError: no such folder, no image in it, or an image whose partner is missing.
-    """
+    """The images or pairs of a folder, by name. Raises ImageError: no folder, no image in it, or no partner."""
     if pairing != "folders":
         return [ImageFile(path, half=pairing.removeprefix("clean_")) for path in _images(folder)]
     clean, degraded = ({path.name: path for path in _images(folder / part)} for part in ("clean", "degraded"))

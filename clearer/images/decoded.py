@@ -22,10 +22,7 @@ _VERSION = 2
 
 
 def contents(files: Sequence[ImageFile]) -> tuple[str, ...]:
-    """For each file the SHA-256 of its bytes; of a pair of files, both, joined by a plus.
-
-    Raises ImageError: names a file that can't be read.
-    """
+    """The SHA-256 of each file's bytes; of a pair of files `one+other`. Raises ImageError: a file can't be read."""
     return tuple("+".join(map(content_hash, file.paths)) for file in files)
 
 

@@ -27,9 +27,7 @@ class Overlap(NamedTuple):
 
 
 def find_overlaps(sets: Mapping[str, Sequence[ImageFile]], within: bool = False) -> list[Overlap]:
-    """Every pair of files of two different sets that show one scene; `within` adds those of one set.
-
-    Sets are in the mapping's order, files in the sets'.
+    """Every pair of files of two different sets, or `within` one, that show one scene, in order.
 
     Raises ImageError: names the file that can't be read.
     """

@@ -39,10 +39,7 @@ def shown(text: Path | str) -> str:
 
 
 def check_name(path: Path) -> None:
-    """Refuses a path that no text can hold: results, MLflow and pages name it.
-
-    Raises ImageError: it is not UTF-8, or has a character that breaks a line or controls a terminal.
-    """
+    """Raises ImageError: a path that no text can hold; it is not UTF-8, or has a character that controls a terminal."""
     if shown(path) != str(path):
         raise ImageError(f"{shown(path)}: its name is not UTF-8, or has a control character; rename it")
 
@@ -69,13 +66,13 @@ class ImageFile(NamedTuple):
 
 
 def read_file(file: ImageFile, channels: int, grayscale: str = "pillow") -> tuple[Image, Image | None]:
-    """The clean image, and its degraded partner or None.
-
-    Raises ImageError: as `read_image`; or the two differ in size, or a side-by-side pair has an odd width.
-    """
+    """The clean image, and its partner or None. Raises ImageError: as `read_image`, or the two differ in size."""
     image = read_image(file.path, channels, grayscale)
     if file.half:
-        left, right = halves(file.path, image)
+        if image.shape[1] % 2:
+            size = f"{image.shape[1]}×{image.shape[0]} pixels"
+            raise ImageError(f"{file.path}: {size}, but a side-by-side pair has an even width")
+        left, right = np.split(image, 2, axis=1)
         return (left, right) if file.half == "left" else (right, left)
     if file.degraded is None:
         return image, None
@@ -86,10 +83,17 @@ def read_file(file: ImageFile, channels: int, grayscale: str = "pillow") -> tupl
     return image, degraded
 
 
-def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
-    """One image as uint8 (height, width, channels).
+def check_file(file: ImageFile, decode: bool) -> None:
+    """Raises ImageError: it can't be opened, or where that is asked, not be decoded."""
+    for path in file.paths:
+        with opened_image(path, LARGEST_PIXELS):
+            pass
+    if decode:
+        read_file(file, 1)
 
-    `channels=1` is gray: by Pillow's L, or by `grayscale="bt601"` as MATLAB's rgb2gray computes it from RGB.
+
+def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
+    """One image as uint8 (height, width, channels); of one channel by Pillow's L, or MATLAB's rgb2gray (`bt601`).
 
     Raises ImageError: not a readable 8-bit image, or larger than 100 megapixels.
     """
@@ -141,11 +145,3 @@ def content_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ImageError(f"{path}: not a readable file ({error.strerror})") from None
-
-
-def halves(path: Path, image: Image) -> tuple[Image, Image]:
-    """The left and the right half of a side-by-side pair. Raises ImageError: an odd width."""
-    height, width = image.shape[:2]
-    if width % 2:
-        raise ImageError(f"{path}: {width}×{height} pixels, but a side-by-side pair has an even width")
-    return image[:, : width // 2], image[:, width // 2 :]

@@ -45,10 +45,7 @@ class Match(NamedTuple):
 
 
 def contents(files: Sequence[ImageFile]) -> list[str]:
-    """For each file the SHA-256 of its bytes (of the clean one's, where a pair is two files), with the half.
-
-    Raises ImageError: names a file that can't be read.
-    """
+    """The SHA-256 of each clean file's bytes, with the half that is clean. Raises ImageError: a file can't be read."""
     found = {path: content_hash(path) for path in {file.path for file in files}}
     return [found[file.path] + file.half for file in files]
 
@@ -133,8 +130,7 @@ def _keypoints(key: str, file: ImageFile) -> np.ndarray:
 def verified_shift(one: Image, other: Image, about: tuple[int, int]) -> tuple[int, int] | None:
     """The shift within 2 pixels of `about` at which two gray images show one scene; None: at none.
 
-    A shift (down, right) says that y, x of `one` is y + down, x + right of `other`. Every third row and
-    column is compared.
+    By (down, right), y, x of `one` is y + down, x + right of `other`. Every third row and column is compared.
     """
     best, place = LARGEST_RMSE, None
     for down in range(about[0] - 2, about[0] + 3):

@@ -36,8 +36,7 @@ def load_images(
 ) -> ImageSet:
     """The images of `files`, decoded; read-only, shared with the other processes of this node.
 
-    Raises ImageError: names the file that can't be read, changed meanwhile, or has a side below `smallest` pixels, and
-    `why` that is too small.
+    Raises ImageError: a file that can't be read, has changed, or has a side below `smallest`, which `why` explains.
     """
     hashes = contents(files)
     images = decoded(files, hashes, channels, grayscale)
@@ -53,19 +52,13 @@ def load_images(
 def load_split(
     dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0
 ) -> ImageSet:
-    """The clean images of one split of a dataset; the first `limit` by name, or all.
-
-    Raises ImageError: as `split_files` and `load_images`.
-    """
+    """The first `limit` clean images, or all, of a split. Raises ImageError: as `split_files` and `load_images`."""
     files = split_files(dataset, split, data)
     return load_images(files[: limit or None], channels, smallest=smallest)
 
 
 def check_unchanged(images: ImageSet, expected: Sequence[str]) -> None:
-    """Holds the `contents` of a set against those of the same set read before.
-
-    Raises ImageError: names the first image that is another one now.
-    """
+    """Raises ImageError: the first image whose contents are no longer those that were `expected`."""
     for name, now, before in zip(images.names, images.contents, expected, strict=False):
         if now != before:
             raise ImageError(f"{name}: changed during the study")

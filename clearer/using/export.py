@@ -31,9 +31,8 @@ class ExportError(ValueError):
 def export_file(network: Path, onnx_file: Path) -> float:
     """Writes `onnx_file`, checked; the largest difference of its results to PyTorch's.
 
-    Raises:
-        ExportError: a package is missing, the file can't be written, or the results differ by more than 1e-4.
-        DamagedError: `network` holds none.
+    Raises ExportError: a package is missing, the file can't be written, or the results differ by more than 1e-4.
+    Raises DamagedError: `network` holds none.
     """
     if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
         raise ExportError(f"--onnx needs {', '.join(missing)}: pip install {' '.join(missing)}")

@@ -37,10 +37,7 @@ class Restoring:
     device: str
 
     def restored(self, photograph: Photograph, name: str) -> tuple[Photograph, int]:
-        """The photograph with its colours restored and rounded to its bit depth, all else kept; how many tiles.
-
-        Raises ArithmeticError: a restored value is not finite.
-        """
+        """The photograph restored, in its bit depth; how many tiles. Raises ArithmeticError: as `restored_tiles`."""
         white, found = np.iinfo(photograph.colour.dtype).max, np.empty_like(photograph.colour)
         count = len(tiles(found.shape[0], found.shape[1], self.tile))
         parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
@@ -82,7 +79,6 @@ def restore_files(
     """Writes every image, restored, as a PNG of the same name into `folder`; the exit status.
 
     0: all are written. 1: some of several could not be restored, each is named on standard error. 2: none could be.
-
     Raises RequestError, DamagedError: a mistake in the request; nothing was computed or written.
     """
     outputs = planned(images, folder, overwrite)
@@ -113,8 +109,7 @@ def restore_files(
 def planned(images: Sequence[Path], folder: Path, overwrite: bool) -> dict[Path, Path]:
     """The file that each image will be written to.
 
-    Raises RequestError: two images share one; it exists already; it is itself an image to restore; or `folder` can't be
-    written to.
+    Raises RequestError: two images share one, it exists, it is an image to restore, or `folder` can't be written to.
     """
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():

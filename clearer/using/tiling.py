@@ -58,13 +58,11 @@ def tiles(height: int, width: int, tile: int) -> list[Area]:
 def restored_tiles(
     network: Network, pixels: np.ndarray, tile: int, self_ensemble: int = 1, device: torch.device | str = "cpu"
 ) -> Iterator[tuple[Area, np.ndarray]]:
-    """Areas of an image and what the network restores there: float32 (rows, columns, channels), 1.0 is white.
+    """Areas of an image and what a network restores there: float32 (rows, columns, channels), 1.0 is white, unclipped.
 
     `pixels` is uint8 or uint16, (height, width, 1 or 3). A gray network restores each channel by itself; a colour
     network sees gray three times, and its channels are averaged. The results equal those of the whole image at once
-    (`clearer.testing.restore`) up to rounding; they are not clipped.
-
-    Raises ArithmeticError: a restored value is not finite.
+    (`clearer.testing.restore`) up to rounding. Raises ArithmeticError: a restored value is not finite.
     """
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     turns = _TURNS if self_ensemble == 8 else _TURNS[:1]
