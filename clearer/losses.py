@@ -25,10 +25,8 @@ def architecture_entropy(logits: Tensor) -> Tensor:
     none has. Computed from logits, so it stays finite where α reaches 0.
 
     The log is of base 10, as the published α require: λ1 = 0.1 then settles at α = 0.8344 (`fixed_point` of
-    `analysis.predictions.polarisation`). The two α of a column have the same entropy, so (1/N)·Σ over all N =
-    2·columns of them is the mean over columns.
-
-    Raises ValueError: `logits` has another shape.
+    `analysis.predictions.polarisation`). The two α of a column have the same entropy, so (1/N)·Σ over all N = 2·columns
+    of them is the mean over columns. Raises ValueError: `logits` has another shape.
     """
     if logits.ndim not in (2, 3) or logits.shape[-1] != 2 or 0 in logits.shape:
         raise ValueError(f"logits are (columns, 2), not {tuple(logits.shape)}")

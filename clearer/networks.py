@@ -96,10 +96,8 @@ class Network(MultiScale):
     """The derived network of one architecture."""
 
     def __init__(self, architecture: Architecture, channels: int = 32, image_channels: int = 1, skip: str = "none"):
-        cells = [
-            [_LETTERS[letter](cell + 1, channels) for letter in letters]
-            for cell, letters in enumerate(architecture.cells, start=1)
-        ]
+        columns = enumerate(architecture.cells, start=2)
+        cells = [[_LETTERS[letter](branches, channels) for letter in letters] for branches, letters in columns]
         super().__init__(cells, channels, image_channels, skip)
         self.architecture = architecture
 

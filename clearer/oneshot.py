@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
@@ -43,13 +44,7 @@ def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, dev
     In the supernet a module's input is a mixture; alone, with the mixture's statistics, it is scaled wrongly
     (Guo et al. 2020, Single Path One-Shot NAS with Uniform Sampling, section 3.4).
     """
-    batches = Crops(images, [c], "one-shot batch norm", device)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # the mean over all batches
-    network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    with torch.no_grad():
-        for batch in range(NORM_BATCHES):
-            network(batches.batch(batch)[0])
+    crops = Crops(images, [c], "one-shot batch norm", device)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    update_bn((crops.batch(number) for number in range(NORM_BATCHES)), network)
     network.eval()

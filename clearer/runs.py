@@ -43,12 +43,11 @@ class DivergedError(ArithmeticError):
     """What a member computes is not finite; the message names the stage, what is not, and the iteration."""
 
 
+@dataclass(eq=False)
 class _NotFiniteError(Exception):
     """Something of members of a pack is not finite: what, by place."""
 
-    def __init__(self, what: Mapping[int, str]):
-        super().__init__(what)
-        self.what = what
+    what: Mapping[int, str]
 
 
 def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float, end: float) -> float:
@@ -58,7 +57,7 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
     return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """One of the searches or trainings of a pack, from its beginning to its end.
 
@@ -132,10 +131,10 @@ class Run:
         self._sums: dict[str, Tensor] = {}
         self._watched = Crops(self._watched_images, self._filled, f"{self.stage} watched crops", self.device).batch(0)
 
-    def _learn(self, name: str, optimizer: Optimizer, crops: Crops, loss: Loss, clip: float | None) -> None:
-        """Adds an optimiser, which `step(name)` steps from now on; `clip` is the largest norm of its gradient."""
-        self.optimizers[name], self.crops[name] = optimizer, crops
-        self._bodies[name] = functools.partial(self._descend, optimizer, loss, clip)
+    def _learn(self, name: str, optimizer: Optimizer, loss: Loss, images: ImageSet, role: str, clip: float = 0) -> None:
+        """Adds an optimiser, which `step(name)` steps from now on; `clip` is the largest norm of a gradient, if any."""
+        self.optimizers[name], self.crops[name] = optimizer, Crops(images, self._filled, role, self.device)
+        self._bodies[name] = functools.partial(self._descend, optimizer, loss, clip or None)
 
     def advance(self, every: int | None = None) -> Iterator[Self]:
         """Iterates to the end, yielding itself every `every` iterations and whenever a member has ended.
@@ -170,30 +169,29 @@ class Run:
         if self.iteration == self.iterations or self.iteration % self.configuration.report_iterations == 0:
             self._report()
 
-    def _kept(self) -> dict[int, dict[str, Any]]:
-        """The states of the members that have a place, by what tells members apart."""
-        return {id(member): self.state_dict(member) for member in self._placed}
+    def _kept(self) -> dict[Member, dict[str, Any]]:
+        """The states of the members that have a place."""
+        return {member: self.state_dict(member) for member in self._placed}
 
-    def _go_back(self, kept: dict[int, dict[str, Any]], what: Mapping[int, str]) -> dict[int, dict[str, Any]]:
+    def _go_back(self, kept: dict[Member, dict[str, Any]], what: Mapping[int, str]) -> dict[Member, dict[str, Any]]:
         """Goes on from kept states without the members that diverged.
 
         Of several for which something is not finite those have diverged that do so alone, as a pack of copies.
         """
         until, before = self.iteration + 1, self._placed
-        told = {id(member): what[member.place] for member in before if member.place in what}
-        diverged = [member for member in before if id(member) in told]
-        if len(diverged) > 1:
-            alone = [member for member in diverged if self._diverges(member, kept[id(member)], until)]
-            diverged = alone or diverged
+        told = {member: what[member.place] for member in before if member.place in what}
+        diverged = list(told)
+        if len(told) > 1:
+            diverged = [member for member in told if self._diverges(member, kept[member], until)] or diverged
         for member in diverged:
-            text = f"{self.stage} diverged: {told[id(member)]} by iteration {until}"
+            text = f"{self.stage} diverged: {told[member]} by iteration {until}"
             member.problem, member.has_ended = DivergedError(text), True
         left = [member for member in before if member not in diverged]
         if left:
             self._place(left)
-            self._load([kept[id(member)] for member in left])
+            self._load([kept[member] for member in left])
         self._placed = left
-        return {id(member): kept[id(member)] for member in left}
+        return {member: kept[member] for member in left}
 
     def _diverges(self, member: Member, state: dict[str, Any], until: int) -> bool:
         """Whether a pack of copies of one member, which begins from a state, meets what is not finite."""
@@ -335,9 +333,9 @@ class Run:
         for member, state in zip(self.members, states, strict=True):
             member.problem = DivergedError(state["problem"]) if "problem" in state else None
             member.curve, member.has_ended = list(state["curve"]), member.problem is not None
-        kept = {id(member): state for member, state in zip(self.members, states, strict=True) if not member.problem}
+        kept = {member: state for member, state in zip(self.members, states, strict=True) if not member.problem}
         if len(kept) < len(self.members):
-            self._place([member for member in self.members if id(member) in kept])
+            self._place(list(kept))
         self._load(list(kept.values()))
 
     def _load(self, states: Sequence[dict[str, Any]]) -> None:

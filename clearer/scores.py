@@ -82,14 +82,12 @@ def luma(image: np.ndarray) -> np.ndarray:
     return (image.astype(np.float64) @ _LUMA + 16 / 255)[..., None]
 
 
-def psnr_y_db(restored: np.ndarray, clean: np.ndarray) -> float:
-    """As `psnr_db`, over the luma of RGB images; the peak is 1.0 (255), though white has 235."""
-    return psnr_db(luma(restored), luma(clean))
+def over_luma(score: Score) -> Score:
+    """A score over the luma of RGB images; its peak is 1.0 (255), though white has 235."""
+    return lambda restored, clean: score(luma(restored), luma(clean))
 
 
-def ssim_y(restored: np.ndarray, clean: np.ndarray) -> float:
-    """As `ssim`, over the luma of RGB images; the range is 1.0 (255)."""
-    return ssim(luma(restored), luma(clean))
+psnr_y_db, ssim_y = over_luma(psnr_db), over_luma(ssim)
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:

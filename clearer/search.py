@@ -16,7 +16,6 @@ from torch.optim import Optimizer
 from clearer.architecture import Architecture
 from clearer.complexity import module_costs
 from clearer.configuration import Configuration
-from clearer.crops import Crops
 from clearer.graphs import Losses, rate_of
 from clearer.losses import objective
 from clearer.modules import folded, frozen
@@ -50,21 +49,17 @@ class Search(Run):
         self._weights = self.supernet.weights()
         self._costs = torch.stack([module_costs(one) for one in self._filled]).to(self.device)
         self._lambdas = torch.tensor([[one.lambda1, one.lambda2] for one in self._filled], device=self.device)
-        for_weights, for_alpha = (
-            Crops(images, self._filled, f"search {name} crops", self.device)
-            for name, images in (("weights", self._images), ("alpha", self._watched_images))
-        )
         rate = rate_of(c.weights_learning_rate, self.device)
         is_capturable = self.device.type == "cuda"
         if c.weights_optimizer == "adam":
             optimizer: Optimizer = torch.optim.Adam(self._weights, rate, fused=True, capturable=is_capturable)
         else:
             optimizer = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
-        self._learn("weights", optimizer, for_weights, self._weights_loss, c.clip_norm)
+        self._learn("weights", optimizer, self._weights_loss, self._images, "search weights crops", c.clip_norm)
         options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
         options["capturable"] = is_capturable
         adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
-        self._learn("alpha", adam, for_alpha, self._alpha_loss, clip=None)
+        self._learn("alpha", adam, self._alpha_loss, self._watched_images, "search alpha crops")
 
     def alpha(self, member: Member) -> Tensor:
         """α of a member's columns now, (columns, 2): parallel, fusion."""

@@ -45,9 +45,8 @@ def measure_testing_time(
     medians of `series` series, with the interquartile range over all calls.
 
     When the medians spread by more than 3 % all is measured again, up to `attempts` times in all, and the steadiest
-    attempt is kept: its `spread` tells how far to trust it.
-
-    Raises UnsteadyError: even the steadiest attempt spread by more than `limit`.
+    attempt is kept: its `spread` tells how far to trust it. Raises UnsteadyError: even the steadiest attempt spread by
+    more than `limit`.
     """
     network = network.to(inputs[0].device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 

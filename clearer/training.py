@@ -7,7 +7,6 @@ from torch import Tensor
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
-from clearer.crops import Crops
 from clearer.graphs import Losses, rate_of
 from clearer.images.sets import ImageSet
 from clearer.networks import Network
@@ -39,8 +38,7 @@ class Training(Run):
         rate = rate_of(self.configuration.train_learning_rate, self.device)
         is_capturable = self.device.type == "cuda"
         adam = torch.optim.Adam(self.network.parameters(), rate, fused=True, capturable=is_capturable)
-        crops = Crops(self._images, self._filled, "train crops", self.device)
-        self._learn("weights", adam, crops, self._loss, self.configuration.clip_norm)
+        self._learn("weights", adam, self._loss, self._images, "train crops", self.configuration.clip_norm)
 
     def network_of(self, member: Member) -> Network:
         """A member's network, on its own."""

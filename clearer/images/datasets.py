@@ -38,14 +38,6 @@ _DEEPEST = 2
 DRAWN = 7
 """One in so many is drawn for a split that a folder does not have."""
 
-_LEARNT = "astronaut.png brick.png coffee.png grass.png hubble_deep_field.jpg moon.png motorcycle_left.png"
-EMBEDDED = {
-    "train": tuple(_LEARNT.split()),
-    "validation": ("clock_motion.png", "gravel.png", "ihc.png", "rocket.jpg"),
-    "test": ("chelsea.png", "camera.png", "coins.png"),
-}
-"""Photographs inside scikit-image's wheel, split by image; no two show the same scene."""
-
 
 class Archive(NamedTuple):
     """Where a dataset's archive is, and which of its folders become which of the dataset's."""
@@ -65,6 +57,7 @@ class Dataset:
     citation: str
     source: str
     archive: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -75,6 +68,8 @@ class Dataset:
 _DESCRIBED = tomllib.loads((importlib.resources.files("clearer.images") / "datasets.toml").read_text("utf-8"))
 DATASETS: Mapping[str, Dataset] = {name: Dataset(**about) for name, about in _DESCRIBED.items()}
 ARCHIVES = {name: Archive(**known.archive) for name, known in DATASETS.items() if known.archive}
+EMBEDDED = {split: tuple(names) for split, names in DATASETS["embedded"].files.items()}
+"""Photographs inside scikit-image's wheel, split by image; no two show the same scene."""
 
 
 def misuse(field: str, name: str, task: str, pairing: str) -> str:

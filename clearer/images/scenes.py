@@ -74,12 +74,10 @@ def groups(files: Sequence[ImageFile]) -> list[list[int]]:
 
 def grouped(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     """The numbers below `count` divided so that each of `pairs` is together, each group and the list in order."""
-    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    graph = scipy.sparse.coo_array((np.ones(len(pairs)), tuple(ends)), shape=(count, count))
-    members: dict[int, list[int]] = defaultdict(list)
-    for place, group in enumerate(scipy.sparse.csgraph.connected_components(graph, directed=False)[1]):
-        members[group].append(place)
-    return list(members.values())
+    sets = scipy.cluster.hierarchy.DisjointSet(range(count))
+    for pair in pairs:
+        sets.merge(*pair)
+    return sorted(map(sorted, sets.subsets()))
 
 
 def _among_distinct(keys: list[str], files: list[ImageFile], owners: Owners) -> list[tuple[int, int, str]]:
