@@ -45,10 +45,7 @@ class ClusterError(RuntimeError):
 
 @contextlib.contextmanager
 def connect(address: str | None) -> Iterator[None]:
-    """Joins the cluster at `address` (auto, HOST:PORT), or for None and local starts a Ray here, on loopback.
-
-    Raises ClusterError: no cluster answers there, within seconds.
-    """
+    """Joins the cluster at `address`, or for None and local starts a Ray here. Raises ClusterError: none answers."""
     local = address in (None, "local")
     target = "local" if local else str(address)
     head = None if local else reachable(target)
@@ -107,10 +104,7 @@ def _close_token_file() -> None:
 
 @contextlib.contextmanager
 def watched(head: str, every: float = 5.0) -> Iterator[None]:
-    """Says so, once, when the cluster's head has not answered twice in a row, asked every so many seconds.
-
-    Ray waits for it for a while (`RAY_gcs_rpc_server_reconnect_timeout_s`), and then ends this process.
-    """
+    """Says so, once, when a cluster's head was silent twice in a row; Ray then ends this process after a while."""
     left = threading.Event()
 
     def watch() -> None:
@@ -157,10 +151,9 @@ def own_files() -> dict[str, Path]:
 
 @contextlib.contextmanager
 def _shipped_code() -> Iterator[dict[str, Any]]:
-    """Options of `ray.init` that ship this project's own files to every node.
+    """Options of `ray.init` that ship this project's own files to every node, as the working directory.
 
-    They are shipped as the working directory and not as modules: with those Ray puts the driver's folders first on the
-    workers' path, and a node that has another checkout at the same place would run that.
+    With modules Ray would put the driver's folders on the workers' path, and another checkout there would run.
     """
     with tempfile.TemporaryDirectory(prefix="clearer-code-") as folder:
         for name, file in own_files().items():
@@ -171,10 +164,7 @@ def _shipped_code() -> Iterator[dict[str, Any]]:
 
 
 def reachable(address: str) -> str:
-    """The HOST:PORT of the cluster at `address` (auto, HOST:PORT), which accepts a connection now.
-
-    Raises ClusterError: none does, within three seconds.
-    """
+    """The HOST:PORT of a cluster that accepts connections. Raises ClusterError: none does, within three seconds."""
     start = "start one with `ray start --head`, or leave --address out to run on this machine"
     found = address
     if address == "auto":

@@ -28,10 +28,7 @@ class Exchange:
             self._changed.notify_all()
 
     def heard(self, timeout: float | None = None) -> Event | None:
-        """The next event, None where there is none in time; all that were handed out before count as heard.
-
-        Raises BaseException: what has ended Tune.
-        """
+        """The next event; None: none in time. All before count as heard. Raises BaseException: what has ended Tune."""
         with self._changed:
             self._unheard = len(self._events)
             self._changed.notify_all()

@@ -45,10 +45,7 @@ Answers = dict[str, tuple[Report, float]]
 
 
 def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
-    """Asks the nodes of the cluster at an address, without a study.
-
-    Raises ClusterError, StorageError: a study could not run there; a line for each reason.
-    """
+    """Asks the nodes of a cluster, without a study. Raises ClusterError, StorageError: a line for each problem."""
     Store(place.storage).check_writable()
     with connect(address):
         Cluster(place.gpus).check_request(1)
@@ -57,10 +54,7 @@ def preflight(place: Place, address: str, tracking: str | None, console: Console
 
 
 def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console) -> None:
-    """Asks this machine, before Ray is started, for space and tracking: the driver has read the rest.
-
-    Raises ClusterError: too little space.
-    """
+    """Asks this machine for space and tracking; the driver has read the rest. Raises ClusterError: too little space."""
     slots = Request(threads, place.gpus).slots(this_machine(place.gpus > 0))
     _conclude(tracking_problems(tracking) + _of_space(place, trials, slots), console)
 
@@ -68,10 +62,7 @@ def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: st
 def check_nodes(
     place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console
 ) -> dict[str, Any]:
-    """Asks every node of the joined cluster that could hold a trial, and shows what they say; what to record of it.
-
-    Raises ClusterError: a study would fail; a line for each reason.
-    """
+    """Asks every node that could hold a trial, and shows what they say; what to record. Raises as `preflight`."""
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
     nodes = {node["NodeID"]: node for node in sorted(alive(), key=_host) if held.get(node["NodeID"])}
     answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)

@@ -56,10 +56,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def workers(self, place: Place) -> Iterator[Exchange]:
-        """Processes that compute the packs that they are given through an exchange, until it is left.
-
-        Hearing from it raises OSError where the disk is full.
-        """
+        """Processes that compute what an exchange gives them, until it is left. It raises OSError on a full disk."""
         exchange, scratch = Exchange(), _scratch(place)
         thread = threading.Thread(target=self._run_tune, args=(exchange, place, scratch), name="tune", daemon=True)
         thread.start()

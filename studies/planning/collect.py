@@ -97,9 +97,7 @@ class Survey:
     def _wanted(self) -> set[tuple[str, str]]:
         """The stages that trials refer to, as (stage, key).
 
-        Raises:
-            ImageError: the images of a trial that has no row can't be read.
-            ConfigurationError: such a trial is of another version.
+        Raises ImageError, ConfigurationError: a trial without a row, whose images can't be read, or of another version.
         """
         wanted: set[tuple[str, str]] = set()
         pixels = Pixels(self.folder)
@@ -129,10 +127,7 @@ def free(store: Store, find: Find) -> None:
 
 
 def collect(store: Store, data: str | None, delete: bool) -> int:
-    """Prints what no study needs, and frees it if asked to; how much of it could not be freed.
-
-    Raises StorageError: the storage holds no studies, or a study has begun meanwhile.
-    """
+    """Prints what no study needs, and frees it if asked; how much could not be. Raises StorageError: no store."""
     if not store.studies() and not store.names("stages"):
         raise StorageError(f"{redacted(store.storage)}: holds no studies; name a folder or URI that was a --storage")
     folder = None if data is None else Path(data)

@@ -175,10 +175,7 @@ def stage_bytes(stage: str, c: Configuration) -> float:
 
 
 def bytes_at_most(trials: Sequence[Trial], slots: int) -> float:
-    """What trials take in a store as if none shared a stage with another and the store had none; costs nothing to say.
-
-    `slots` is how many stages are under way at once.
-    """
+    """What trials take in a store at most, `slots` stages under way at once, none of them shared or there already."""
     counts, shapes = Counter(map(_weights_follow_from, trials)), _shapes(trials)
     sizes = {shape: sum(stage_bytes(stage, c) for stage in STAGES) + ROW_BYTES for shape, c in shapes.items()}
     return sum(count * sizes[shape] for shape, count in counts.items()) + _under_way(trials, slots)

@@ -67,8 +67,7 @@ class Plan:
     def needs(self, device: Device | None = None) -> dict[str, Need]:
         """What the trials need, by stage. A time counts as missing where the `device` is not known.
 
-        A search that is still to run may find an architecture that is trained already: trainings, tests and times are
-        then upper bounds.
+        Trainings, tests and times are upper bounds: a search may find an architecture that is trained already.
         """
         needs = {stage: Need() for stage in STAGES}
         for trial in self.trials:

@@ -76,10 +76,9 @@ class Claims:
             self.store.remove(self._file)
 
     def take(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
-        """Claims for each key of `wanted` all of its names or none; the keys that this driver has from now on.
+        """Claims for each key of `wanted` all of its names or none; the keys that this driver has now. Ask again for others.
 
-        Ask again for the others later. A store that can't be written claims nothing and refuses nothing: what is
-        computed meanwhile fails by itself, and says why.
+        A store that can't be written refuses nothing: what is computed meanwhile fails by itself, and says why.
         """
         taken = _names(self.others())
         free = {key: set(names) for key, names in wanted.items() if taken.isdisjoint(names)}
@@ -145,12 +144,10 @@ class Claims:
         return living, dead
 
     def _read(self, file: str) -> dict[str, Any] | None:
-        """What a driver has written; None where its file is gone, nothing where it is damaged.
+        """What a driver has written; None where its file is gone, nothing where it is damaged. Raises OSError: no store.
 
         pyarrow asks S3 for an object's length and then for its bytes. One that is rewritten in between is read cut off,
         with other memory behind it, or not at all: hence the hash, and another try.
-
-        Raises OSError: the store can't be read.
         """
         for tries_left in reversed(range(READS)):
             try:

@@ -58,10 +58,7 @@ def write_study(
 
 
 def read_study(store: Store, study: str) -> dict[str, Any]:
-    """What `study.json` says: `study_id`, `question`, `trials` and when each was first started, `runs`.
-
-    Raises StorageError: no such study, or one that a version with a newer format wrote.
-    """
+    """What `study.json` says, as a dict. Raises StorageError: no such study, or one that a newer format describes."""
     about = _read(store, study)
     if about is None:
         raise StorageError(f"{redacted(store.storage)}: holds no study {study}{nearest(study, store.studies())}")

@@ -50,8 +50,7 @@ Point = tuple[str, int, int, float]
 class Content:
     """All that one run should hold. `ended` is None and `status` RUNNING for what is still under way.
 
-    `note` describes it where no one else has. `files` writes its artifacts into a folder, and `files_key`
-    changes when they do.
+    `files` writes its artifacts into a folder, and `files_key` changes when they do. A user's own `note` stays.
     """
 
     identity: dict[str, str]

@@ -23,11 +23,8 @@ def sync_study(
 ) -> Counter[str]:
     """Makes a server's runs of a study what the store says; how many were `created`, `restored`, `completed` …
 
-    `say` takes a line about each database that was moved with its store.
-
-    Raises:
-        StorageError: no such study.
-        Exception: of MLflow, where the server can't be reached or fails.
+    `say` takes a line about each database that was moved with its store. Raises StorageError: no such study. Raises
+    what MLflow does where the server can't be reached or fails.
     """
     server = _server(store, study, uri, say)
     outcomes = _bring(store, study, server, thorough)

@@ -93,10 +93,7 @@ def _make_database(path: Path) -> None:
 
 
 def follow_move(uri: str) -> list[str]:
-    """Makes a `sqlite:` database that was moved or copied name the files beside it; what was done.
-
-    MLflow keeps absolute addresses, and has no call that changes them.
-    """
+    """Makes a database that was moved name the files beside it, which MLflow has no call for; what was done."""
     path = _database(uri)
     if path is None or not path.exists():
         return []

@@ -54,10 +54,7 @@ def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Gene
 
 
 def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave) -> Iterator[Events]:
-    """Computes jobs of one shape as one pack, and keeps what each found as soon as it has ended.
-
-    Where the memory of a GPU does not hold the pack, its halves are computed one after the other.
-    """
+    """Computes jobs of one shape as one pack; its halves one after the other, where a GPU's memory does not hold it."""
     store = Store(place.storage)
     missing = [job for job in jobs if store.result(job.stage, job.key) is None]
     if not missing:

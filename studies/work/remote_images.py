@@ -63,10 +63,7 @@ def data_place(data: str | None) -> str | None:
 
 
 def pinned(uri: str) -> str:
-    """`uri` with the digest of what lies there now, of which this node then has a copy.
-
-    Raises ImageError: no such place, no image there, no access, or no room in the cache; one line.
-    """
+    """`uri` with the digest of what lies there, which is copied to this node. Raises ImageError: it can't be."""
     if re.search(r"://[^/?]*@|[?&](access_key|secret_key|session_token)=", uri):
         raise ImageError(f"--data {redacted(uri)}: credentials belong in the environment, not in the URI")
     name = f"{hashlib.sha256(uri.encode()).hexdigest()}.json"
@@ -88,9 +85,7 @@ def pinned(uri: str) -> str:
 def local_copy(pinned_uri: str) -> Path:
     """The folder of this node that holds what the driver found at a URI; copied, or mended, where it has to be.
 
-    Raises:
-        ImageError: what lies there now is not what the driver found.
-        OSError: it can't be reached, or the cache can't be written.
+    Raises ImageError: other images lie there now. Raises OSError: no answer, or a cache that can't be written.
     """
     uri, _, digest = pinned_uri.rpartition("#")
     folder = cache_folder(_KIND) / digest
@@ -107,10 +102,7 @@ def local_copy(pinned_uri: str) -> Path:
 def listing(uri: str) -> dict[str, list[int]]:
     """Size, and time of writing in nanoseconds, of each image below a URI, by its path there.
 
-    Raises:
-        ImageError: there is none.
-        StorageError: not a URI that pyarrow knows.
-        OSError: no such place, or it can't be reached.
+    Raises ImageError: there is none. Raises StorageError, OSError: no URI that pyarrow knows, or no answer there.
     """
     filesystem, root = open_storage(uri)
     found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
@@ -123,10 +115,7 @@ def listing(uri: str) -> dict[str, list[int]]:
 
 
 def sizes(place: str) -> dict[str, int]:
-    """The size of each image below a folder or a URI, by its path there; of a folder, no more than four levels down.
-
-    Raises ImageError, OSError: as `listing`; nothing of a folder that is not there.
-    """
+    """The size of each image below a URI, or four levels of a folder, by its path. Raises as `listing`."""
     if is_remote(place):
         return {name: size for name, (size, _) in listing(place.partition("#")[0]).items()}
     found = (path for depth in range(1, _DEEPEST + 1) for path in Path(place).glob("/".join("*" * depth)))

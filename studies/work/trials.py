@@ -81,9 +81,7 @@ class Pixels:
     def trials(self, configurations: Sequence[Configuration]) -> list[Trial]:
         """The trials of the configurations; reads the images that they use, and holds their splits against each other.
 
-        Raises:
-            ImageError: names the folder or the file that can't be used.
-            OverlapError: splits share images and `allow_overlap` is false.
+        Raises ImageError: a file or folder can't be used. Raises OverlapError: splits share images and may not.
         """
         return [Trial(c, self.of(c)) for c in configurations]
 
