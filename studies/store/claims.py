@@ -76,7 +76,7 @@ class Claims:
             self.store.remove(self._file)
 
     def take(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
-        """Claims for each key of `wanted` all of its names or none; the keys that this driver has now. Ask again for others.
+        """Claims for each key of `wanted` all of its names or none; the keys that it has now. Ask again for others.
 
         A store that can't be written refuses nothing: what is computed meanwhile fails by itself, and says why.
         """
@@ -144,7 +144,7 @@ class Claims:
         return living, dead
 
     def _read(self, file: str) -> dict[str, Any] | None:
-        """What a driver has written; None where its file is gone, nothing where it is damaged. Raises OSError: no store.
+        """What a driver has written; None where its file is gone, nothing of a damaged one. Raises OSError: no store.
 
         pyarrow asks S3 for an object's length and then for its bytes. One that is rewritten in between is read cut off,
         with other memory behind it, or not at all: hence the hash, and another try.
