@@ -3,8 +3,7 @@
     image → stem → T_1 → cell_1 → … → T_S → cell_S → final fusion → 1×1 convolution → image
 
 Branch r works at resolution 1/2^r with C·2^r channels. Cell i (i = 1 … S) has i+1 branches and N_i columns, each a
-parallel (P) or a fusion (F) module. Every count comes from one list of convolutions a module. `clearer.modules` builds
-the modules from its own description; a test holds the two against each other.
+parallel (P) or a fusion (F) module. A test holds the lists of convolutions here against `clearer.modules`.
 """
 
 import itertools
@@ -113,8 +112,8 @@ class Architecture:
         """The letters of all columns in order, divided into cells of `columns` columns each."""
         if len(letters) != sum(columns):
             raise ValueError(f"{len(letters)} letters for {sum(columns)} columns")
-        ends = list(itertools.accumulate(columns))
-        return cls(tuple(letters[end - n : end] for end, n in zip(ends, columns, strict=True)))
+        left = iter(letters)
+        return cls(tuple("".join(itertools.islice(left, n)) for n in columns))
 
     @classmethod
     def from_alpha(cls, alpha: Sequence[Sequence[float]], columns: Sequence[int]) -> Self:

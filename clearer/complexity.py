@@ -1,8 +1,7 @@
 """What C^p and C^f of Eq. 5 are: module size, FLOPs, measured time, or the released code's constants.
 
-Costs are scaled so that C^p + C^f is 1 on average over the columns, and columns keep their true sizes relative to
-each other. The released code's constants are not scaled: there C^p + C^f is 2. One λ2 presses on α by C^p − C^f,
-so what it means depends on the unit. In the paper's space that is, by cell:
+Costs are scaled to C^p + C^f = 1 on average over the columns, whose true sizes relative to each other they keep; the
+released code's constants sum to 2. λ2 presses on α by C^p − C^f, which in the paper's space is, by cell:
 
     complexity    cell 1    cell 2    cell 3
     parameters    0.072     0.234     0.782

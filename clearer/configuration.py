@@ -210,8 +210,8 @@ class Configuration:
     def of_stage(self, stage: str | None = None) -> dict[str, Any]:
         """What determines `stage`, or all: the values of its fields, under the names and in the form that keys hold.
 
-        Fields that were added later are left out where they mean what was so before, and fields that were
-        renamed or removed stand as they did: so a new version finds what older ones stored.
+        Fields that were added later are left out where they mean what was so before; those that were renamed or removed
+        stand as they did. So a new version finds what older ones stored.
         """
         kept = {}
         for field in dataclasses.fields(self):

@@ -1,10 +1,8 @@
 """Batches of random crops, flipped and turned at random, for all members of a pack at once.
 
-The images, positions, orientations and noise of iteration i of role r are drawn from
-`stream(seed, r, i)`: they depend on no other iteration and on no other member.
-
-On the CPU, windows are copied out of the decoded images, which the processes of a node share. On any
-other device the images lie once, as one tensor, and all windows of a batch are gathered there.
+All that is random of iteration i of role r is drawn from `stream(seed, r, i)`: it depends on no other iteration and on
+no other member. The CPU copies windows out of the decoded images, which the processes of a node share. On any other
+device the images lie once, as one tensor, and all windows of a batch are gathered there.
 """
 
 import functools

@@ -1,10 +1,8 @@
-"""A step of a run on static tensors, which a GPU replays as one CUDA graph.
+"""A step of a run on static tensors, which a GPU replays as one CUDA graph (torch's notes, whole-network capture).
 
 A step launches thousands of kernels; a graph is launched once. For that a step reads its batch and its learning rates
 from tensors that stay where they are, changes weights, running statistics and optimisers in place, and leaves its
 losses in tensors that stay, too. Nothing in it waits for the device. On a CPU no step is static.
-
-Source: "CUDA Graphs" in the notes of torch, whole-network capture.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,10 +38,9 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 class StaticStep:
-    """`body` of a batch, degraded and clean: captured after `WARM_UP` steps, and replayed from then on.
+    """`body` of a batch, degraded and clean: captured after `WARM_UP` steps, which count, and replayed from then on.
 
-    The steps of the warm-up count like any. The losses that a step returns are overwritten by the next.
-    Where capturing fails, steps go on as they began, and `problem` says why; else it is None.
+    The losses that a step returns are overwritten by the next. Where capturing fails, steps go on: `problem` says why.
     """
 
     def __init__(self, body: Callable[[Tensor, Tensor], Losses], device: torch.device):

@@ -1,5 +1,6 @@
 """This machine and what is installed on it; needs nothing but Python, and torch for a GPU's name."""
 
+import contextlib
 import os
 import platform
 from collections.abc import Iterable
@@ -70,8 +71,6 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
     """The versions of Python and of those of some libraries that are installed."""
     found = {"python": platform.python_version()}
     for name in libraries:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found

@@ -30,10 +30,7 @@ def rectified(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> li
 
 
 class Steps(nn.Sequential):
-    """Convolutions, each followed by batch norm, and rectifiers between them.
-
-    Inside `folded`, each convolution has the batch norm that follows it in its own weights and bias.
-    """
+    """Convolutions, batch norms and rectifiers; inside `folded`, a convolution's weights include its batch norm."""
 
     def __init__(self, *steps: nn.Module):
         super().__init__(*steps)

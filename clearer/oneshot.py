@@ -39,10 +39,9 @@ def oneshot_scores(
 
 
 def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, device: str) -> None:
-    """Takes batch norm's running statistics anew from `NORM_BATCHES` batches of training crops: their plain mean.
+    """Takes batch norm's running statistics anew: the plain mean over `NORM_BATCHES` batches of training crops.
 
-    In the supernet a module's input is a mixture; alone, with the mixture's statistics, it is scaled wrongly
-    (Guo et al. 2020, Single Path One-Shot NAS with Uniform Sampling, section 3.4).
+    Those of a module's mixed input in the supernet scale it wrongly alone (Guo et al. 2020, SPOS, section 3.4).
     """
     crops = Crops(images, [c], "one-shot batch norm", device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,10 +1,8 @@
-"""K networks of one shape computed as one: grouped convolutions over K times the channels.
+"""K networks of one shape computed as one: grouped convolutions over K times the channels, (batch, K·channels, …).
 
 A network's part of the pack touches no other's. The pack does to it what it does alone, in another order of summation.
-
-Every parameter and buffer of a pack is its networks' own, one after another along the first axis. So a network's part
-of anything (a tensor, a gradient, an optimiser's state) is one of K equal slices. Images are (batch, K·channels,
-height, width).
+Every parameter and buffer is the networks' own, one after another along the first axis: a network's part of anything (a
+tensor, a gradient, an optimiser's state) is one of K equal slices.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,13 +27,11 @@ def shape(configuration: Configuration, stage: str) -> str:
 def full_width(width: int, channels: int, precision: str = "fp32") -> int:
     """The width K that a pack is filled up to: the least from `width` on that is safe on a CPU.
 
-    A width is safe if a network's results are the same bits at every place in the pack. A CPU computes
-    channels in vectors: 8 values of fp32 or 16 of bf16 at a time. Channels that are left over after the
-    last whole vector, or block of vectors, take another code path, which rounds otherwise. No channel is
-    left over where K·`channels` is a power of two and at least one vector.
+    A width is safe if a network's results are the same bits at every place in the pack. A CPU computes channels in
+    vectors: 8 values of fp32 or 16 of bf16. Channels that are left over after the last take another code path, which
+    rounds otherwise. None is left over where K·`channels` is a power of two and at least one vector.
 
-    Two cases stay at 1. A pack of one has no other place. And where `channels` is no power of two
-    no K makes K·`channels` one, so such networks are not packed at all.
+    A pack of one has no other place, and where `channels` is no power of two no K is safe: both stay at 1.
     """
     if width == 1 or channels & (channels - 1):
         return 1

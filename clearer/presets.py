@@ -54,9 +54,8 @@ def preset_values(preset: str, task: str = "denoise") -> dict[str, Any]:
 _MORE_SAID = 4
 
 
-def label(configuration: Configuration) -> str:
+def label(c: Configuration) -> str:
     """A trial in a few words, for people: what it is about, and the fields that differ from the nearest preset's."""
-    c = configuration
     about = f"σ={c.sigma:g}" if c.task == "denoise" else c.task
     if c.kind == "searched":
         about += f" N={as_text(c.columns_by_cell)} λ1={c.lambda1:g} λ2={c.lambda2:g}"

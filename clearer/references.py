@@ -1,13 +1,10 @@
-"""References: what a method without training scores, and the two architectures at the ends of a space.
+"""References: what denoisers of scikit-image, which need no training, score under a configuration's protocol.
 
     python -m clearer.references --dataset bsds500 --data DIR --sigma 30 --protocol clip8 [--limit N] [--out FILE.csv]
 
-1. `METHODS` are classical denoisers of scikit-image, each with a small grid of parameters in units of the noise.
-2. `tuned` picks the parameters with the best mean PSNR on validation images. Nothing is chosen on test images.
-3. `evaluate` scores them as `clearer.testing.score` does a network: the pixels, the area and the scores are one.
-
-σ is given to every denoiser, as it is to a network through its training. Under `clip8` the noise is weaker
-than σ in dark and bright areas, and its mean is not zero; the grids reach low enough for that.
+A denoiser's parameters are those of a small grid, in units of the noise, with the best mean PSNR on validation images.
+It is scored as `clearer.testing.score` does a network. σ is given to it, as to a network through its training. Under
+`clip8` the noise is weaker than σ in dark and bright areas, and its mean is not zero; the grids reach low enough.
 """
 
 import csv
@@ -86,42 +83,37 @@ def available() -> dict[str, Method]:
 
 
 def outputs(
-    method: Method, configuration: Configuration, images: ImageSet, parameters: Mapping[str, Any]
+    method: Method, c: Configuration, images: ImageSet, parameters: Mapping[str, Any]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Clean, degraded and restored scored area of every image: float32, 1.0 is white; restored is in 0 … 1."""
-    c = configuration
     for clean, degraded in zip(images.clean, degraded_inputs(c, images), strict=True):
         restored = method.denoise(degraded, c.sigma / 255, **parameters).clip(0, 1).astype(np.float32)
         yield scored_pixels(c, clean), degraded, restored
 
 
-def tuned(method: Method, configuration: Configuration, validation: ImageSet) -> dict[str, Any]:
+def tuned(method: Method, c: Configuration, validation: ImageSet) -> dict[str, Any]:
     """The parameters of the method's grid with the best mean PSNR over the validation images; the first of equals."""
 
     def mean_psnr_db(parameters: Mapping[str, Any]) -> float:
-        found = outputs(method, configuration, validation, parameters)
+        found = outputs(method, c, validation, parameters)
         return float(np.mean([psnr_db(restored, clean) for clean, _, restored in found]))
 
     return max(method.choices(), key=mean_psnr_db)
 
 
-def evaluate(method: Method, configuration: Configuration, images: ImageSet, parameters: Mapping[str, Any]) -> Scores:
+def evaluate(method: Method, c: Configuration, images: ImageSet, parameters: Mapping[str, Any]) -> Scores:
     """The scores of a method over `images` under the configuration's σ, protocol and border."""
     scores = Scores()
-    for clean, degraded, restored in outputs(method, configuration, images, parameters):
+    for clean, degraded, restored in outputs(method, c, images, parameters):
         scores.add(clean, degraded, restored)
     return scores
 
 
-def scored(
-    configuration: Configuration, validation: ImageSet, test: ImageSet
-) -> Iterator[tuple[dict[str, Any], Scores]]:
-    """A row and its scores for each method, the degraded input first.
+def scored(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[tuple[dict[str, Any], Scores]]:
+    """A row (mean scores, chosen parameters) and the scores of each method, the degraded input first.
 
-    A row holds the mean scores and the parameters that validation images chose. The denoisers have no meaning
-    for deraining: there the degraded input is the only row.
+    The denoisers have no meaning for deraining: there the degraded input is the only row.
     """
-    c = configuration
     about = {name: getattr(c, name) for name in ("task", "dataset", "sigma", "protocol", "test_border")}
     about |= {"test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu")}
     name = "noisy input" if c.task == "denoise" else "degraded input"

@@ -1,11 +1,8 @@
 """A resumable optimisation: what a search and a training have in common.
 
 A run is a pack of K members: searches, or trainings, of one shape that are computed as one network (`clearer.packing`).
-K = 1 is the same code. The caller holds the loop:
-
-* `for run in run.advance(every): …` iterates; stopping is leaving the loop;
-* `state_dict()` of each member saves;
-* `load_state_dicts()`, on a run built from the same configurations and images, resumes.
+The caller holds the loop `for run in run.advance(every): …` and leaves it to stop. `state_dict()` of each member saves;
+`load_state_dicts()`, on a run built from the same configurations and images, resumes.
 
 On the CPU 20 + 20 iterations equal 40, bit for bit: batches are functions of the iteration, and all else that an
 iteration reads is in the state. A member's bits then depend on its own configuration and on K, and on no other member.
@@ -59,10 +56,7 @@ def cosine(iteration: int, iterations: int, epoch_iterations: int, start: float,
 
 @dataclass(eq=False)
 class Member:
-    """One of the searches or trainings of a pack, from its beginning to its end.
-
-    `seconds` is its share of the pack's. `problem` is why it ended without a result; then it has no place any more.
-    """
+    """One of the searches or trainings of a pack; `seconds` is its share, `problem` why it ended without a result."""
 
     configuration: Configuration
     place: int

@@ -43,19 +43,16 @@ def psnr_patch_db(restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -
 
 
 def patch_mean(score: Score, restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
-    """The mean over whole patch × patch tiles of a score of each tile alone; NaN where no tile fits.
-
-    What is left at the right and at the bottom is not scored.
-    """
+    """The mean over whole patch × patch tiles, from the upper left, of a score of each alone; NaN where none fits."""
     corners = itertools.product(*(range(0, side - patch + 1, patch) for side in clean.shape[:2]))
     areas = [np.s_[y : y + patch, x : x + patch] for y, x in corners]
     return float(np.mean([score(restored[area], clean[area]) for area in areas])) if areas else float("nan")
 
 
 def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
-    """Structural similarity: Gaussian window of σ = 1.5 (11 pixels), K1 = 0.01, K2 = 0.03, population covariance.
+    """Structural similarity of Wang et al. 2004, as scikit-image computes it: the mean over window places and channels.
 
-    Wang et al. 2004 as scikit-image computes it: the mean over the area that the window covers, and over channels.
+    Gaussian window of σ = 1.5 (11 pixels), K1 = 0.01, K2 = 0.03, population covariance.
     """
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     images = restored.astype(np.float64), clean.astype(np.float64)
@@ -101,10 +98,7 @@ COLOUR_SCORES = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y}
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one method over a test set, image by image in the set's order, and the first image restored.
-
-    The luma's scores are of RGB images; over gray images their lists stay empty.
-    """
+    """Scores of one method over a test set, image by image (luma's: of RGB), and the first image restored."""
 
     psnr_db: list[float] = field(default_factory=list)
     ssim: list[float] = field(default_factory=list)

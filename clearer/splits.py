@@ -11,25 +11,24 @@ from clearer.images.sets import ImageSet, load_images
 from clearer.protocols import WINDOW
 
 
-def configured_files(configuration: Configuration, split: str, data: Path | None) -> list[ImageFile]:
+def configured_files(c: Configuration, split: str, data: Path | None) -> list[ImageFile]:
     """The files of a split; `test` is that of a `test_set`, if there is one. Raises ImageError: what is missing."""
-    c = configuration
     pairing = c.pairing if c.task == "derain" else ""
     if split == "test" and c.test_set:
         return scored_files(c.test_set, data, pairing)
     return split_files(c.dataset, split, data, pairing)
 
 
-def check_splits(configuration: Configuration, data: Path | None) -> list[Overlap]:
+def check_splits(c: Configuration, data: Path | None) -> list[Overlap]:
     """The overlaps between a configuration's train, validation and test images, if it allows any.
 
     Raises OverlapError: it allows none. Raises ImageError: names the folder or the file that can't be used.
     """
-    files = {split: configured_files(configuration, split, data) for split in SPLITS}
-    test = configuration.test_set or configuration.dataset
-    named = {split: f"{test if split == 'test' else configuration.dataset} {split}" for split in SPLITS}
+    files = {split: configured_files(c, split, data) for split in SPLITS}
+    test = c.test_set or c.dataset
+    named = {split: f"{test if split == 'test' else c.dataset} {split}" for split in SPLITS}
     found = find_overlaps({named[split]: files[split] for split in SPLITS})
-    if found and not configuration.allow_overlap:
+    if found and not c.allow_overlap:
         raise OverlapError(f"{describe(found)}; --set allow_overlap=true runs nevertheless, and records it")
     return found
 
@@ -51,16 +50,13 @@ def contents_lines(configurations: Iterable[Configuration], data: Path | None) -
     return [line for (name, pairing), taken in splits.items() if (line := contents_line(name, data, pairing, taken))]
 
 
-def learning_images(configuration: Configuration, split: str, data: Path | None) -> ImageSet:
+def learning_images(c: Configuration, split: str, data: Path | None) -> ImageSet:
     """The split that a search or a training learns from; every image holds at least one patch."""
-    c = configuration
-    files = configured_files(c, split, data)
     why = f"the patch of {c.patch_size} (patch_size)"
-    return load_images(files, c.image_channels, c.grayscale, c.patch_size, why)
+    return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, c.patch_size, why)
 
 
-def scored_images(configuration: Configuration, data: Path | None) -> ImageSet:
+def scored_images(c: Configuration, data: Path | None) -> ImageSet:
     """The images that a configuration is tested on: the first `test_limit` by name, or all; SSIM's window fits all."""
-    c = configuration
     files = configured_files(c, "test", data)[: c.test_limit or None]
     return load_images(files, c.image_channels, c.grayscale, WINDOW, f"SSIM's window of {WINDOW}")

@@ -31,17 +31,16 @@ def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Ten
     return total / 8
 
 
-def degraded_inputs(configuration: Configuration, images: ImageSet) -> list[np.ndarray]:
+def degraded_inputs(c: Configuration, images: ImageSet) -> list[np.ndarray]:
     """The degraded scored areas, (height, width, channels) each, 1.0 is white: those that every network sees."""
-    c = configuration
     if images.degraded is not None:
         return [scored_pixels(c, image) for image in images.degraded]
     return [noisy_test_image(scored_area(image, c.test_border), c.sigma, c.protocol) for image in images.clean]
 
 
-def scored_pixels(configuration: Configuration, image: np.ndarray) -> np.ndarray:
+def scored_pixels(c: Configuration, image: np.ndarray) -> np.ndarray:
     """The scored area of an 8-bit image, float32, 1.0 is white."""
-    return scored_area(image, configuration.test_border).astype(np.float32) / 255
+    return scored_area(image, c.test_border).astype(np.float32) / 255
 
 
 def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
@@ -49,20 +48,18 @@ def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
     return as_tensor(degraded)[None].to(device, memory_format=torch.channels_last)
 
 
-def score(
-    configuration: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu"
-) -> Scores:
+def score(c: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu") -> Scores:
     """The scores of a network, in fp32, batch norm folded. Raises ArithmeticError: a restored image is not finite."""
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scores = Scores()
-    inputs = degraded_inputs(configuration, images)
+    inputs = degraded_inputs(c, images)
     with torch.inference_mode(), folded(network):
         for name, clean, degraded in zip(images.names, images.clean, inputs, strict=True):
-            raw = restore(network, on_device(degraded, device), configuration.self_ensemble)[0]
+            raw = restore(network, on_device(degraded, device), c.self_ensemble)[0]
             if not bool(torch.isfinite(raw).all()):
                 raise ArithmeticError(f"test: the restored {name} is not finite")
             restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
-            scores.add(scored_pixels(configuration, clean), degraded, restored)
+            scores.add(scored_pixels(c, clean), degraded, restored)
     return scores
 
 

@@ -41,9 +41,8 @@ def manifest(name: str) -> dict[str, str]:
 def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> int:
     """Completes `data/name/` from its archive, or from a mirror's at `url`; the number of images that were missing.
 
-    What was downloaded stays in `data/.fetch/` until it is unpacked, and an interrupted download goes on there. Raises
-    FetchError: an unknown name; no connection in five attempts, `pause`, 2 · `pause`, … seconds apart; an image that
-    differs from the published one, here or in the archive; a damaged archive.
+    An interrupted download goes on in `data/.fetch/`, after `pause`, 2 · `pause`, … seconds. Raises FetchError: no such
+    name, no connection, an image that differs from the published one here or in the archive, a damaged archive.
     """
     if name not in ARCHIVES:
         source = f"no published checksums to verify it with ({DATASETS[name].source})" if name in DATASETS else ""

@@ -5,14 +5,11 @@ absolute or below the data folder. `test_set` may name another one. A folder's s
 
 * `train/`, `val/` (or `valid/`, `validation/`), `test/`: the splits. Without `val/`, a seventh of `train/` is drawn for
   validation, as the paper draws 100 of Rain800's 700 pairs.
-* None of them: as a test set every image is one. To learn from, a seventh is drawn for the test and a seventh for
-  validation.
+* None of them: as a test set every image is one. To learn from, a seventh each is drawn for test and validation.
 
-What else a folder holds is not used, and `contents_line` says so. Drawing keeps images that show one scene together
-(`clearer.images.scenes`). It depends on the images' names and scenes alone.
-
-For denoising every image is a clean one. For deraining the configuration's `pairing` says how a folder holds pairs:
-`clean_left` or `clean_right`, both halves in one image; `folders`, files of equal names in `clean/` and `degraded/`.
+What else a folder holds is not used. Drawing keeps images that show one scene together (`clearer.images.scenes`), and
+depends on the images' names and scenes alone. For deraining the configuration's `pairing` says how a folder holds
+pairs: both halves in one image (`clean_left`, `clean_right`), or files of equal names in `clean/` and `degraded/`.
 """
 
 import importlib.resources

@@ -1,8 +1,8 @@
 """Keypoints of an image: places that its crops, recompressions and gray copies have, too, with a hash of each.
 
-A keypoint is a local extremum of a band-pass of the gray image, strongest within `RADIUS` pixels. Its hash
-is the signs of 64 fixed random projections of the 29×29 pixels around it, sampled every 4 pixels after a
-blur: a small change flips few of them. Turned, mirrored or rescaled copies have other hashes.
+A keypoint is a local extremum of a band-pass of the gray image, strongest within `RADIUS` pixels. Its hash is the
+signs of 64 fixed random projections of the 29×29 pixels around it, sampled every 4 pixels after a blur: a small change
+flips few of them. Turned, mirrored or rescaled copies have other hashes.
 """
 
 import numpy as np
@@ -41,9 +41,8 @@ def _projections() -> np.ndarray:
 def shared_places(found: list[np.ndarray]) -> dict[tuple[int, int], tuple[int, int]]:
     """Pairs of images (i < j) in which keypoints agree on one shift, and the shift: y_j − y_i, x_j − x_i.
 
-    Two keypoints are compared where one of four parts of their hashes is equal (16 bits, more where there are
-    more than 2^18 keypoints), and agree where at most 12 of the 64 bits differ. Parts that more than 48
-    keypoints have say nothing and are passed over.
+    Two keypoints are compared where one of four parts of their hashes is equal (16 bits, more of over 2^18 keypoints)
+    and agree where at most 12 of the 64 bits differ. Parts that more than 48 keypoints have say nothing.
     """
     image = np.repeat(np.arange(len(found)), [len(points) for points in found])
     points = np.concatenate([*found, np.empty((0, 3), np.uint64)])

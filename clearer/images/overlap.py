@@ -27,10 +27,7 @@ class Overlap(NamedTuple):
 
 
 def find_overlaps(sets: Mapping[str, Sequence[ImageFile]], within: bool = False) -> list[Overlap]:
-    """Every pair of files of two different sets, or `within` one, that show one scene, in order.
-
-    Raises ImageError: names the file that can't be read.
-    """
+    """Pairs of files of different sets, or `within` one, that show one scene, in order. Raises as `matches`."""
     files = [file for found in sets.values() for file in found]
     owners = [name for name, found in sets.items() for _ in found]
     return [

@@ -1,12 +1,11 @@
 """Images that show the same scene: copies, gray copies, recompressions and crops of each other.
 
-1. A file's identity is the hash of its bytes: copies of a file are found by that alone.
+1. Copies of a file are found by the hash of its bytes; of a pair, only the clean image counts.
 2. `keypoints` proposes pairs of images and the shift between them.
 3. Every proposed pair is verified by pixels over the area that both show.
 
-Keypoints and findings are kept in the cache under the hashes of the files. Of a pair, only the clean image
-counts. Not found are mirrored, turned, rescaled and strongly retouched copies, crops below about 100×100
-pixels, and of images without structure all but exact copies.
+Keypoints and findings are kept in the cache under the files' hashes. Not found are mirrored, turned, rescaled and
+strongly retouched copies, crops below about 100×100 pixels, and of images without structure all but exact copies.
 """
 
 import functools
@@ -51,10 +50,7 @@ def contents(files: Sequence[ImageFile]) -> list[str]:
 
 
 def matches(files: Sequence[ImageFile], owners: Sequence[str] | None = None) -> list[Match]:
-    """All pairs among `files` that show one scene, in order; with `owners`, one a file, those of different owners.
-
-    Raises ImageError: names the file that can't be read.
-    """
+    """Pairs of `files` that show one scene, of different `owners` if given. Raises ImageError: one can't be read."""
     hashes = contents(files)
     places: dict[str, list[int]] = defaultdict(list)
     for place, key in enumerate(hashes):

@@ -1,9 +1,6 @@
-"""Images in memory: the files of a split decoded.
+"""Images in memory: the files that `clearer.images.datasets` names, decoded once a node, for `clearer.crops` to cut.
 
-1. `clearer.images.datasets` names the files of a split, without opening them.
-2. `load_images` decodes them, gray or RGB, once per node (`clearer.images.decoded`), and names what can't be used.
-3. `fingerprint` is a hash of what was read; results are stored under it.
-4. `clearer.crops` cuts batches out of it.
+`fingerprint` is a hash of what was read; results are stored under it.
 """
 
 import hashlib
@@ -53,8 +50,7 @@ def load_split(
     dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0
 ) -> ImageSet:
     """The first `limit` clean images, or all, of a split. Raises ImageError: as `split_files` and `load_images`."""
-    files = split_files(dataset, split, data)
-    return load_images(files[: limit or None], channels, smallest=smallest)
+    return load_images(split_files(dataset, split, data)[: limit or None], channels, smallest=smallest)
 
 
 def check_unchanged(images: ImageSet, expected: Sequence[str]) -> None:

@@ -54,10 +54,7 @@ def export_file(network: Path, onnx_file: Path) -> float:
 
 
 def onnx_bytes(network: Network, notes: dict[str, Any] | None = None) -> bytes:
-    """An ONNX model: `degraded` (batch, image_channels, height, width), 0 … 1, to `restored` of the same shape.
-
-    Its metadata holds architecture, channels, image_channels and `notes`, each as JSON.
-    """
+    """An ONNX model: `degraded` (batch, image_channels, height, width) to `restored`; facts and `notes` are JSON."""
     any_size = torch.export.Dim.DYNAMIC
     options: dict[str, Any] = {
         "input_names": ["degraded"],

@@ -25,8 +25,7 @@ _ROWS = 64
 class Photograph:
     """`colour` is uint8 or uint16, (height, width, 1 or 3); `alpha` has one channel, or is None.
 
-    `profile` (ICC) and `exif` are the bytes that a file holds of them, empty where it has none. Pixels lie
-    as in the file, and an orientation stays in `exif` for the viewer to follow; those of a TIFF are turned.
+    `profile` (ICC) and `exif`, with the orientation, are bytes. Pixels lie as in the file; those of a TIFF are turned.
     """
 
     colour: np.ndarray

@@ -1,8 +1,7 @@
-"""How far a restored pixel sees, which is what tiles must overlap by.
+"""How far a restored pixel sees, which is what tiles must overlap by; rows and columns are alike.
 
-A branch is followed along one axis as the span of the image's pixels that each of its values depends on. Strides
-and upsampling make the spans depend on the position, and repeat every 2^S pixels of the image: a branch is the
-spans of one such period, an array (2, values): first pixels, last pixels. Rows and columns are alike.
+A branch is the span of the image's pixels that each of its values depends on along one axis: an array (2, values) of
+first and last pixels. Strides and upsampling make spans depend on the position, and repeat every 2^S pixels.
 """
 
 import functools

@@ -1,10 +1,8 @@
 """A network over an image of any size in little memory: tile by tile, each tile as the whole image would give it.
 
-1. `tiles` divides the image into areas.
-2. A window around each area holds all that its pixels depend on (`clearer.using.receptive_field`). It begins at
-   a multiple of 2^S, so that strides fall on the pixels that they do in the whole image. It ends at one, or
-   with the image, so that padding does, too.
-3. Only windows become floats: the image stays as it was read, and tiles are yielded one after another.
+A window around each of the `tiles` holds all that its pixels depend on (`clearer.using.receptive_field`). It begins at
+a multiple of 2^S, so that strides fall on the pixels that they do in the whole image. It ends at one, or with the
+image, so that padding does, too. Only windows become floats: the image stays as it was read.
 """
 
 import math

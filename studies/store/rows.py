@@ -47,9 +47,8 @@ CURVE = pa.schema(
 """Every column of a curve: `alpha` is α^f by column, `seconds` the stage's own, `recorded_at` seconds since 1970."""
 
 
-def configuration_columns(configuration: Configuration) -> dict[str, Any]:
+def configuration_columns(c: Configuration) -> dict[str, Any]:
     """The configuration's fields as a row holds them; those that a trial does not read are null."""
-    c = configuration
     values: dict[str, Any] = {name: getattr(c, name) for name in field_types()}
     if c.kind != "searched":
         values |= dict.fromkeys(SEARCH_ONLY)
@@ -62,9 +61,9 @@ def configuration_columns(configuration: Configuration) -> dict[str, Any]:
     return values
 
 
-def architecture_columns(configuration: Configuration, architecture: Architecture) -> dict[str, Any]:
+def architecture_columns(c: Configuration, architecture: Architecture) -> dict[str, Any]:
     """What follows from an architecture alone."""
-    shape = configuration.channels, configuration.image_channels
+    shape = c.channels, c.image_channels
     return {
         "architecture": str(architecture),
         "fusion_columns": architecture.fusion_columns,

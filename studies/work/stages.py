@@ -107,8 +107,7 @@ def compute_time(c: Configuration, architecture: str, data: Fingerprints, train:
         degraded = degraded_inputs(c, scored_images(c, place.folder))
         network, timed = load_network(store, train), degraded[: c.time_images]
         inputs = [on_device(image, place.device) for image in timed]
-        series = c.time_series, c.time_calls, c.time_attempts
-        found = measure_testing_time(network, inputs, c.self_ensemble, *series, c.time_spread_limit)
+        found = measure_testing_time(network, inputs, c)
         seconds = pass_seconds(network, (on_device(image, place.device) for image in degraded), c.self_ensemble)
         result = {
             "test_time_ms": found.median_ms,

@@ -7,6 +7,7 @@ from torch import nn
 
 from clearer import timing
 from clearer.architecture import Architecture
+from clearer.configuration import Configuration
 from clearer.networks import Network
 
 INPUTS = [torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)]
@@ -25,6 +26,12 @@ class Clock(nn.Module):
         return image
 
 
+def asking(self_ensemble, series, calls, attempts=3, limit=1e9):
+    """A configuration of these settings of a testing time."""
+    times = {"time_series": series, "time_calls": calls, "time_attempts": attempts, "time_spread_limit": limit}
+    return Configuration(self_ensemble=self_ensemble, **times)
+
+
 @pytest.fixture
 def timed(monkeypatch):
     """The testing time of a clock of the given durations, and the clock."""
@@ -32,7 +39,7 @@ def timed(monkeypatch):
     def by_the_clock(durations, *settings, inputs=INPUTS):
         clock = Clock(durations)
         monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-        return timing.measure_testing_time(clock, inputs, *settings), clock
+        return timing.measure_testing_time(clock, inputs, asking(*settings)), clock
 
     return by_the_clock
 
@@ -84,7 +91,7 @@ def test_the_figure_is_the_median_over_series_of_medians(timed):
 
 
 def test_a_network_takes_time():
-    found = timing.measure_testing_time(Network(Architecture.parse("F"), 2), INPUTS, self_ensemble=8, series=2, calls=2)
+    found = timing.measure_testing_time(Network(Architecture.parse("F"), 2), INPUTS, asking(8, 2, 2))
     assert found.median_ms > 0
     assert found.iqr_ms >= 0
     assert found.spread >= 0
