@@ -1,11 +1,9 @@
 """What would go wrong on the nodes of a cluster: every node is asked, at once, before the first trial.
 
-`python -m studies preflight --address auto --storage DIR|URI --data DIR|URI` does it alone.
-
-* What stops a study: another Python, Ray, torch or code than the driver's, a storage or data that is not
-  the same everywhere, too little space, a GPU that torch can't use, a node that does not answer.
-* What is said and recorded only: other builds and processors, which may move the last digits, a clock, a
-  busy GPU, tracking.
+* What stops a study: another Python, Ray, torch or code than the driver's, a storage or data that is not the same
+  everywhere, too little space, a GPU that torch can't use, a node that does not answer.
+* What is said and recorded only: other builds and processors, which may move the last digits, a clock, a busy GPU,
+  tracking.
 * What it does not see: quotas, and what happens to a node later.
 """
 

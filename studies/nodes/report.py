@@ -35,10 +35,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """What a node is asked, and what the driver has: versions, a digest of its code, sizes of images by place and name.
-
-    `marker` is a folder of the store that holds the file `driver`.
-    """
+    """What a node is asked to have as the driver has it, and to find `driver` in the folder `marker` of the store."""
 
     storage: str
     marker: str

@@ -1,9 +1,8 @@
 """Where and when packs and testing times run. `studies.nodes.connection` joins or starts the cluster.
 
-Packs are Ray Tune's trials: it places them, limits how many run at once, and starts one again when its
-worker or node is lost. What a job computed is in the store, so Tune's own files are disposable: no Tune
-checkpoint is written and nothing is restored from them. Testing times are taken by one task at a time
-after the trials, on one node of which nothing else of the study has a share.
+Packs are Ray Tune's trials: it places them, limits how many run at once, and starts one again when its worker or node
+is lost. What a job computed is in the store, so Tune's own files are disposable. Testing times are taken by one task at
+a time after the trials, on one node of which nothing else of the study has a share.
 """
 
 import contextlib

@@ -3,8 +3,8 @@
 import functools
 import re
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,7 @@ class Cost:
 class Costs:
     """The cost of stages, from the rows of a store and its `finished` stages (kind → key → bytes).
 
-    Where a trial takes a share of a GPU, times measured at that share count, and at any other where there is none.
-    `elsewhere`: trials run on a cluster whose GPUs this machine does not see.
+    Times at a trial's share of a GPU count, else at any. `elsewhere`: this machine does not see the trials' GPUs.
     """
 
     def __init__(self, store: Store, place: Place, finished: Mapping[str, Mapping[str, int]], elsewhere: bool):
@@ -176,9 +175,8 @@ def stage_bytes(stage: str, c: Configuration) -> float:
 
 def bytes_at_most(trials: Sequence[Trial], slots: int) -> float:
     """What trials take in a store at most, `slots` stages under way at once, none of them shared or there already."""
-    counts, shapes = Counter(map(_weights_follow_from, trials)), _shapes(trials)
-    sizes = {shape: sum(stage_bytes(stage, c) for stage in STAGES) + ROW_BYTES for shape, c in shapes.items()}
-    return sum(count * sizes[shape] for shape, count in counts.items()) + _under_way(trials, slots)
+    sizes = (len(alike) * (sum(stage_bytes(s, alike[0]) for s in STAGES) + ROW_BYTES) for alike in _by_weights(trials))
+    return sum(sizes) + _under_way(trials, slots)
 
 
 def needed_bytes(trials: Sequence[Trial], place: Place, slots: int) -> float:
@@ -191,14 +189,13 @@ def needed_bytes(trials: Sequence[Trial], place: Place, slots: int) -> float:
 
 
 def _under_way(trials: Sequence[Trial], slots: int) -> float:
-    largest = max(stage_bytes("checkpoint", c) for c in _shapes(trials).values())
+    largest = max(stage_bytes("checkpoint", alike[0]) for alike in _by_weights(trials))
     return min(slots, len(trials)) * _CHECKPOINTS * largest
 
 
-def _shapes(trials: Sequence[Trial]) -> dict[tuple[object, ...], Configuration]:
-    return {_weights_follow_from(trial): trial.configuration for trial in trials}
-
-
-def _weights_follow_from(trial: Trial) -> tuple[object, ...]:
-    c = trial.configuration
-    return c.columns_by_cell, c.channels, c.image_channels
+def _by_weights(trials: Sequence[Trial]) -> Collection[list[Configuration]]:
+    """Configurations of trials, those together whose networks have equal weights."""
+    found: dict[tuple[object, ...], list[Configuration]] = defaultdict(list)
+    for c in (trial.configuration for trial in trials):
+        found[c.columns_by_cell, c.channels, c.image_channels].append(c)
+    return found.values()

@@ -1,8 +1,7 @@
 """Which jobs are computed as one network, and how wide its pack is (`clearer.packing`).
 
-A result's bits depend on the width of its pack. So widths follow from the trials that a study plans, never
-from what happens to be missing, from the number of cores, or from a clock. Short packs are filled up. The
-order of packs changes no bit.
+A result's bits depend on the width of its pack. So widths follow from the trials that a study plans, never from what
+happens to be missing, from the number of cores, or from a clock. Short packs are filled up; order changes no bit.
 """
 
 from collections import defaultdict

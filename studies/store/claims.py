@@ -2,19 +2,17 @@
 
     drivers/<id>    one file a driver: its host and process, and the names of all that it has claimed
 
-A claim holds while its driver lives.
+A claim holds while its driver lives. It rewrites its file every 15 seconds, and whenever its claims change, and removes
+it at its end. One that has written nothing for 90 seconds by the store's clock counts as dead, and one whose process on
+this machine is gone at once.
 
-* A driver rewrites its file every 15 seconds, and whenever its claims change. One that ends, or is stopped, removes it.
-* A driver that has written nothing for 90 seconds, by the store's own clock, counts as dead.
-* A driver whose process on this machine is gone counts as dead at once.
+To get a name, a driver writes that it wants it, then reads what the others want. It has the name if nobody else wants
+it. Of two that want it, the one with the greater id gives way; the other waits a moment.
 
-To get a name, a driver writes that it wants it, then reads what the others want. It has the name if nobody
-else wants it. Of two that want it, the one with the greater id gives way; the other waits a moment.
-
-This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion problem, part II,
-J. ACM 33, 1986). It needs no clock and no create-if-absent, which pyarrow.fs lacks on S3, but a store in
-which what was written is read at once. Where that fails (a network folder's cache, a driver that slept for
-minutes) two drivers compute one stage: both write the same, and what is finished stays as it is.
+This is the one-bit algorithm for mutual exclusion (L. Lamport, The mutual exclusion problem, part II, J. ACM 33, 1986).
+It needs no clock and no create-if-absent, which pyarrow.fs lacks on S3, but a store in which what was written is read
+at once. Where that fails (a network folder's cache, a driver that slept for minutes) two drivers compute one stage:
+both write the same, and what is finished stays as it is.
 """
 
 import contextlib

@@ -111,7 +111,7 @@ class Store(Files):
     def rows(
         self, study: str, trial_ids: Collection[str], columns: Collection[str] | None = None, kind: str = "trials"
     ) -> list[Row]:
-        """The rows, or the records of the `curves`, or some columns of them, of those of the trials that have ended.
+        """Rows of trials that have ended, or records of `curves`, or some columns of them.
 
         A column that no row has is null, as another version may have none such. A damaged row is none, and is named.
         """
@@ -150,10 +150,7 @@ class Store(Files):
         self.remove(f"studies/{study}/trials/{trial_id}.parquet")
 
     def compact(self, study: str) -> None:
-        """Brings the compacted copies of a study's rows and curves up to date; they save time and are never needed.
-
-        Curves are left as they are where their files hold more than `CURVES_BYTES`: the copy is read and written whole.
-        """
+        """Brings the compacted copies of a study's files up to date, which save time; none of over `CURVES_BYTES`."""
         for kind, most in (("trials", None), ("curves", CURVES_BYTES)):
             with contextlib.suppress(OSError):
                 table = compacted(self.filesystem, self.path("studies", study), kind, most)

@@ -26,10 +26,7 @@ from studies.store.store import Store
 from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
-STUDY_TAG, TRIAL_TAG, SENT_TAG = "clearer.study_id", "clearer.trial_id", "clearer.sent"
-NAME_TAG = "clearer.name"
-"""The name that a run was given; where its name is another, a user edited it."""
-PARENT_TAG, NOTE_TAG, _COMMIT_TAG = "mlflow.parentRunId", "mlflow.note.content", "mlflow.source.git.commit"
+STUDY_TAG, TRIAL_TAG, _COMMIT_TAG = "clearer.study_id", "clearer.trial_id", "mlflow.source.git.commit"
 LONGEST_TEXT = 5000
 
 _PARAMS = tuple(name for name in field_types() if name != "architecture")

@@ -64,10 +64,7 @@ def _bring(
 
 
 class Tracking:
-    """A thread that brings a study's runs at the server at `uri` up to date while the study runs, and at its end.
-
-    `under_way` gives the trials that have begun. After a failure it waits for the end to try again.
-    """
+    """A thread that brings a study's runs at the server at `uri` up to date; after a failure again at the end."""
 
     def __init__(self, uri: str, study: str, store: Store, under_way: Callable[[], Sequence[UnderWay]]):
         self.uri, self.study, self.store, self._under_way = uri, study, store, under_way

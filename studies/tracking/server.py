@@ -7,12 +7,13 @@
 """
 
 import contextlib
+import functools
 import logging
 import os
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,19 +21,11 @@ from urllib.parse import unquote, urlsplit
 from analysis.storage.places import redacted
 from clearer.configuration import REMOVED
 from studies.store.store import Store
-from studies.tracking.content import (
-    NAME_TAG,
-    NOTE_TAG,
-    OWN_TAGS,
-    PARENT_TAG,
-    SENT_TAG,
-    STUDY_TAG,
-    TRIAL_TAG,
-    Content,
-    Point,
-    is_former,
-)
+from studies.tracking.content import OWN_TAGS, STUDY_TAG, TRIAL_TAG, Content, Point, is_former
 
+SENT_TAG, NAME_TAG = "clearer.sent", "clearer.name"
+"""The digest of what a run was sent, and the name that it was given; where its name is another, a user edited it."""
+PARENT_TAG, NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 _ADDRESSES = "runs.artifact_uri experiments.artifact_location logged_models.artifact_location".split()
 _ADDRESSES += "model_versions.source model_versions.storage_location".split()
 _LOCATIONS = """
@@ -40,7 +33,6 @@ SELECT artifact_location, max(value IS NOT NULL) FROM experiments
 LEFT JOIN experiment_tags ON experiment_tags.experiment_id = experiments.experiment_id AND value IN (?, ?)
 WHERE artifact_location LIKE 'file:///%/mlartifacts' GROUP BY artifact_location
 """
-_POINTS = 1000  # MLflow takes so many at once, and 100 of all else
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     NOTE_TAG: "One run a study, one nested run a trial: a view of a clearer-studies store, which holds the truth.",
@@ -146,8 +138,7 @@ class Server:
     def bring(self, content: Content, parent: str | None = None, thorough: bool = True) -> tuple[str, str]:
         """Makes a run what it should be: its id, and whether it was `created`, `restored`, `completed` or `unchanged`.
 
-        A run that carries the digest of `content` was sent whole; only where `thorough` its points are read again,
-        and its files looked for.
+        Points and files of a run that carries the digest of `content` are looked at again only where `thorough`.
         """
         digest = content.digest
         run, have = self._take(content, digest, thorough)
@@ -178,40 +169,28 @@ class Server:
         note = {} if NOTE_TAG in held else {NOTE_TAG: content.note}
         params = [Param(*item) for item in sorted(content.params.items() - run.data.params.items())]
         points = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(content.points - have)]
-        changes = [
-            self._log(run_id, "params", params),
-            self._log(run_id, "metrics", points, _POINTS),
-            self._log(run_id, "tags", [RunTag(*item) for item in sorted((wanted | note).items() - held.items())]),
-        ]
-        for name in sorted((OWN_TAGS & held.keys()) - wanted.keys()):
-            self.client.delete_tag(run_id, name)
-            changes.append(1)
+        tags = [RunTag(*item) for item in sorted((wanted | note).items() - held.items())]
+        for kind, entities, most in (("params", params, 100), ("metrics", points, 1000), ("tags", tags, 100)):
+            for first in range(0, len(entities), most):  # MLflow takes so many at once
+                self.client.log_batch(run_id, **{kind: entities[first : first + most]})  # type: ignore[arg-type]
+        gone = sorted((OWN_TAGS & held.keys()) - wanted.keys())
+        calls: list[Callable[[], Any]] = [functools.partial(self.client.delete_tag, run_id, name) for name in gone]
         was_sent = held.get(SENT_TAG) == digest
         files = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.client.tracking_uri)
         if content.files_key and not (was_sent and (not thorough or files.list_artifacts())):
-            with tempfile.TemporaryDirectory() as folder:
-                content.files(Path(folder))
-                files.log_artifacts(folder)
-            changes.append(1)
+            calls.append(lambda: _send(content, files))
         if content.name != run.info.run_name == held.get(NAME_TAG, run.info.run_name):
-            self.client.update_run(run_id, name=content.name)
-            changes.append(1)
+            calls.append(lambda: self.client.update_run(run_id, name=content.name))
         if run.info.status != content.status or content.ended not in (None, run.info.end_time):
             if content.ended is None:
-                self.client.update_run(run_id, status=content.status)
+                calls.append(lambda: self.client.update_run(run_id, status=content.status))
             else:
-                self.client.set_terminated(run_id, content.status, content.ended)
-            changes.append(1)
+                calls.append(lambda: self.client.set_terminated(run_id, content.status, content.ended))
         if not content.is_partial and not was_sent:
-            self.client.set_tag(run_id, SENT_TAG, digest)
-            changes.append(1)
-        return bool(sum(changes))
-
-    def _log(self, run_id: str, kind: str, entities: Sequence[Any], most: int = 100) -> int:
-        """Sends metrics, params or tags, as many at once as MLflow takes; how many."""
-        for first in range(0, len(entities), most):
-            self.client.log_batch(run_id, **{kind: entities[first : first + most]})  # type: ignore[arg-type]
-        return len(entities)
+            calls.append(lambda: self.client.set_tag(run_id, SENT_TAG, digest))
+        for call in calls:
+            call()
+        return bool(params or points or tags or calls)
 
     def _take(self, content: Content, digest: str, thorough: bool) -> tuple[Any | None, frozenset[Point]]:
         """The run that can become `content`, and the points that it holds; others with its identity are deleted."""
@@ -281,6 +260,12 @@ class Server:
 
         more: dict[str, Any] = {"max_results": 1000, "order_by": ["attributes.start_time"]}
         return list(_pages(self.client.search_runs, experiments, query, ViewType.ALL, **more)) if experiments else []
+
+
+def _send(content: Content, files: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        content.files(Path(folder))
+        files.log_artifacts(folder)
 
 
 def _pages(search: Callable[..., Any], *about: Any, **more: Any) -> Iterator[Any]:

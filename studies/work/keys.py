@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
@@ -23,10 +24,7 @@ NORM_BATCHES = 20
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """The hashes of the pixels that a configuration learns from and is tested on.
-
-    `files` has the hashes of the files of the three, in the same order: with them a worker finds the file that changed.
-    """
+    """The hashes of the pixels that a configuration learns from and is tested on; `files` has those of files."""
 
     weights: str
     alpha: str
@@ -39,35 +37,38 @@ class Fingerprints:
         return [self.weights, self.alpha]
 
 
+def _key(stage: str, **about: Any) -> str:
+    return digest({"stage": stage, "method": METHOD, **about})
+
+
 def search_key(c: Configuration, data: Fingerprints) -> str:
-    return digest({"stage": "search", "method": METHOD, "fields": c.of_stage("search"), "data": data.learning})
+    return _key("search", fields=c.of_stage("search"), data=data.learning)
 
 
 def train_key(c: Configuration, architecture: Architecture | str, data: Fingerprints) -> str:
-    fields = {"fields": c.of_stage("train"), "architecture": str(architecture)}
-    return digest({"stage": "train", "method": METHOD, **fields, "data": data.learning})
+    return _key("train", fields=c.of_stage("train"), architecture=str(architecture), data=data.learning)
 
 
 def tested_key(c: Configuration, train: str, data: Fingerprints) -> str:
-    return digest({"stage": "test", "method": METHOD, "fields": c.of_stage("test"), "train": train, "data": data.test})
+    return _key("test", fields=c.of_stage("test"), train=train, data=data.test)
 
 
 def reference_key(c: Configuration, data: Fingerprints) -> str:
     """The key of what methods without training score under a configuration's protocol."""
-    fields = {"fields": c.of_stage("test") | c.of_stage("reference"), "scikit-image": _version("scikit-image")}
-    return digest({"stage": "reference", "method": METHOD, **fields, "data": [data.alpha, data.test]})
+    fields, version = c.of_stage("test") | c.of_stage("reference"), {"scikit-image": _version("scikit-image")}
+    return _key("reference", fields=fields, **version, data=[data.alpha, data.test])
 
 
 def time_key(c: Configuration, architecture: Architecture | str, data: Fingerprints, device: str) -> str:
     """The key of the testing time of an architecture on a device: weights do not change it."""
-    fields = {"fields": c.of_stage("time"), "architecture": str(architecture), "device": device}
-    return digest({"stage": "time", "method": METHOD, **fields, "torch": _torch_version(), "data": data.test})
+    about = {"architecture": str(architecture), "device": device, "torch": _torch_version()}
+    return _key("time", fields=c.of_stage("time"), **about, data=data.test)
 
 
 def oneshot_key(c: Configuration, architectures: Sequence[str], data: Fingerprints) -> str:
     """The key of the one-shot scores of some architectures under the supernet of a search."""
-    about = {"search": search_key(c, data), "fields": c.of_stage("test"), "architectures": sorted(architectures)}
-    return digest({"stage": "oneshot", "method": METHOD, "norm_batches": NORM_BATCHES, **about, "data": data.test})
+    about = {"search": search_key(c, data), "architectures": sorted(architectures), "norm_batches": NORM_BATCHES}
+    return _key("oneshot", fields=c.of_stage("test"), **about, data=data.test)
 
 
 _version = functools.cache(metadata.version)

@@ -17,10 +17,7 @@ STAGE = "modules"
 def with_module_times(
     configurations: Sequence[Configuration], store: Store, gpus: float, keep: bool
 ) -> list[Configuration]:
-    """The configurations, with `module_times_ms` where `complexity=time` asks for times and none are given.
-
-    Measured on this machine, on its GPU where trials run on one; with `keep`, written to the store.
-    """
+    """The configurations, with `module_times_ms` where they ask for times: measured here, stored with `keep`."""
     device = "cuda" if gpus else "cpu"
     asked = [c.kind == "searched" and c.complexity == "time" and not c.module_times_ms for c in configurations]
     return [

@@ -1,10 +1,9 @@
 """Images that lie on S3 (`--data s3://bucket/prefix`): copied once to each node, and checked against the driver's.
 
-1. The driver lists what lies below the prefix, copies what is not in its cache, and adds to the URI, behind
-   a `#`, the digest of a manifest that names every file and its SHA-256 (`pinned`).
-2. A worker turns that text into a folder on its node (`local_copy`): the first that needs it copies the
-   files, the others wait. The copy is kept under the digest, so it can't be of other images.
-3. Whoever uses the copy first holds each file against the manifest, and fetches a damaged one again.
+1. The driver copies what lies below the prefix to its cache, and adds to the URI, behind a `#`, the digest of a
+   manifest that names every file and its SHA-256 (`pinned`).
+2. A worker turns that text into a folder on its node (`local_copy`), kept under the digest: the first that needs it
+   copies the files, holds each against the manifest, and fetches a damaged one again; the others wait.
 
 Anything that pyarrow.fs opens by a URI will do. Credentials come from the environment of each node, never from the URI.
 """

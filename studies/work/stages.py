@@ -74,10 +74,7 @@ def compute_test(c: Configuration, key: str, train: str, data: Fingerprints, pla
 
 
 def compute_references(c: Configuration, key: str, place: Place) -> None:
-    """Scores the degraded input and the classical denoisers, tuned on the α split's first images, and keeps the rows.
-
-    Each denoiser's first image is kept, too: `pictures` of the result says under which name and with which PSNR.
-    """
+    """Scores the degraded input and the classical denoisers, tuned on the α split's first images; a picture of each."""
 
     def body(store: Store) -> Found:
         validation = learning_images(c, c.alpha_split, place.folder)

@@ -14,9 +14,9 @@ from tracking_servers import contents, runs, synced
 from studies.__main__ import main
 from studies.store.rows import row_table
 from studies.store.store import Store, as_parquet
-from studies.tracking.content import SENT_TAG, Content, curve_points
+from studies.tracking.content import Content, curve_points
 from studies.tracking.live import sync_study
-from studies.tracking.server import Server, default_uri, follow_move, one_line
+from studies.tracking.server import SENT_TAG, Server, default_uri, follow_move, one_line
 
 
 @pytest.fixture(scope="module")
