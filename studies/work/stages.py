@@ -114,12 +114,8 @@ def compute_time(c: Configuration, architecture: str, data: Fingerprints, train:
             "test_time_size": " ".join(f"{image.shape[1]}×{image.shape[0]}" for image in timed),
             "test_set_seconds": seconds,
         }
-        return result | {
-            "device": device,
-            "attempts": found.attempts,
-            "precision": "fp32",
-            "torch": torch.__version__,
-        }, {}
+        about = {"device": device, "attempts": found.attempts, "precision": "fp32", "torch": torch.__version__}
+        return result | about, {}
 
     compute("time", key, c, place, body)
     return key
