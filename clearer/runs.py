@@ -168,10 +168,7 @@ class Run:
         return {member: self.state_dict(member) for member in self._placed}
 
     def _go_back(self, kept: dict[Member, dict[str, Any]], what: Mapping[int, str]) -> dict[Member, dict[str, Any]]:
-        """Goes on from kept states without the members that diverged.
-
-        Of several for which something is not finite those have diverged that do so alone, as a pack of copies.
-        """
+        """Goes on from kept states without the members that diverged; of several, that do so as a pack of copies."""
         until, before = self.iteration + 1, self._placed
         told = {member: what[member.place] for member in before if member.place in what}
         diverged = list(told)
