@@ -32,10 +32,7 @@ class Place:
 
 
 def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
-    """Reads every image that a configuration uses, hence finds the bad ones, and hashes them.
-
-    Raises ImageError: names the file or the folder.
-    """
+    """The hashes of all images that a configuration uses. Raises ImageError: names the file or the folder."""
     sets = [*learning_sets(c, folder), scored_images(c, folder)]
     weights, alpha, test = map(fingerprint, sets)
     return Fingerprints(weights, alpha, test, tuple(images.contents for images in sets))

@@ -45,10 +45,7 @@ def is_remote(data: str) -> bool:
 
 
 def data_place(data: str | None) -> str | None:
-    """What `--data` names, for every node: an absolute folder, or a URI with the digest of what lies there.
-
-    Raises ImageError: no such folder, a name that is not UTF-8, or as `pinned`.
-    """
+    """What `--data` names, for every node: a folder, or a `pinned` URI. Raises ImageError: no folder, or no UTF-8."""
     if data is None or is_remote(data):
         return data and pinned(data)
     try:

@@ -79,7 +79,7 @@ class Pixels:
         """What `allow_overlap` has let pass, a line for each combination of sets."""
 
     def trials(self, configurations: Sequence[Configuration]) -> list[Trial]:
-        """The trials of the configurations; reads the images that they use, and holds their splits against each other.
+        """The trials of the configurations, whose images are read, and whose splits are held against each other.
 
         Raises ImageError: a file or folder can't be used. Raises OverlapError: splits share images and may not.
         """
