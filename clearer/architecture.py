@@ -156,10 +156,7 @@ class Architecture:
         return sum(c.parameters for c in self.convolutions(channels, image_channels))
 
     def flops_per_pixel(self, channels: int = 32, image_channels: int = 1) -> float:
-        """Floating-point operations of the convolutions per input pixel, two a multiply-add, and of nothing else.
-
-        Exact for images whose sides are multiples of 2^S.
-        """
+        """Operations of the convolutions per input pixel, two a multiply-add; exact for sides of multiples of 2^S."""
         return sum(c.flops_per_pixel for c in self.convolutions(channels, image_channels))
 
 

@@ -65,10 +65,7 @@ def unpack_network(data: bytes) -> Network:
 
 
 def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
-    """The network in a file, in evaluation mode, and the notes that were packed with it.
-
-    Raises DamagedError: the file is missing or holds no network (one line that names it).
-    """
+    """The network in a file, in evaluation mode, and its notes. Raises DamagedError: names a file that holds none."""
     try:
         data = path.read_bytes()
         network = unpack_network(data)

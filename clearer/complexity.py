@@ -47,10 +47,7 @@ def module_costs(configuration: Configuration) -> Tensor:
 def measure_module_times(
     cells: int, channels: int, size: int, device: torch.device, seconds: float = 0.2
 ) -> Sequence[float]:
-    """Median milliseconds of one forward pass of P and F of every cell: P1, F1, P2, F2, …
-
-    Of one image of `size` × `size` pixels, in evaluation mode; from about `seconds` of warm, synchronised repeats each.
-    """
+    """Median milliseconds of P1, F1, P2, F2, … on one image of `size` × `size`, from `seconds` of repeats each."""
     times = []
     for cell in range(1, cells + 1):
         branches = [torch.rand(1, channels << r, size >> r, size >> r, device=device) for r in range(cell + 1)]

@@ -299,9 +299,8 @@ def field_types() -> Mapping[str, Any]:
 def check_name(name: str) -> None:
     """Raises ConfigurationError where there is no field `name`; the nearest that there is stands in it."""
     if name not in field_types():
-        raise ConfigurationError(
-            f"{name}: no such field{nearest(name, field_types())}; --help of a study names them all"
-        )
+        near = nearest(name, field_types())
+        raise ConfigurationError(f"{name}: no such field{near}; --help of a study names them all")
 
 
 def parse_value(name: str, text: str) -> Any:

@@ -23,10 +23,7 @@ ORIENTATIONS = 8
 
 
 class Crops:
-    """Random crops of `images` for the members of a pack, which may differ in seed, σ and protocol.
-
-    Members of one seed have the same crops, and the same noise times their σ. Partners are cut as their clean images.
-    """
+    """Random crops of `images` for a pack's members; those of one seed have the same crops, and noise times their σ."""
 
     def __init__(
         self, images: ImageSet, members: Sequence[Configuration], role: str, device: torch.device | str = "cpu"

@@ -73,10 +73,7 @@ def as_text(value: Any) -> str:
 
 
 def typed(name: str, value: Any, hint: Any) -> Any:
-    """`value` as the field's type: whole numbers widen to floats, lists become tuples; anything else is refused.
-
-    Raises ConfigurationError: not of that type, or not finite.
-    """
+    """`value` as the field's type: numbers widen, lists become tuples. Raises ConfigurationError: anything else."""
     if isinstance(value, bool) != (hint is bool):
         raise wrong(name, value, hint)
     if parts := get_args(hint):

@@ -21,10 +21,7 @@ _LETTERS = {PARALLEL: Parallel, FUSION: Fusion}
 
 
 class MixedColumn(nn.Module):
-    """A supernet column: y' = α^p f^p(y) + α^f f^f(y), both modules reading the same y (Eq. 1).
-
-    `mixing="sequential"` is the released code's variant, in which the fusion module reads f^p(y).
-    """
+    """A supernet column (Eq. 1): y' = α^p f^p(y) + α^f f^f(y); `sequential`, as in the released code: f^f(f^p(y))."""
 
     def __init__(self, branches: int, channels: int, mixing: str = "parallel"):
         super().__init__()
@@ -107,10 +104,7 @@ class Network(MultiScale):
 
 
 class Supernet(MultiScale):
-    """Every column holds both modules, weighted by α, the softmax of `logits` (columns, 2): parallel, fusion.
-
-    In a pack of K (`clearer.packing`) logits are (K·columns, 2) and α is (K, columns, 2).
-    """
+    """Every column holds both modules, weighted by α, the softmax of `logits`, (K·columns, 2): parallel, fusion."""
 
     def __init__(
         self,

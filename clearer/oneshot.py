@@ -21,10 +21,7 @@ NORM_BATCHES = 20
 def oneshot_scores(
     supernet: Supernet, c: Configuration, architectures: Sequence[str], learned: ImageSet, tested: ImageSet, device: str
 ) -> dict[str, Any]:
-    """PSNR in dB of the supernet at its own α, and of every architecture with its weights, over the `tested` images.
-
-    `oneshot_kept_psnr_db` is with the supernet's statistics of batch norm, `oneshot_psnr_db` with those of `learned`.
-    """
+    """PSNR in dB of the supernet, and of architectures with its weights (`kept`: and its batch norm's statistics)."""
 
     def psnr_db(network: nn.Module) -> float:
         return score(c, network, tested, device).means()["psnr_db"]

@@ -23,10 +23,7 @@ def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random
 
 
 def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
-    """`degrade` by given standard normal `noise`; 255 is white in `clean`, 1.0 in what is returned.
-
-    Both are arrays, or float32 tensors; of tensors the result lies in the memory of `noise`.
-    """
+    """`degrade` by given normal `noise`; arrays, or float32 tensors, where the result lies in the memory of `noise`."""
     if isinstance(clean, np.ndarray):
         found = clean + float(sigma) * noise
         return (np.floor(found.clip(0, 255)) if protocol == "clip8" else found) / 255

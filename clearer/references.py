@@ -110,10 +110,7 @@ def evaluate(method: Method, c: Configuration, images: ImageSet, parameters: Map
 
 
 def scored(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[tuple[dict[str, Any], Scores]]:
-    """A row (mean scores, chosen parameters) and the scores of each method, the degraded input first.
-
-    The denoisers have no meaning for deraining: there the degraded input is the only row.
-    """
+    """A row (mean scores, chosen parameters) and the scores of each method: of the input alone for deraining."""
     about = {name: getattr(c, name) for name in ("task", "dataset", "sigma", "protocol", "test_border")}
     about |= {"test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu")}
     name = "noisy input" if c.task == "denoise" else "degraded input"

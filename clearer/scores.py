@@ -50,10 +50,7 @@ def patch_mean(score: Score, restored: np.ndarray, clean: np.ndarray, patch: int
 
 
 def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
-    """Structural similarity of Wang et al. 2004, as scikit-image computes it: the mean over window places and channels.
-
-    Gaussian window of σ = 1.5 (11 pixels), K1 = 0.01, K2 = 0.03, population covariance.
-    """
+    """Structural similarity (Wang et al. 2004): Gaussian window of σ = 1.5, 11 pixels; K1 = 0.01, K2 = 0.03."""
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     images = restored.astype(np.float64), clean.astype(np.float64)
     return float(metrics.structural_similarity(*images, data_range=1.0, channel_axis=2, **window))

@@ -33,9 +33,8 @@ def check_splits(c: Configuration, data: Path | None) -> list[Overlap]:
     return found
 
 
-def absent_sets(configuration: Configuration, data: Path | None) -> list[str]:
+def absent_sets(c: Configuration, data: Path | None) -> list[str]:
     """The published datasets that a configuration names and that are not on this machine."""
-    c = configuration
     return [name for name in dict.fromkeys([c.dataset, c.test_set or c.dataset]) if is_absent(name, data)]
 
 

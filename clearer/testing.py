@@ -12,10 +12,9 @@ from clearer.scores import Scores
 
 
 def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:
-    """The restored batch, (batch, channels, height, width), not clipped.
+    """The restored batch, (batch, channels, height, width), not clipped; of `self_ensemble=8` the mean of all turns.
 
-    `self_ensemble=8` averages the results of all flips and right-angle turns of the input, each turned back. On a GPU
-    those of one shape are a batch; on a CPU a batch of large images is slower than one after another.
+    On a GPU turns of one shape are a batch; on a CPU a batch of large images is slower than one after another.
     """
     if self_ensemble == 1:
         return network(degraded)

@@ -14,10 +14,7 @@ from clearer.runs import Member, Run
 
 
 class Training(Run):
-    """The trainings of `architecture` by each of `configurations` on `images`.
-
-    Rows of a curve hold the mean `restoration_loss` since the last row, and `psnr_db` on watched crops.
-    """
+    """The trainings of `architecture` by each of `configurations`; curves hold `restoration_loss` and `psnr_db`."""
 
     stage = "train"
 

@@ -45,10 +45,7 @@ def check_name(path: Path) -> None:
 
 
 class ImageFile(NamedTuple):
-    """Where a clean image is, and where its degraded partner is, if there is one.
-
-    `half` is "left" or "right" where `path` holds both side by side: the half that is clean.
-    """
+    """Where a clean image and its partner are; `half` is the clean one where `path` holds both side by side."""
 
     path: Path
     degraded: Path | None = None

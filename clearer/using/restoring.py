@@ -107,10 +107,7 @@ def restore_files(
 
 
 def planned(images: Sequence[Path], folder: Path, overwrite: bool) -> dict[Path, Path]:
-    """The file that each image will be written to.
-
-    Raises RequestError: two images share one, it exists, it is an image to restore, or `folder` can't be written to.
-    """
+    """The file that each image will be written to. Raises RequestError: it can't be, or is there, or is another's."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():
         raise RequestError(f"--out {folder}: {existing} is a file; name a folder")
