@@ -68,8 +68,7 @@ class MultiScale(nn.Module):
                 branches = apply(column, module, branches)
                 column += 1
         restored = self.head(self.fuse(branches)[0])
-        restored = restored if self.skip == "none" else image + restored
-        return restored[..., :height, :width]
+        return (restored if self.skip == "none" else image + restored)[..., :height, :width]
 
     def initialise(self, generator: torch.Generator, std: float, kind: str = "normal") -> None:
         """Draws every convolution, in the order of the parameters; batch norm is 1 and 0.
