@@ -30,7 +30,7 @@ from analysis.storage.places import redacted
 from analysis.tables.front import front_table
 from analysis.tables.typesetting import Table, with_marks
 
-_SHORT = 3
+_SHORT = ("Which configuration", "Is the search", "How do networks")
 """The topics whose first sentences are the answer in short."""
 _FIRST = "architecture on_front psnr_db parameters lambda1 lambda2 seed kind ssim test_time_ms".split()
 """The columns of the results that are always shown, beside the axes; the others stand behind a control."""
@@ -113,7 +113,8 @@ def _groups(results: StudyRows) -> Iterator[dict[str, Any]]:
         plots = [("parameters", text, group, f"pareto_parameters{suffix}", f"pareto{suffix}")]
         for place, (device, rows) in enumerate(timed, start=1):
             file = f"pareto_test_time{suffix}" + (f"_device_{place}" if len(timed) > 1 else "")
-            plots.append(("test_time_ms", timed_caption(rows, device), rows, file, ""))
+            if rows["test_time_ms"].notna().any():
+                plots.append(("test_time_ms", timed_caption(rows, device), rows, file, ""))
         found = conclusions(group, results.axes, results.references, results.curves, np.random.default_rng(0))
         by_topic = itertools.groupby(found, key=lambda one: one.topic)
         said = [(topic, [one.text for one in those]) for topic, those in by_topic]
@@ -123,8 +124,8 @@ def _groups(results: StudyRows) -> Iterator[dict[str, Any]]:
             drawn.append({"id": name, "caption": about, "plot": pareto_plot(rows, cost), "file": file, "table": table})
             drawn[-1] |= _members(rows, varied_axes(group, results.axes), cost)
         progress = best_so_far(group).to_dict("list")
-        short = [texts[0] for _, texts in said[:_SHORT]]
-        said = [(topic, texts[place < _SHORT :]) for place, (topic, texts) in enumerate(said)]
+        short = [texts[0] for topic, texts in said if topic.startswith(_SHORT)]
+        said = [(topic, texts[topic.startswith(_SHORT) :]) for topic, texts in said]
         data = {"networks": networks(results, group), "progress": progress}
         yield {"caption": _line(text), "short": short, "conclusions": said, "plots": drawn, "data": data}
 
@@ -140,7 +141,7 @@ def _members(rows: Any, axes: list[str], cost: str) -> dict[str, Any]:
         member = {"name": configuration_name(row, axes, short=True), "detail": detail, "trial": row["trial_id"]}
         members.append(member | {"cells": [*cells, row["seeds"]]})
     names = ["parameters", "PSNR (dB)", "SSIM", *(["time (ms)"] if has_time else []), "seeds"]
-    title = f"{len(members)} on the front" if len(members) > 1 else "One configuration beats all others"
+    title = f"{len(members)} on the front"
     return {"members": members, "headings": [("member", "text"), *((name, "number") for name in names)], "title": title}
 
 

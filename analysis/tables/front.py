@@ -53,7 +53,7 @@ def configuration_table(
     """
     named = rows.assign(_by=rows.groupby([*by], dropna=False, sort=False).ngroup())
     named = named.sort_values("validation_psnr_db", ascending=False, kind="stable")
-    known = [name for name in dict.fromkeys([*_FIGURES, *figures]) if rows[name].notna().any()]
+    known = [name for name in dict.fromkeys([*_FIGURES, *figures]) if rows[name].notna().any() or not len(rows)]
     if rows["device"].nunique() > 1:
         known = [name for name in known if not name.startswith("test_time")]
     means = configuration_means(named, known, by="_by").sort_index()

@@ -103,3 +103,25 @@ def test_failed_trials_alone_are_listed_with_their_reasons(study_storage: Path, 
     assert f"0 trials finished, {len(failed)} failed" in text
     assert text.count("&lt;b&gt;not finite&lt;/b&gt;") == len(failed), "escaped, and each named"
     assert "--retry-failed" in text
+
+
+def test_a_study_whose_times_were_refused_has_a_page_and_no_figure_of_times(
+    study_storage: Path, tmp_path: Path
+) -> None:
+    rows = [row | {"test_time_ms": None, "test_time_error": "not steady"} for row in rows_of(study_storage)]
+    storage = with_trials(study_storage, tmp_path, rows)
+    assert report(storage) == 0
+    assert list(page_data(page(storage))["plots"]) == ["plot-0-0"]
+
+
+def test_protocols_have_parts_of_their_own(study_storage: Path, tmp_path: Path) -> None:
+    rows = rows_of(study_storage)
+    others = [row | {"sigma": 50.0, "trial_id": row["trial_id"][::-1], "test_pixels_sha256": "other"} for row in rows]
+    storage = with_trials(study_storage, tmp_path, [*rows, *others])
+    assert report(storage) == 0
+    text = page(storage)
+    answer = text[text.index('id="answer"') : text.index('id="front"')]
+    assert "variance" not in answer, "without classical methods the answer is shorter, no other topic takes their place"
+    assert [len(group["networks"]) for group in page_data(text)["groups"]] == [len(rows)] * 2
+    identifiers = set(re.findall(r' id="([^"]+)"', text))
+    assert {"results_1", "results_2", "plot-0-0", "plot-1-0", "curves-1", "parallel-1"} <= identifiers

@@ -33,6 +33,12 @@ def test_the_front_is_of_means_and_ordered() -> None:
     assert front_table(ROWS, [], [], ["parameters"])["parameters"].tolist() == [200]
 
 
+def test_a_front_of_times_that_nobody_took_is_empty() -> None:
+    untimed = ROWS.assign(test_time_ms=None)
+    assert len(front_table(untimed, ["lambda1"], ["test_time_ms"], ["psnr_db"])) == 0
+    assert len(configuration_table(ROWS[:0], ["lambda1"])) == 0
+
+
 def test_a_paper_gets_the_few_columns_in_which_rows_differ_and_pandas_all_that_are_asked_for() -> None:
     front = front_table(ROWS, ["lambda1"], ["parameters"], ["psnr_db"])
     text = front.to_latex()
