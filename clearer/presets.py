@@ -1,6 +1,6 @@
 """The presets: `paper` is all defaults, `proxy` ranks configurations in less time, `quick` shows the machinery."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
@@ -56,15 +56,30 @@ _MORE_SAID = 4
 
 def label(c: Configuration) -> str:
     """A trial in a few words, for people: what it is about, and the fields that differ from the nearest preset's."""
-    about = f"σ={c.sigma:g}" if c.task == "denoise" else c.task
+    return " ".join(_parts(c).values())
+
+
+def labels(configurations: Sequence[Configuration]) -> tuple[str, list[str]]:
+    """What trials have in common, in words, and of each what it does not share with all others."""
+    parts = [_parts(c) for c in configurations]
+    values: dict[str, set[str]] = {}
+    for name, word in (item for one in parts for item in one.items()):
+        values.setdefault(name, set()).add(word)
+    shared = {name for name, words in values.items() if len(words) == 1 and name != "architecture"}
+    own = [" ".join(word for name, word in one.items() if name not in shared) for one in parts]
+    return " ".join(next(iter(values[name])) for name in values if name in shared), [text or "trial" for text in own]
+
+
+def _parts(c: Configuration) -> dict[str, str]:
+    """The words of a label, by what they are about."""
+    parts = {"task": f"σ={c.sigma:g}" if c.task == "denoise" else c.task}
     if c.kind == "searched":
-        about += f" N={as_text(c.columns_by_cell)} λ1={c.lambda1:g} λ2={c.lambda2:g}"
+        parts |= {"N": f"N={as_text(c.columns_by_cell)}", "λ1": f"λ1={c.lambda1:g}", "λ2": f"λ2={c.lambda2:g}"}
     else:
-        about += f" {c.kind} {c.architecture}"
+        parts["architecture"] = f"{c.kind} {c.architecture}"
     differing = min((_differing(c, preset) for preset in PRESETS), key=len)
-    more = [f"{name}={as_text(getattr(c, name))}" for name in differing[:_MORE_SAID]]
-    dots = ["…"] if len(differing) > _MORE_SAID else []
-    return " ".join([about, *more, *dots, f"seed {c.seed}"])
+    parts |= {name: f"{name}={as_text(getattr(c, name))}" for name in differing[:_MORE_SAID]}
+    return parts | ({"…": "…"} if len(differing) > _MORE_SAID else {}) | {"seed": f"seed {c.seed}"}
 
 
 def _differing(c: Configuration, preset: str) -> list[str]:

@@ -4,11 +4,12 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from analysis.rows.units import duration
+from clearer.configuration import Configuration
 from clearer.machine import device_name
 from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
-from studies.planning.costs import ROW_BYTES, Costs
+from studies.planning.costs import ROW_BYTES, Costs, Expected, outlook
 from studies.planning.plan import STAGES, Need, Plan
 from studies.work.place import Place
 from studies.work.trials import Trial
@@ -18,8 +19,8 @@ _SLOTTED = ("reference", "search", "train", "test")
 """What runs side by side; testing times are taken one at a time."""
 
 
-def show(missing: Sequence[Trial], session: Session) -> None:
-    """Prints what the trials that are missing need, share and cost.
+def show(missing: Sequence[Trial], configurations: Sequence[Configuration], session: Session) -> None:
+    """Prints what the trials that are missing need, share and cost, of all that is planned.
 
     Raises:
         ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
@@ -32,7 +33,10 @@ def show(missing: Sequence[Trial], session: Session) -> None:
     plan = Plan(session.store, missing)
     needs = plan.needs(device if session.is_local else None)
     costs = Costs(session.store, place, plan.finished, not session.is_local)
-    for line in [*_stage_lines(needs), *_cost_lines(needs, costs, len(missing), place, slots)]:
+    planned = session.pixels.trials(configurations)
+    whole = Plan(session.store, missing, planned)
+    expected = outlook(whole, costs, session.packing, device if session.is_local else None)
+    for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
         session.console.print(line)
 
 
@@ -59,12 +63,14 @@ def _stage_lines(needs: Mapping[str, Need]) -> list[str]:
     return found
 
 
-def _cost_lines(needs: Mapping[str, Need], costs: Costs, trials: int, place: Place, slots: int) -> list[str]:
+def _cost_lines(
+    needs: Mapping[str, Need], costs: Costs, expected: Mapping[str, Expected], trials: int, place: Place, slots: int
+) -> list[str]:
     seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
     is_measured = True
     for stage in _NAMES:
         each = [costs.of(stage, c) for c in needs[stage].missing.values()]
-        seconds[stage] = sum(cost.seconds or 0 for cost in each)
+        seconds[stage] = expected[stage].jobs * expected[stage].seconds if each else 0.0
         size += sum(cost.bytes for cost in each)
         bases[stage] = "; ".join(dict.fromkeys(cost.basis for cost in each))
         is_measured &= not (stage in ("search", "train") and "probe" in bases[stage])

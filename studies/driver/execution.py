@@ -9,13 +9,14 @@ price is that the first rows are written when the last network is trained.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import pyarrow as pa
 
 from analysis.rows.units import duration
-from clearer.presets import label
+from clearer.presets import label, labels
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.nodes.exchange import Exchange
@@ -39,8 +40,16 @@ class Tasks:
     What another study on this store computes at the moment is left to it, and asked for again until it is done.
     """
 
-    def __init__(self, store: Store, progress: Progress, claims: Claims, exchange: Exchange):
+    def __init__(
+        self,
+        store: Store,
+        progress: Progress,
+        claims: Claims,
+        exchange: Exchange,
+        labels: Mapping[str, str] | None = None,
+    ):
         self.store, self.progress, self.claims, self.exchange = store, progress, claims, exchange
+        self.labels = labels or {}
         self.all: dict[str, Task] = {}
         self._unclaimed: dict[str, Task] = {}
         self._asked, self._said = 0.0, False
@@ -50,8 +59,8 @@ class Tasks:
     def open(self) -> list[Task]:
         return [task for task in self.all.values() if not task.has_ended]
 
-    def add(self, name: str, tasks: Mapping[str, Task], widths: Mapping[str, int]) -> bool:
-        """Takes up those that are not on their way and have not failed; whether there are any."""
+    def add(self, name: str, tasks: Mapping[str, Task], widths: Mapping[str, int], follow: bool = False) -> bool:
+        """Takes up those that are not on their way and have not failed; whether there are any. Others may `follow`."""
         new = {}
         for key, task in tasks.items():
             there = self.all.get(key)
@@ -60,7 +69,7 @@ class Tasks:
             elif there is None or there.failure is None:
                 new[key] = task
         if new:
-            self.progress.more(name, len(new))
+            self.progress.more(name, Counter(task.job.stage for task in new.values()), follow)
         self.all |= new
         self._unclaimed |= new
         self._widths, self._asked = {**self._widths, **widths}, 0.0
@@ -74,10 +83,10 @@ class Tasks:
                 return
             event = self.exchange.heard(POLL_SECONDS if self._unclaimed else None)
             if isinstance(event, Started):
-                for task in (self.all[job.key] for job in event.pack.jobs):
-                    if not task.has_ended:
-                        task.has_started = True
-                        self.progress.started(task.job.key, text_of(task), task.job.stage)
+                tasks = [task for job in event.pack.jobs if not (task := self.all[job.key]).has_ended]
+                for task in tasks:
+                    task.has_started = True
+                self.progress.started({task.job.key: self._text(task) for task in tasks}, event.pack.jobs[0].stage)
             elif isinstance(event, Progressed):
                 records = self.all[event.key].records
                 while records and records[-1]["iteration"] >= event.iteration:  # what a lost worker told
@@ -92,7 +101,7 @@ class Tasks:
 
     def _end(self, task: Task, outcome: str) -> Task:
         task.has_ended = True
-        self.progress.ended(task.job.key, outcome, task.failure is not None)
+        self.progress.ended(task.job.key, outcome, task.failure is not None, task.job.stage)
         self.claims.release(task.job.claims)
         return task
 
@@ -115,24 +124,23 @@ class Tasks:
             found = [key in there[stage] for stage, key in task.job.stages]
             task.is_new &= not found[0]
             if all(found):
-                yield self._end(task, f"{text_of(task)}  {self._outcome(task.job)}  by another study")
+                yield self._end(task, f"{self._text(task)}  {self._outcome(task.job)}  by another study")
             else:
                 missing.append(task.job)
         self.exchange.submit(packs(missing, self._widths))
+
+    def _text(self, task: Task) -> str:
+        """A task in a few words: the first trial that needs it."""
+        if not task.trials or not task.job.is_a_trial_s:
+            return task.job.text
+        first = self.labels.get(task.trials[0].trial_id) or label(task.trials[0].configuration)
+        return first if len(task.trials) == 1 else f"{first} (and {len(task.trials) - 1} more)"
 
     def _outcome(self, job: Job) -> str:
         result = self.store.result(job.stage, job.key) or {}
         found = f"{result.get('architecture', '')}  {duration(result.get('seconds', 0))}"
         scores = [self.store.result(stage, key) for stage, key in job.stages if stage == "test"]
         return "  ".join([found, *(f"{mean(s['by_image']['psnr_db']):.2f} dB" for s in scores if s)])
-
-
-def text_of(task: Task) -> str:
-    """A task in a few words: the first trial that needs it."""
-    if not task.trials or not task.job.is_a_trial_s:
-        return task.job.text
-    first = label(task.trials[0].configuration)
-    return first if len(task.trials) == 1 else f"{first} (and {len(task.trials) - 1} more)"
 
 
 class Execution:
@@ -145,6 +153,8 @@ class Execution:
         self.study, self.session, self.store = study, session, session.store
         self.trials, self.planned = trials, planned
         self.started = {trial.trial_id: datetime.fromisoformat(started[trial.trial_id]) for trial in trials}
+        own = labels([trial.configuration for trial in planned])[1]
+        self.labels = {trial.trial_id: text for trial, text in zip(planned, own, strict=True)}
         self.failures: dict[str, Failure] = {}
         self._tasks: Mapping[str, Task] = {}
 
@@ -159,7 +169,7 @@ class Execution:
         session.under_way = self._under_way
         with Claims(self.store) as claims:
             with session.cluster.workers(session.place) as exchange:
-                tasks = Tasks(self.store, progress, claims, exchange)
+                tasks = Tasks(self.store, progress, claims, exchange, self.labels)
                 self._tasks = tasks.all
                 self._learn(tasks)
             self._write_references()
@@ -181,7 +191,8 @@ class Execution:
         wanted = plan.tasks()
         for key in wanted.keys() & tasks.all.keys():
             self._fail(tasks.all[key], wanted[key].trials)
-        return tasks.add(name, wanted, plan.widths(self.session.packing))
+        follow = any(task.job.others_wait for task in [*wanted.values(), *tasks.open])
+        return tasks.add(name, wanted, plan.widths(self.session.packing), follow)
 
     def _fail(self, task: Task, trials: Trials) -> None:
         """Fails trials with a job of theirs, where it has failed."""
@@ -208,7 +219,7 @@ class Execution:
         if not ready:
             return
         cluster = self.session.cluster
-        progress.phase("testing times", len(ready))
+        progress.more("testing times", {"time": len(ready)}, follow=False)
         host = cluster.timing_host(ready)
 
         def waiting(owner: str) -> None:
@@ -219,7 +230,7 @@ class Execution:
             for (trial, architecture), time_ in zip(ready, times, strict=True):
                 milliseconds = self._write(trial, architecture, *time_)
                 took = f"not timed: {time_[1]}" if milliseconds is None else f"{milliseconds:.1f} ms an image"
-                progress.ended(trial.trial_id, f"{label(trial.configuration)}  {took}")
+                progress.ended(trial.trial_id, f"{self.labels[trial.trial_id]}  {took}")
 
     def _write(
         self, trial: Trial, architecture: str | None, time_key: str | None = None, time_error: str | None = None

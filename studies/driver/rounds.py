@@ -16,13 +16,15 @@ from analysis.storage.places import redacted
 from analysis.study_results import Results
 from clearer.configuration import Configuration
 from clearer.images.datasets import DATASETS
-from clearer.presets import EDITION, FirstEdition
+from clearer.presets import EDITION, FirstEdition, labels
 from clearer.splits import absent_sets, contents_lines
 from studies.driver.axes import unique
 from studies.driver.execution import Execution, run_jobs
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study
+from studies.planning.costs import Costs, outlook
+from studies.planning.plan import Plan
 from studies.store.study_file import planned_trials, runs_of, write_study
 from studies.work.jobs import Failure, Job
 from studies.work.trials import Trial
@@ -80,12 +82,15 @@ class _Run:
         budget = session.options.budget
         self._deadline = None if budget is None else time.monotonic() + budget
         self._nodes: dict[str, Any] = {}
+        self._progress = Progress(session.console, session.slots_here(planned))
 
     def to_its_end(self) -> Outcome:
         session, name, outcome = self.session, self.study.name, self.outcome
         missing = session.missing(name, outcome.planned)
         if missing:  # before anything is written
-            self._nodes = session.preflight(missing)
+            with self._progress:
+                self._expect(missing)
+                self._nodes = session.preflight(missing)
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)
@@ -97,6 +102,8 @@ class _Run:
                     break
                 outcome.planned += further
                 missing = session.missing(name, further)
+                if missing:
+                    self._expect(missing)
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
             session.store.compact(name)
@@ -120,7 +127,9 @@ class _Run:
         run |= {"overlaps": session.pixels.overlaps} if session.pixels.overlaps else {}
         about = write_study(session.store, name, outcome.planned, self.study.question, **run)
         session.track(name)
-        with Progress(session.console) as progress:
+        if session.console.is_terminal or len(outcome.planned) > 1:
+            session.console.print(f"all trials: {labels(outcome.planned)[0]}", soft_wrap=True)
+        with self._progress as progress:
             at_once = len(missing) if self._deadline is None else session.slots(outcome.planned)
             for wave in (missing[first : first + at_once] for first in range(0, len(missing), at_once)):
                 if self._deadline is not None and time.monotonic() >= self._deadline:
@@ -130,6 +139,13 @@ class _Run:
                 execution.run_to_rows(progress)
                 failed = [(t.configuration, execution.failures.get(t.trial_id)) for t in wave]
                 outcome.unfinished += [(c, failure) for c, failure in failed if failure and not failure.permanent]
+
+    def _expect(self, missing: list[Trial]) -> None:
+        """Tells how long what is missing will take, as a dry run does."""
+        session = self.session
+        plan = Plan(session.store, missing, session.pixels.trials(self.outcome.planned))
+        costs = Costs(session.store, session.place, plan.finished, not session.is_local)
+        self._progress.expect(outlook(plan, costs, session.packing, None))
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from clearer.configuration import Configuration
 from clearer.machine import memory_bytes
 from studies.driver.options import Options
+from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import connect
 from studies.nodes.preflight import check_here, check_nodes
 from studies.nodes.scheduling import Cluster
@@ -73,6 +74,14 @@ class Session(contextlib.ExitStack):
     def slots(self, configurations: Sequence[Configuration]) -> int:
         """How many trials the cluster holds at once."""
         return max(1, self.cluster.slots(max((c.threads for c in configurations), default=1)))
+
+    def slots_here(self, configurations: Sequence[Configuration]) -> int:
+        """How many trials run at once on this machine, before Ray is started; of a cluster, how many were asked for."""
+        if not self.is_local:
+            return self.concurrent or 1
+        threads = max((c.threads for c in configurations), default=1)
+        held = Request(threads, self.place.gpus).slots(this_machine(self.place.gpus > 0))
+        return max(1, min(held, self.concurrent or held))
 
     def preflight(self, missing: Sequence[Trial]) -> dict[str, Any]:
         """Asks what would stop the trials, here or on every node; what to record of the nodes.

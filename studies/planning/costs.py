@@ -1,19 +1,23 @@
 """What stages cost, in time and in space: measured where the store has their shape, else a probe of a few steps."""
 
 import functools
+import math
 import re
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clearer.architecture import half_fusion, supernet_parameters
-from clearer.configuration import Configuration, cost_fields
+from clearer.configuration import Configuration, cost_fields, digest
 from clearer.fields import as_text
+from clearer.images.datasets import DATASETS
 from clearer.machine import device_name
-from studies.planning.plan import STAGES, Plan
+from studies.planning.packs import Packing, pack_time
+from studies.planning.plan import STAGES, Device, Need, Plan
 from studies.store.store import Store
+from studies.work.jobs import Learning
 from studies.work.place import Place
 from studies.work.trials import Trial
 
@@ -21,6 +25,10 @@ ROW_BYTES = 40_000
 """A row and its curve."""
 _STAGE_BYTES = {"search": 50_000, "train": 50_000, "test": 250_000, "time": 1_000, "reference": 300_000}
 _FLOAT_BYTES = 4
+_PIXELS, _USUAL_IMAGES = 150_000, 100
+"""Of a test image, and in a folder of which nothing is known, where no test was measured."""
+_SCORE_SECONDS, _REFERENCE_SECONDS = 0.2, 2.0
+"""What scoring an image takes, and tuning and scoring the classical denoisers for one, about."""
 _CHECKPOINTS = 2
 """Kept of a stage under way."""
 _SAMPLE, _RESULTS = 200, 8
@@ -30,8 +38,8 @@ SAME = {stage: cost_fields(stage) for stage in STAGES}
 _LENGTHS = {"search": ("search_iterations", "warmup_iterations"), "train": ("train_iterations",)}
 _KEYS = {"search": "search_key", "train": "train_key", "test": "test_key", "time": "train_key"}
 _FIGURES = (
-    "search_device train_device device search_seconds train_seconds gpu_seconds search_iterations search_stopped_at "
-    "warmup_iterations train_iterations test_time_ms test_set_seconds"
+    "search_device train_device device search_seconds train_seconds search_pack train_pack gpu_seconds "
+    "search_iterations search_stopped_at warmup_iterations train_iterations test_time_ms test_set_seconds"
 ).split()
 Row = Mapping[str, Any]
 
@@ -43,6 +51,51 @@ class Cost:
     seconds: float | None
     basis: str
     bytes: float
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The jobs of a stage that are expected, and the seconds of one slot that each takes."""
+
+    jobs: float
+    seconds: float
+
+
+def outlook(plan: Plan, costs: "Costs", packing: Packing, device: Device | None) -> dict[str, Expected]:
+    """What is missing of a plan, stage by stage.
+
+    How many trainings follow from searches is not known. As many are expected as there would be different ones if each
+    search found an architecture by chance.
+    """
+    widths, needs = plan.widths(packing), plan.needs(device)
+    shares: dict[str, list[float]] = defaultdict(list)
+    for task in plan.tasks().values():
+        width = widths.get(task.job.name, 1) if isinstance(task.job, Learning) else 1
+        shares[task.job.stage].append(pack_time(width) / width)
+    found = {}
+    for stage, need in needs.items():
+        each = [costs.of(stage, c).seconds or 0 for c in need.missing.values()]
+        if each:
+            share = statistics.fmean(shares[stage]) if shares[stage] else 1.0
+            found[stage] = Expected(_distinct(stage, need), share * statistics.fmean(each))
+    return found
+
+
+def _distinct(stage: str, need: Need) -> float:
+    """How many different jobs the missing stages of a kind are likely to be."""
+    known: Counter[str] = Counter()
+    drawn: dict[str, list[Configuration]] = defaultdict(list)
+    for key, c in need.missing.items():
+        group = digest(c.of_stage("train" if stage == "test" else stage))
+        if isinstance(key, tuple) and stage in ("train", "test", "time") and c.kind == "searched":
+            drawn[group].append(c)
+        else:
+            known[group] += 1
+    found = float(sum(known.values()))
+    for group, searches in drawn.items():
+        space = 2.0 ** sum(searches[0].columns_by_cell)
+        found += max(0.0, space - known[group]) * -math.expm1(len(searches) * math.log1p(-1 / space))
+    return found
 
 
 class Costs:
@@ -92,7 +145,7 @@ class Costs:
         rows = self._like(stage, c)
         if stage == "time":
             calls = c.time_series * (c.time_calls + 1) * c.time_images
-            here = [row for row in rows.values() if row["device"] and self._is_its_device(row["device"], c)]
+            here = [row for row in rows.values() if row["test_time_ms"] and self._is_its_device(row["device"], c)]
             found = [(calls * r["test_time_ms"] / 1000 + (r["test_set_seconds"] or 0), r["device"]) for r in here]
         else:
             keys = sorted(self._finished["reference"] if stage == "reference" else rows)[:_RESULTS]
@@ -103,9 +156,24 @@ class Costs:
             else:
                 found = [(r["seconds"], r["device"]) for r in results if self._is_its_device(r["device"], c)]
         if not found:
-            return None, "not counted: none of this kind was measured"
+            return self._reckoned(stage, c)
         mean = statistics.fmean(seconds for seconds, _ in found)
         return mean, f"measured: {len(found)} of this shape on {found[0][1]}"
+
+    def _reckoned(self, stage: str, c: Configuration) -> tuple[float, str]:
+        """From the pace of a training: a pass forward takes a third of one forward and back."""
+        known = DATASETS.get(c.test_set or c.dataset)
+        images = (known.folders.get("test") or known.images) if known else _USUAL_IMAGES
+        images = min(images, c.test_limit or images)
+        if stage == "reference":
+            each = _REFERENCE_SECONDS if c.task == "denoise" else 0.5
+            return each * (c.reference_images + images), f"assumed: {each:g} s an image"
+        rate = self._learning("train", c)[0] / c.train_iterations / (3 * c.batch_size * c.patch_size**2)
+        image = rate * _PIXELS * c.self_ensemble
+        if stage == "test":
+            return images * (image + _SCORE_SECONDS), f"reckoned: {images} images of {_PIXELS:,} pixels"
+        calls = c.time_series * (c.time_calls + 1) * c.time_images + images
+        return calls * image, f"reckoned: {calls} images of {_PIXELS:,} pixels"
 
     def _learning(self, stage: str, c: Configuration) -> tuple[float, str]:
         """From the pace of searches or trainings of a shape, else from that of a probe."""
@@ -117,7 +185,7 @@ class Costs:
             shares = sorted({_share(row) for row in here})
             shared = f", {', '.join(f'{share:g}' for share in shares)} GPU a trial" if shares[-1] else ""
             about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
-            return steps * statistics.fmean(row[f"{stage}_seconds"] / _passes(stage, row) for row in here), about
+            return steps * statistics.fmean(_alone(stage, row) / _passes(stage, row) for row in here), about
         shape = Configuration(**{name: getattr(c, name) for name in SAME["search"]})  # each shape is probed once
         from clearer.probe import PROBE_STEPS
 
@@ -154,6 +222,12 @@ def _passes(stage: str, row: Row) -> int:
     """Passes of a batch, forward and back: one an iteration, and after its warm-up a search has one more, for α."""
     search = row.get("search_stopped_at") or row["search_iterations"] or 0
     return 2 * search - (row["warmup_iterations"] or 0) if stage == "search" else row["train_iterations"]
+
+
+def _alone(stage: str, row: Row) -> float:
+    """The seconds that a search or a training would have taken alone; a row has its share of its pack's."""
+    width = row.get(f"{stage}_pack") or 1
+    return row[f"{stage}_seconds"] * width / pack_time(width)
 
 
 def _share(row: Row) -> float:

@@ -87,11 +87,12 @@ def _time(widths: Sequence[int], slots: int) -> float:
     """How long packs take, the widest first, where `slots` run at once and a search alone takes 1."""
     busy = [0.0] * slots
     for width in widths:
-        busy[busy.index(min(busy))] += _pack_time(width)
+        busy[busy.index(min(busy))] += pack_time(width)
     return max(busy)
 
 
-def _pack_time(width: int) -> float:
+def pack_time(width: int) -> float:
+    """How long a pack takes where one job alone takes 1."""
     return 1 + _FURTHER * (width - 1)
 
 
@@ -109,4 +110,4 @@ def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
 
 def _operations(pack: Pack) -> float:
     first = pack.jobs[0]
-    return first.operations * _pack_time(pack.width) if isinstance(first, Learning) else 0.0
+    return first.operations * pack_time(pack.width) if isinstance(first, Learning) else 0.0

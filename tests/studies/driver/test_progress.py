@@ -6,57 +6,116 @@ import pytest
 from rich.console import Console
 
 from studies.driver.progress import Progress
+from studies.planning.costs import Expected
 from studies.work.jobs import Progressed
 
 
-def shown(terminal: bool) -> str:
-    """What is written while two jobs run and one fails."""
-    out, now = io.StringIO(), iter(range(0, 10_000, 20))
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def told(key: str, iteration: int, seconds: float, psnr: float | None = 21.456) -> Progressed:
+    return Progressed(key, {"iteration": iteration, "psnr_db": psnr}, 100, seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+def progress_in(out: io.StringIO, clock: Clock, terminal: bool = False, slots: int = 2) -> Progress:
     console = Console(file=out, force_terminal=terminal, width=120, highlight=False)
-    with Progress(console, clock=lambda: next(now)) as progress:
-        progress.phase("searches", 2)
-        for key in ("a", "b"):
-            progress.started(key, f"λ1={key}", "search")
-        progress.progressed("a", Progressed("a", {"iteration": 25, "psnr_db": 21.456}, 100, 10.0))
-        if terminal:
-            console.print(progress._bars.get_renderable())
-        progress.ended("a", "FP-PF  40 s")
-        progress.ended("b", "diverged", failed=True)
-    return out.getvalue()
+    return Progress(console, slots, clock)
 
 
-def test_a_file_gets_plain_lines() -> None:
-    text = shown(terminal=False)
-    assert "λ1=a  search  25/100  21.46 dB  30 s left" in text
-    assert "done 1/2  λ1=a  FP-PF  40 s" in text
-    assert "failed 2/2  λ1=b  diverged" in text
-    assert "\x1b" not in text
+def test_the_time_left_is_there_from_the_first_second_and_runs_down(out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock)
+    progress.expect({"search": Expected(4, 60.0), "train": Expected(2, 30.0), "time": Expected(3, 10.0)})
+    assert progress.text() == "about 3.0 min left"  # (240 + 60) / 2 + 30: times are taken one at a time
+    clock.seconds = 60.0
+    assert progress.text() == "about 2.0 min left"
+    clock.seconds = 1000.0
+    assert progress.text() == "ends soon"
 
 
-@pytest.mark.parametrize("name", ["[/x]", "[x]", "[red]", "["])
-def test_a_label_is_printed_as_it_is(name: str) -> None:
-    out, now = io.StringIO(), iter(range(0, 10_000, 20))
-    progress = Progress(Console(file=out, width=120, highlight=False), clock=lambda: next(now))
-    progress.started("a", f"test_set={name}", "search")
-    progress.progressed("a", Progressed("a", {"iteration": 25, "psnr_db": None}, 100, 10.0))
-    progress.ended("a", "found")
-    lines = out.getvalue().splitlines()
-    assert [f"test_set={name}" in line for line in lines] == [True, True]
+def test_the_time_left_follows_what_was_measured(out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock, slots=1)
+    progress.expect({"search": Expected(2, 100.0), "train": Expected(1, 100.0)})
+    progress.more("searches", {"search": 2})
+    progress.started({"a": "λ1=0"}, "search")
+    progress.progressed("a", told("a", 50, 100.0))  # twice as slow as expected
+    assert progress.text() == "0/2 done  about 8.3 min left"  # 1.5 searches and a training, 200 s each
+    progress.ended("a", "FP", stage="search")
+    progress.more("trainings", {"train": 0}, follow=False)
+    assert progress.text() == "1/2 done  about 3.3 min left"
 
 
-def test_a_terminal_gets_bars() -> None:
-    text = shown(terminal=True)
-    for word in ("λ1=a  search", "━", "25/100", "21.46 dB", "30 s left", "λ1=b  search", "starting", "0 of 2 ended"):
+def test_a_pack_is_one_line_that_says_what_varies(out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock, terminal=True)
+    with progress:
+        progress.expect({"search": Expected(2, 60.0)})
+        progress.more("searches", {"search": 2})
+        progress.started({"a": "λ1=0 seed 0", "b": "λ1=0.1 seed 0"}, "search")
+        progress.progressed("a", told("a", 25, 10.0, 20.0))
+        progress.progressed("b", told("b", 25, 10.0, 30.0))
+        progress.console.print(progress._bars.get_renderable())
+        progress.ended("a", "FP", stage="search")
+        assert len(progress._bars.tasks) == 2
+        progress.ended("b", "PP", stage="search")
+        assert len(progress._bars.tasks) == 1
+    text = out.getvalue()
+    for word in ("2 × search  λ1=0,0.1 seed 0", "━", "25/100  25.00 dB", "study", "0/2 done  about"):
         assert word in text
 
 
-def test_more_jobs_add_to_those_that_there_are() -> None:
-    out = io.StringIO()
-    progress = Progress(Console(file=out, width=120, highlight=False))
-    progress.more("searches", 2)
-    progress.ended("a", "found [PF]")
-    progress.more("trainings", 3)
-    progress.ended("b", "found")
+def test_a_file_gets_a_line_a_job_and_at_most_one_a_minute(out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock)
+    with progress:
+        progress.expect({"search": Expected(2, 60.0)})
+        progress.more("searches", {"search": 2}, follow=False)
+        for key in ("a", "b"):
+            progress.started({key: f"λ1={key}"}, "search")
+        for second in range(0, 130, 10):
+            clock.seconds = float(second)
+            progress.progressed("a", told("a", second // 2, float(second)))
+        progress.ended("a", "FP-PF  40 s", stage="search")
+        progress.ended("b", "diverged", failed=True, stage="search")
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "searches: 2 to do"
+    assert [line.partition("left")[2] for line in lines[1:3]] == [
+        f"; λ1=a  search  {done}/100  21.46 dB; λ1=b  search  starting" for done in (30, 60)
+    ]
+    assert lines[3:] == ["  done 1/2  λ1=a  FP-PF  40 s", "  failed 2/2  λ1=b  diverged"]
+    assert "\x1b" not in out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[x]", "[red]", "["])
+def test_a_label_is_printed_as_it_is(name: str, out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock)
+    progress.started({"a": f"test_set={name}"}, "search")
+    clock.seconds = 100.0
+    progress.progressed("a", told("a", 25, 10.0, None))
+    progress.ended("a", "found", stage="search")
+    assert [f"test_set={name}" in line for line in out.getvalue().splitlines()] == [True, True]
+
+
+def test_more_jobs_add_to_those_that_there_are(out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock)
+    progress.more("searches", {"search": 2})
+    progress.ended("a", "found [PF]", stage="search")
+    progress.more("trainings", {"train": 3})
+    progress.ended("b", "found", stage="search")
     progress.say("a line of its own")
     assert out.getvalue().splitlines() == [
         "searches: 2 to do",

@@ -10,8 +10,9 @@ from small import NO_DATA, SMALL, put_row
 from clearer.architecture import Architecture, supernet_parameters
 from clearer.configuration import Configuration
 from clearer.machine import device_name
-from studies.planning.costs import ROW_BYTES, SAME, Costs, bytes_at_most, needed_bytes, stage_bytes
-from studies.planning.plan import STAGES
+from studies.planning.costs import ROW_BYTES, SAME, Costs, bytes_at_most, needed_bytes, outlook, stage_bytes
+from studies.planning.packs import Packing
+from studies.planning.plan import STAGES, Plan
 from studies.store.store import Store
 from studies.work.place import Place
 from studies.work.trials import Trial
@@ -68,14 +69,35 @@ def test_another_shape_is_probed(store: Store, other: dict[str, Any]) -> None:
 def test_what_another_device_took_does_not_count(store: Store) -> None:
     row(store, device="another machine, 1 thread")
     assert costs(store).of("search", C).basis.startswith("probe")
-    assert costs(store).of("time", C).seconds is None
+    assert costs(store).of("time", C).basis.startswith("reckoned")
 
 
-def test_times_tests_and_references_that_nobody_has_measured_are_not_counted(store: Store) -> None:
-    for stage in ("test", "time", "reference"):
-        found = costs(store).of(stage, C)
-        assert (found.seconds, found.basis) == (None, "not counted: none of this kind was measured")
-        assert found.bytes > 0
+def test_times_tests_and_references_that_nobody_has_measured_are_reckoned(store: Store) -> None:
+    row(store, train_seconds=1.0, test_time_ms=None)  # a pace that is known
+    rate = 1.0 / C.train_iterations / (3 * C.batch_size * C.patch_size**2)
+    image, found = rate * 150_000 * C.self_ensemble, {s: costs(store).of(s, C) for s in ("test", "time", "reference")}
+    assert found["test"].seconds == pytest.approx(C.test_limit * (image + 0.2) if C.test_limit else 3 * (image + 0.2))
+    assert found["reference"].seconds == pytest.approx(2.0 * (C.reference_images + (C.test_limit or 3)))
+    assert [one.basis.split()[0] for one in found.values()] == ["reckoned:", "reckoned:", "assumed:"]
+    assert all(one.bytes > 0 for one in found.values())
+
+
+def test_what_a_pack_took_is_reckoned_back_to_one_job_alone(store: Store) -> None:
+    row(store, search_pack=8, search_seconds=3.8)
+    row(store, number=1, search_pack=None, search_seconds=8.0)
+    assert costs(store).of("search", C).seconds == pytest.approx(8.0)
+
+
+def test_the_outlook_counts_packs_and_architectures_that_searches_are_likely_to_share(store: Store) -> None:
+    searches = [C.with_values(lambda1=n / 100) for n in range(8)]
+    plan = Plan(store, [Trial(c, NO_DATA) for c in searches])
+    found = outlook(plan, costs(store), Packing(8), None)
+    alone = costs(store).of("search", C).seconds
+    assert found["search"].jobs == 8
+    space = 2 ** sum(C.columns_by_cell)
+    assert found["train"].jobs == pytest.approx(space * (1 - (1 - 1 / space) ** 8))
+    assert alone is not None
+    assert found["search"].seconds < alone
 
 
 def test_tests_references_and_times_are_reckoned_by_others_like_them(store: Store) -> None:
@@ -88,7 +110,7 @@ def test_tests_references_and_times_are_reckoned_by_others_like_them(store: Stor
     assert found.of("test", C).seconds == pytest.approx(4.5)
     assert found.of("reference", C).seconds == pytest.approx(7)
     assert found.of("reference", C.with_values(sigma=50)).seconds == pytest.approx(7), "noise changes no cost"
-    assert found.of("reference", C.with_values(dataset="other")).seconds is None
+    assert found.of("reference", C.with_values(dataset="other")).basis.startswith("assumed")
     calls = C.time_series * (C.time_calls + 1) * C.time_images
     assert found.of("time", C).seconds == pytest.approx(calls * 0.05 + 2)
 
