@@ -7,7 +7,7 @@ from .rows.load import load, load_curves, load_oneshot, load_references, load_ti
 from .statistics.against_random import search_against_random
 from .statistics.attainment import attainment
 from .statistics.consensus import column_agreement, seed_agreement
-from .statistics.effects import effects, main_effects
+from .statistics.effects import effects
 from .statistics.health import Finding, health
 from .statistics.paired import comparisons, paired_difference
 from .statistics.pareto import hypervolume, hypervolume_contributions, knee, pareto_front, pareto_ranks
@@ -38,7 +38,6 @@ __all__ = [
     "load_oneshot",
     "load_references",
     "load_timings",
-    "main_effects",
     "paired_difference",
     "pareto_front",
     "pareto_ranks",

@@ -5,7 +5,7 @@
 `cluster/local.py` brings up nodes of one CPU on this machine; `studies/lambda_pareto.py` runs on
 them with five λ1, as many seeds as `--trials` ask for, and searches of the quick preset that are so
 long that such a trial takes about `--seconds` by itself: four fifths for the search, one for the
-training. With each seed the two ends of the space are trained, too. Each trial is a job of its own
+training. With each seed the all-parallel and all-fusion networks are trained, too. Each trial is a job of its own
 (`--pack 1`), with checkpoints, tests, testing times, references, MLflow and report as in any study.
 
 The overhead is the wall time of the command, from its start to its end, over the compute of its

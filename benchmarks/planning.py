@@ -47,7 +47,7 @@ SETTINGS = (
 ).split()
 LAMBDA1, LAMBDA2 = (0.0, 0.01, 0.02, 0.05, 0.1), (0.0, 0.01, 0.1)
 TRIALS_A_SEED = 20
-"""15 searches, 3 random architectures, and the two at the ends of the space."""
+"""15 searches, 3 random architectures, and the all-parallel and all-fusion networks."""
 KEYS = {"search_key": "search", "train_key": "train", "test_key": "test"}
 
 

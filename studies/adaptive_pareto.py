@@ -5,7 +5,7 @@ Grid      None. Optuna's multi-objective TPE proposes λ1 and λ2 on a logarithm
           over what it found are scored on test images. The proxy is the sum of
           an architecture's module times, each measured once on this device; the testing time is
           measured at the end of each round, and is in the rows.
-          Beside it random architectures and the two ends of the space.
+          Beside it random architectures and the all-parallel and all-fusion networks.
           `--set lambda1=0.001,1` gives the ends of the range; several values of cells, columns or
           channels are choices of the sampler.
           quick: 6 proposals; proxy: 30; paper: 20; `--trials N`: N

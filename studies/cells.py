@@ -1,10 +1,10 @@
 """What does depth (S, the number of cells, hence of resolutions) buy, and at what price?
 
-Grid      S = 1 … 4 × λ1 × seeds, N_i as configured, beside random architectures and the two ends of
-          each space. λ1 enters twice: raw, and as a multiple of the polarisation threshold N·w·ln 10
-          (`2x`), which grows with the number of columns: the same λ1 polarises a small space and
-          leaves a large one undecided.
-          quick: 4 × 2 searches, 4 random architectures, 8 ends
+Grid      S = 1 … 4 × λ1 × seeds, N_i as configured, beside random architectures and each space's
+          all-parallel and all-fusion networks. λ1 enters twice: raw, and as a multiple of the
+          polarisation threshold N·w·ln 10 (`2x`), which grows with the number of columns: the same
+          λ1 polarises a small space and leaves a large one undecided.
+          quick: 4 × 2 searches, 4 random architectures, 8 all parallel or fusion
           proxy: 4 × 3 searches, 12 and 8; paper: 4 × 4 searches, 12 and 8
 Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR against parameters and testing time for every depth; whether searching pays more where

@@ -1,6 +1,6 @@
 """What does luck give: how good are random architectures of the space, with the same training and the same test?
 
-Grid      N random architectures × seeds, and the two ends of the space; no searches. The architectures
+Grid      N random architectures × seeds, and the all-parallel and all-fusion networks; no searches. The architectures
           are the first N of one fixed random order of the space: a larger N adds to what is there,
           and other studies of the same store share their trainings.
           quick: 6; proxy: 20; paper: 10; `--random N`: N, or all of the space if it has fewer

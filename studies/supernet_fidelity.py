@@ -1,7 +1,7 @@
 """Does the supernet rank architectures as training from scratch does?
 
-Grid      One search a seed, the same N random architectures trained from scratch, the two ends of the
-          space, and what the search found. Then every one of them is scored with the supernet's
+Grid      One search a seed, the same N random architectures trained from scratch, the all-parallel
+          and all-fusion networks, and what the search found. Then every one of them is scored with the supernet's
           weights, batch norm's statistics taken anew (and as they were).
           quick: 6 random architectures; proxy: 20; paper: 10; `--random N`: N
 Cost      `--dry-run` says what it takes on your machine.

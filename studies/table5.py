@@ -2,7 +2,7 @@
 
 Grid      (λ1, λ2) = (0, 0), (0.01, 0), (0.1, 0), (0.01, 0.01), (0.1, 0.1) with the released code's
           complexity constants as the unit of λ2, × seeds; one random architecture (the paper's was another draw, of
-          7.63 M parameters); the two ends of the space.
+          7.63 M parameters); the all-parallel and all-fusion networks.
           every preset: 5 searches, 1 random architecture, 2 ends
 Cost      `--dry-run` says what it takes on your machine.
           paper: 46 V100-hours a seed, by the paper's own cost (2 a search, 4.5 a training)

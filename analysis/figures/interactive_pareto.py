@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.figures.pareto import pareto_table, with_looks
 from analysis.figures.space import PALE, strip_costs, strip_table
 from analysis.figures.style import GRAY, quantity
-from analysis.rows.configurations import KEY
+from analysis.rows.configurations import KEY, kind_name
 
 SYMBOLS = dict(zip("os^DvP<>Xp", "circle square triangle-up diamond triangle-down cross".split(), strict=False))
 SYMBOLS |= {"<": "triangle-left", ">": "triangle-right", "X": "x", "p": "pentagon"}
@@ -73,7 +73,7 @@ def _legend_entries(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     else:
         yield f"searches (colours: λ1, {searched['lambda1'].min():g} to {searched['lambda1'].max():g})", searched
     for kind, points in table[table["kind"] != "searched"].groupby("kind"):
-        yield f"{kind} architecture", points
+        yield kind_name(str(kind), points["architecture"]), points
 
 
 def _points(name: str, points: pd.DataFrame, unit: float) -> dict[str, Any]:

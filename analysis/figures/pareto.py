@@ -21,7 +21,7 @@ from analysis.figures.style import (
     label,
     quantity,
 )
-from analysis.rows.configurations import KEY, configuration_means
+from analysis.rows.configurations import KEY, configuration_means, kind_name
 from analysis.statistics.pareto import on_front
 
 FIXED = {"random": "X", "given": "p"}
@@ -33,11 +33,11 @@ _RINGS = 6
 def pareto_table(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
     """The points of the figure: one row a configuration, means over its seeds, and whether it is on the front.
 
-    Columns: `replicate_id, kind, lambda1, lambda2, cost` and `psnr_db` (means), `seeds`, `psnr_db_min, psnr_db_max`
-    (over seeds), `on_front`.
+    Columns: `replicate_id, kind, lambda1, lambda2, architecture, cost` and `psnr_db` (means), `seeds`,
+    `psnr_db_min, psnr_db_max` (over seeds), `on_front`.
     """
     means = configuration_means(frame.dropna(subset=[cost, "psnr_db"]), [cost, "psnr_db"]).reset_index()
-    columns = [KEY, "kind", "lambda1", "lambda2", "cost", "psnr_db", "seeds", "psnr_db_min", "psnr_db_max"]
+    columns = [KEY, *"kind lambda1 lambda2 architecture cost psnr_db seeds psnr_db_min psnr_db_max".split()]
     table = means.rename(columns={cost: "cost"})[columns].sort_values([*columns[1:4], KEY], ignore_index=True)
     return table.assign(on_front=on_front(table, minimise=["cost"], maximise=["psnr_db"]))
 
@@ -71,7 +71,8 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str, space: pd.DataFram
     if 1 < len(fills) <= len(FILLS):
         filled: Look = {"markeredgecolor": "black", "markerfacecoloralt": "white"}
         handles += [handle("o", GRAY, f"λ2 = {value:g}", fillstyle=fill, **filled) for value, fill in fills.items()]
-    handles += [handle(FIXED[kind], GRAY, f"{kind} architecture") for kind in sorted(others["kind"].unique())]
+    by_kind = others.groupby("kind")["architecture"]
+    handles += [handle(FIXED[str(kind)], GRAY, kind_name(str(kind), texts)) for kind, texts in by_kind]
     handles += [line, handle("o", "black", "dominated (pale)", alpha=0.35)]
     axes.legend(handles=handles, **BESIDE)
     return figure

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.rows.comparable import HASH, differing
 from analysis.rows.configurations import KEY
 from analysis.rows.fields import pixel_fields, training_fields
-from analysis.rows.load import finished
+from analysis.rows.load import whole
 from analysis.statistics.costs import cost_lines
 
 YES, PARTLY, NO = "yes", "partly", "no"
@@ -33,7 +33,7 @@ def checklist(
     about: Mapping[str, Any], frame: pd.DataFrame, references: pd.DataFrame, curves: pd.DataFrame
 ) -> list[Item]:
     """The checklist of one study: `about` is its `study.json`, the frames are those of `analysis.load…`."""
-    rows = finished(frame)
+    rows = whole(frame)
     if not len(rows):
         return [Item("Has anything finished?", NO, "no trial has finished: there is nothing to reproduce yet")]
     return [*_released(about, rows), *_compared(rows, references), _chosen(about, rows), *_reported(rows, curves)]

@@ -87,7 +87,7 @@ def _best(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
     known, count = chances["probability"].dropna(), int(chances["on_front"].sum())
     on_front = f"Of {counted(len(chances), 'configuration')}, {_are(count)} on the front"
     if not len(known):
-        yield f"{on_front}; with one seed each, nothing says how surely."
+        yield f"{on_front}; with fewer than three seeds, nothing says how surely."
         return
     surely, hardly = int((known >= SURE).sum()), int((known <= 1 - SURE).sum())
     yield (
@@ -117,13 +117,16 @@ def _luck(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
 
 
 def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterator[str]:
-    known = table.dropna(subset=["low", "high"])
+    apart = table[table["same_as"].isna()]
+    known = apart.dropna(subset=["low", "high"])
     better, worse = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
     if len(known):
         others = {"worse": worse, "undecided": len(known) - better - worse}
         more = "".join(f", {_are(count)} {word}" for word, count in others.items() if count)
+        of = " with trainings of its own" if len(known) == 1 else " with trainings of their own"
+        of = of if len(apart) < len(table) else ""
         yield (
-            f"Of {counted(len(known), 'search configuration')}, {_are(better)} better than the average random "
+            f"Of {counted(len(known), 'search configuration')}{of}, {_are(better)} better than the average random "
             f"architecture of the same seeds and training{more} (95 % confidence)."
         )
     else:

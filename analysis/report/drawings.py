@@ -17,8 +17,8 @@ from analysis.figures.style import Figure
 from analysis.figures.uncertain_fronts import draw_attainment, draw_probability_front
 from analysis.predictions.space import space_of
 from analysis.predictions.testing_time import time_model
-from analysis.rows.comparable import by_device, comparable_groups, timed_caption
-from analysis.rows.configurations import KEY, block, configuration_name, varied_axes
+from analysis.rows.comparable import by_device, caption, comparable_groups, timed_caption
+from analysis.rows.configurations import KEY, LEAST_SEEDS, block, configuration_name, rows_shown, varied_axes
 from analysis.rows.study import StudyRows
 from analysis.statistics.against_random import search_against_random
 from analysis.statistics.attainment import attainment
@@ -59,13 +59,13 @@ def drawings(results: StudyRows) -> Iterator[Drawing]:
 
 def _pareto(results: StudyRows, group: pd.DataFrame, text: str, suffix: str) -> Iterator[Drawing]:
     """PSNR against parameters and the time on each device, with the costs of the whole space below where it is one."""
-    title, whole = "PSNR against parameters", space_of(group)
+    title, whole, text = "PSNR against parameters", space_of(group), f"{text}\n{rows_shown(group)}"
     costs = strip_costs(group, "parameters")
     yield Drawing(f"pareto_parameters{suffix}", title, draw_pareto(group, "parameters", text, costs), on_page=False)
     timed = list(by_device(group, results.timings))
     for place, (device, rows) in enumerate(timed, start=1):
         end = suffix + (f"_device_{place}" if len(timed) > 1 else "")
-        about, costs = timed_caption(rows, device), strip_costs(rows, "test_time_ms")
+        about, costs = f"{timed_caption(rows, device)}\n{rows_shown(rows)}", strip_costs(rows, "test_time_ms")
         if whole is not None and costs is not None:
             title = "The whole space: parameters and predicted testing time of every architecture"
             yield Drawing(f"figure_space{end}", title, draw_space(rows, whole, time_model(rows), about))
@@ -79,15 +79,19 @@ def _asked(results: StudyRows, group: pd.DataFrame, text: str) -> Iterator[tuple
     yield "The first test image, restored", "panel", partial(_panel, results, group, text)
     if not len(searched):
         return
+    whole, text = f"{text}\n{rows_shown(group)}", f"{text}\n{rows_shown(searched)}"
     for place, (where, rows) in enumerate(comparable_groups(group.dropna(subset=["psnr_db"])), start=1):
         if {"searched", "random"} <= set(rows["kind"]):
-            about, name = (f"{text}\n{where}", f"against_random_{place}") if where else (text, "against_random")
+            name, end = (f"against_random_{place}", f"\n{where}") if where else ("against_random", "")
+            fair = rows[rows["kind"].isin(["searched", "random"])]
+            about = f"{caption(group)}\n{rows_shown(fair)}{end}"
             yield "Searched networks against random architectures", name, partial(_luck, rows, results, about)
-    if group["seed"].nunique() > 1:
+    if group["seed"].nunique() >= LEAST_SEEDS:
         title, generator = "How probable it is that a configuration is on the front", np.random.default_rng(0)
         chances = partial(front_probability, group, generator, **TRADE)
-        yield title, "probability", lambda: draw_probability_front(chances(), text)
-        title = "The fronts that shares of the seeds attained"
+        yield title, "probability", lambda: draw_probability_front(chances(), whole)
+    if searched["seed"].nunique() > 1:
+        title = "The fronts of trials that shares of the seeds attained"
         yield title, "attainment", lambda: draw_attainment(attainment(searched, **TRADE), text, searched)
     if axes:
         yield "Differences between values of each axis", "differences", partial(_differences, searched, axes, text)

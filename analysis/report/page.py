@@ -19,8 +19,8 @@ from analysis.report.checklist import checklist
 from analysis.report.conclusions import conclusions
 from analysis.report.networks import networks, pictures
 from analysis.rows.comparable import by_device, timed_caption
-from analysis.rows.configurations import configuration_name, varied_axes
-from analysis.rows.load import finished
+from analysis.rows.configurations import configuration_name, rows_shown, varied_axes
+from analysis.rows.load import whole
 from analysis.rows.study import StudyRows
 from analysis.rows.units import mark, with_minus
 from analysis.statistics.answers import fidelity_lines, spread_lines, transfer_lines
@@ -48,7 +48,7 @@ def render(results: StudyRows, tables: Iterable[Table], figures: Iterable[Mappin
     A figure has a `name` and a `title`, and as `data` an SVG in base64, or nothing and the `reason`.
     """
     rows, axes, groups = results.frame, results.axes, list(_groups(results))
-    done, failed = finished(rows), rows[rows["status"] == "failed"].to_dict("records") if len(rows) else []
+    done, failed = whole(rows), rows[rows["status"] == "failed"].to_dict("records") if len(rows) else []
     scored = done.dropna(subset=["psnr_db"]) if len(done) else done
     about: dict[str, Any] = {"study": results.study, "question": results.about.get("question", "")}
     about |= {"counts": results.counts, "provenance": _provenance(results.about), "protocol_note": PROTOCOL_NOTE}
@@ -110,11 +110,12 @@ def _groups(results: StudyRows) -> Iterator[dict[str, Any]]:
     """What the page says and draws of each protocol; a plot is what plotly draws, under an identifier."""
     for number, (text, group) in enumerate(results.groups):
         suffix, timed = results.suffix(number), list(by_device(group, results.timings))
-        plots = [("parameters", text, group, f"pareto_parameters{suffix}", f"pareto{suffix}")]
+        plots = [("parameters", f"{text}\n{rows_shown(group)}", group, f"pareto_parameters{suffix}", f"pareto{suffix}")]
         for place, (device, rows) in enumerate(timed, start=1):
             file = f"pareto_test_time{suffix}" + (f"_device_{place}" if len(timed) > 1 else "")
             if rows["test_time_ms"].notna().any():
-                plots.append(("test_time_ms", timed_caption(rows, device), rows, file, ""))
+                about = f"{timed_caption(rows, device)}\n{rows_shown(rows)}"
+                plots.append(("test_time_ms", about, rows, file, ""))
         found = conclusions(group, results.axes, results.references, results.curves, np.random.default_rng(0))
         by_topic = itertools.groupby(found, key=lambda one: one.topic)
         said = [(topic, [one.text for one in those]) for topic, those in by_topic]

@@ -35,7 +35,8 @@ def write_report(results: StudyRows, folder: str | Path | None = None) -> list[s
     made, fronts = [], []
     for number, (text, group) in enumerate(results.groups):
         frame = results_table(group, results.references, results.axes)
-        made.append(Table(f"results{results.suffix(number)}", text, frame, named_columns(frame.columns)))
+        shown, notes = named_columns(frame.columns.drop("doubts")), tuple(frame["doubts"].dropna().unique())
+        made.append(Table(f"results{results.suffix(number)}", text, frame, shown, notes))
         front = front_table(group, varied_axes(group, results.axes), **TRADE).table(f"pareto{results.suffix(number)}")
         fronts.append(front)
     made += tables(results.frame, results.references, results.timings)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.fields import pixel_fields, scoring_fields, search_fields, training_fields
-from analysis.rows.load import finished
+from analysis.rows.load import whole
 from analysis.rows.names import require
 from analysis.rows.units import counted, mark, short_text
 
@@ -32,7 +32,7 @@ def protocol_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
     Rows without a score, of trainings that were stopped, stand last in the group that their scores would be in.
     """
-    rows = finished(frame)
+    rows = whole(frame)
     if not len(rows):
         return
     if "trial_id" in rows:
@@ -135,7 +135,8 @@ def narrowed(rows: pd.DataFrame, *read: str) -> pd.DataFrame:
     Comparisons take and check many small parts of the rows, which is slow with a hundred columns.
     """
     decisive = differing(rows, [*pixel_fields(), HASH, *training_fields(), *TIMED])
-    read = (*read, *decisive, "trial_id", "kind", "lambda1", "lambda2", "seed", "architecture", "psnr_by_image")
+    own = "trial_id train_key kind lambda1 lambda2 seed architecture psnr_by_image".split()
+    read = (*read, *decisive, *own)
     return rows[[name for name in rows if name in read]]
 
 

@@ -1,15 +1,20 @@
 """Configurations, whose rows differ in their seed alone: means over seeds, names, and in what they differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.rows.units import mark, short_text
+from analysis.rows.units import counted, mark, short_text
 
 KEY = "replicate_id"
 """The column in which the rows of one configuration agree."""
+LEAST_SEEDS = 3
+"""With fewer, their values are said, and no interval."""
+
+BELOW_INPUT = "Below its input: the degraded image itself scores more."
+"""The mark of a network that restores nothing, in every table."""
 
 
 def trainings(rows: pd.DataFrame) -> np.ndarray:
@@ -65,10 +70,30 @@ def over_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
     return seeds.groupby(level=0).agg(["mean", "std", "min", "max", "count", "size"])
 
 
+_ENDS = {"P": "all parallel", "F": "all fusion"}
+
+
+def architecture_name(text: str) -> str:
+    """`all parallel` and `all fusion` for the largest and the smallest network of a space, else the architecture."""
+    return _ENDS.get("".join(sorted(set(text) - {"-"})), text)
+
+
+def kind_name(kind: str, architectures: Iterable[str]) -> str:
+    """What a legend calls the networks of a kind, which have these architectures."""
+    names = sorted({architecture_name(text) for text in architectures})
+    return " and ".join(names) if kind == "given" and set(names) <= set(_ENDS.values()) else f"{kind} architecture"
+
+
+def rows_shown(rows: pd.DataFrame) -> str:
+    """Which rows a figure or a table shows, and how many trainings: `12 searched, 4 given rows; 9 trainings`."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in rows["kind"].value_counts().items())
+    return f"{kinds} {'row' if len(rows) == 1 else 'rows'}; {counted(len(distinct(rows)), 'distinct training')}"
+
+
 def configuration_name(row: pd.Series | Mapping[Any, Any], axes: Sequence[str], short: bool = False) -> str:
     """A configuration in words: the axes of a search, the architecture of any other."""
     if row["kind"] != "searched":
-        return f"{'random' if row['kind'] == 'random' else 'the fixed network'} {row['architecture']}"
+        return f"random {row['architecture']}" if row["kind"] == "random" else architecture_name(row["architecture"])
     known = [name for name in axes if row.get(name) is not None and row[name] == row[name]] or ["lambda1"]
     return ("" if short else "the search at ") + ", ".join(f"{mark(name)} = {short_text(row[name])}" for name in known)
 

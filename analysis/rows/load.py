@@ -91,6 +91,25 @@ def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     return whole.to_pandas(types_mapper=_NULLABLE.get)
 
 
+_SAID = "kind architecture columns test_set seed parameters replicate_id".split()
+
+
+def lacking(frame: pd.DataFrame) -> pd.Series:
+    """What each finished row lacks of what says which network it is of, as a text; rows that lack nothing are left out.
+
+    No row that a study of this version wrote lacks any of it. Such rows stand in no table, figure or sentence.
+    """
+    rows = finished(frame)
+    names = [name for name in _SAID if name in rows]
+    lacks = rows[names].isna() if names else pd.DataFrame(index=rows.index)
+    return lacks[lacks.any(axis=1)].apply(lambda row: ", ".join(row.index[row]), axis=1).astype(object)
+
+
+def whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """The finished rows that say which network they are of."""
+    return finished(frame).drop(index=lacking(frame).index)
+
+
 def finished(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of trials that ran to their end."""
     return frame[frame["status"] == "finished"] if len(frame) else frame

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.rows.configurations import BELOW_INPUT
+
 COLUMNS = (
     "method kind task dataset sigma psnr_db ssim psnr_patch_db ssim_patch parameters test_time_s lambda1 lambda2 "
     "source doubts"
@@ -139,7 +141,8 @@ def published_beside(group: pd.DataFrame) -> pd.DataFrame:
 
 def sentences(doubts: Iterable[str]) -> tuple[str, ...]:
     """What the texts of a column `doubts` are made of, each once, in a fixed order."""
-    known = [NOISE, RAIN, DERAINED, CHOSEN, AUGMENTED, UNIT, TIME, BSD68, SET12, COMPARED, PATCH, *PARTICULAR.values()]
+    known = [BELOW_INPUT, NOISE, RAIN, DERAINED, CHOSEN, AUGMENTED, UNIT, TIME, BSD68, SET12, COMPARED, PATCH]
+    known += PARTICULAR.values()
     texts = list(doubts)
     return tuple(one for one in known if any(one in text for text in texts))
 

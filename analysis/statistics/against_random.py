@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
-from analysis.rows.configurations import KEY
+from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct, trainings
 from analysis.statistics.paired import STUDENT, t_interval
 from analysis.statistics.permutation import holm, sign_flip_test
 
 SEARCH_AGAINST_RANDOM = (
-    "replicate_id lambda1 lambda2 seeds random_architectures mean random_mean gain low high interval p_permutation "
-    "p_permutation_holm relative_gain_percent probability probability_low probability_high probability_interval "
-    "search_seconds random_train_seconds equal_cost_trainings best_of best_mean equal_cost_gain equal_cost_low "
-    "equal_cost_high equal_cost_probability reason"
+    "replicate_id lambda1 lambda2 seeds same_as random_architectures mean random_mean gain low high interval "
+    "p_permutation p_permutation_holm relative_gain_percent probability probability_low probability_high "
+    "probability_interval search_seconds random_train_seconds equal_cost_trainings best_of best_mean equal_cost_gain "
+    "equal_cost_low equal_cost_high equal_cost_probability reason"
 ).split()
 _COUNTS = ("seeds", "random_architectures", "equal_cost_trainings", "best_of")
-_TEXT = (KEY, "interval", "probability_interval", "reason")
+_TEXT = (KEY, "same_as", "interval", "probability_interval", "reason")
 
 
 def search_against_random(
@@ -40,15 +40,17 @@ def search_against_random(
 
     All means are over the seeds that have both; a seed's random figure is the mean over its architectures.
 
-    * `gain` = `mean` - `random_mean` in the metric's units, with Student's interval over seeds and a sign-flip test
-      (Holm over the table's configurations). Both are for the architectures at hand: where all seeds trained the same
-      ones, which were drawn is not in them, and is in the interval of `probability`. `relative_gain_percent` = 100
-      `gain` / `random_mean` (Yang et al. 2020; of PSNR, which is a logarithm, the dB say more).
-    * `probability` that a searched network beats a random architecture of its seed, ties counted half, null for one
-      seed. Its interval is
-      a percentile bootstrap over seeds and over architectures (one draw for all seeds where they trained the same
-      ones). Where every comparison went one way it has no width, and the exact binomial bound over seeds stands
-      instead.
+    * A seed's network is one training, so seeds are the observations of a configuration. One whose trainings are all
+      those of an earlier configuration of the table is no further test: `same_as` names that one.
+    * `gain` = `mean` - `random_mean` in the metric's units, with Student's interval over three seeds or more, and a
+      sign-flip test (Holm over the table's configurations that are not `same_as` another). Both are for the
+      architectures at hand: where all seeds trained the same ones, which were drawn is not in them, and is in the
+      interval of `probability`. `relative_gain_percent` = 100 `gain` / `random_mean` (Yang et al. 2020; of PSNR, which
+      is a logarithm, the dB say more).
+    * `probability` that a searched network beats a random architecture of its seed, ties counted half, null for fewer
+      than three seeds. Its interval is a percentile bootstrap over seeds and over architectures (one draw for all seeds
+      where they trained the same ones). Where every comparison went one way it has no width, and the exact binomial
+      bound over seeds stands instead.
     * Equal cost: `equal_cost_trainings` = 1 + ⌊search seconds / seconds of a random training⌋ random architectures
       could be trained instead. `best_mean` is the expected best of that many, drawn without replacement from a seed's
       (exact, over all subsets), `equal_cost_probability` the probability to beat it. The best is chosen by its test
@@ -65,18 +67,23 @@ def search_against_random(
     """
     searched, random = compared(narrowed(rows, metric, KEY, "search_seconds", "train_seconds", *configuration), metric)
     rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
-    groups = searched.groupby(list(configuration), dropna=False, sort=False)
+    groups = searched.assign(training=trainings(searched)).groupby(list(configuration), dropna=False, sort=False)
     table = [_compared(group, random, rivals, metric, generator, draws, level) for _, group in groups]
     frame = pd.DataFrame(table).reindex(columns=SEARCH_AGAINST_RANDOM)
     frame = frame.astype({name: float for name in SEARCH_AGAINST_RANDOM if name not in _TEXT})
-    frame["p_permutation_holm"] = holm(frame["p_permutation"].to_numpy())
+    known = pd.Series([tuple(sorted(group["training"])) for _, group in groups], frame.index, dtype=object)
+    first = frame[KEY].groupby(known).transform("first")
+    is_first = ~known.duplicated()
+    frame["same_as"] = first.mask(is_first)
+    adjusted = pd.Series(holm(frame["p_permutation"].where(is_first).to_numpy()), frame.index)
+    frame["p_permutation_holm"] = adjusted.groupby(known).transform("first")
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
 def compared(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The searched and the random rows that compare, the random ones once for each seed and architecture."""
     used = comparable_rows(rows[rows["kind"].isin(["searched", "random"])], metric)
-    random = used[used["kind"] == "random"].drop_duplicates(["seed", "architecture"])
+    random = distinct(used[used["kind"] == "random"]).drop_duplicates(["seed", "architecture"])
     return used[used["kind"] == "searched"], random
 
 
@@ -130,8 +137,8 @@ def _probability(
     wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0
     point = float(np.mean([each.mean() for each in wins]))
     found: dict[str, Any] = {"probability": point}
-    if len(x) < 2:
-        return {}  # one seed says nothing of how probable it is
+    if len(x) < LEAST_SEEDS:
+        return {}  # so few say nothing of how probable it is
     if point in (0.0, 1.0):
         bound = ((1 - level) / 2) ** (1 / len(x))
         low, high = (bound, 1.0) if point else (0.0, 1 - bound)
@@ -175,7 +182,7 @@ def _equal_cost(
     found |= {
         "equal_cost_low": low,
         "equal_cost_high": high,
-        "equal_cost_probability": float(np.mean(beaten)) if len(x) > 1 else None,
+        "equal_cost_probability": float(np.mean(beaten)) if len(x) >= LEAST_SEEDS else None,
     }
     if count == affordable:
         return found, None

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import HASH
-from analysis.rows.configurations import KEY, distinct
+from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct
 from analysis.rows.fields import pixel_fields, shape_fields, training_fields
 from analysis.rows.units import counted
 
@@ -22,11 +22,11 @@ _MOST_SAID = 12
 
 
 def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """One row a source of variation: `source, count` (values), `groups, std_db, low_db, high_db`.
+    """One row a source of variation: `source, count` (values), `groups, std_db, low_db, high_db`, all of trainings.
 
     Values, one a training, are centred in their group (a configuration, or an architecture) and pooled; `low_db` and
-    `high_db` are the chi-square interval of a normal distribution's standard deviation at `level`. Sources without two
-    values in any group are left out.
+    `high_db` are the chi-square interval of a normal distribution's standard deviation at `level`, null for fewer than
+    three values. Sources without two values in any group are left out.
 
     * `search and training`: searched trials of one configuration over seeds;
     * `training`: one architecture, trained with several seeds;
@@ -40,7 +40,9 @@ def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
             squares = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
             bounds = squares / scipy.stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], freedom)
             std, low, high = map(float, np.sqrt([squares / freedom, *bounds]))
-            found.append((source, sum(map(len, groups)), len(groups), std, low, high))
+            count = sum(map(len, groups))
+            bounds = (low, high) if count >= LEAST_SEEDS else (np.nan, np.nan)
+            found.append((source, count, len(groups), std, *bounds))
     return pd.DataFrame(found, columns=SPREAD)
 
 
@@ -60,12 +62,12 @@ def _sources(rows: pd.DataFrame) -> Iterator[tuple[str, list[pd.Series]]]:
 
 def spread_lines(rows: pd.DataFrame) -> list[str]:
     """What `spread` found, and on how many architectures the seeds of a configuration agree, in words."""
-    lines = [
-        f"over {row['source']}: PSNR has a standard deviation of {row['std_db']:.2f} dB "
-        f"(95 %: {row['low_db']:.2f} to {row['high_db']:.2f}; "
-        f"{counted(row['count'], 'value')} in {counted(row['groups'], 'group')})"
-        for row in spread(rows).to_dict("records")
-    ]
+    lines = []
+    for row in spread(rows).to_dict("records"):
+        interval = f"95 %: {row['low_db']:.2f} to {row['high_db']:.2f}; " if pd.notna(row["low_db"]) else ""
+        counts = f"{counted(row['count'], 'distinct training')} in {counted(row['groups'], 'group')}"
+        std = f"PSNR has a standard deviation of {row['std_db']:.2f} dB"
+        lines.append(f"over {row['source']}: {std} ({interval}{counts})")
     searched = rows[rows["kind"] == "searched"] if len(rows) else rows
     each = [distinct(group) for _, group in searched.groupby(KEY)] if len(searched) else []
     groups = [group for group in each if len(group) > 1]

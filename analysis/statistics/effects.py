@@ -9,7 +9,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows
-from analysis.rows.configurations import distinct
+from analysis.rows.configurations import trainings
 
 EFFECTS = "source freedom sum_squares eta_squared partial_eta_squared f p squares reason".split()
 
@@ -31,7 +31,8 @@ def effects(
     to 1 and do not depend on the order of the axes; combinations that are missing cost degrees of freedom, and
     interactions are of those that are there.
 
-    `freedom` of what is left counts trainings: rows that share one are no further observations.
+    An observation is a training: rows that share one enter as one, with the mean of their rows of the design, so each
+    of their combinations has an equal part in it. For normal luck of trainings F is exact, however they are shared.
 
     Args:
         axes: columns; rows where one is null are left out.
@@ -45,17 +46,19 @@ def effects(
         raise ValueError("name at least one axis")
     factors = [*axes, *([block] if block else [])]
     used = comparable_rows(rows, metric, set(axes)).dropna(subset=factors)
-    figures = used[metric].to_numpy(float)
+    owners = trainings(used)
+    figures = _by_owner(owners, used[metric].to_numpy(float))
     centred = figures - figures.mean() if len(figures) else figures
     total = float(centred @ centred)
     terms: list[tuple[str, ...]] = [(name,) for name in factors]
     terms += list(itertools.combinations(axes, 2)) if interactions else []
     indicators = {name: pd.get_dummies(used[name], dtype=float).to_numpy() for name in factors}
-    designs = {term: _crossed([indicators[name] for name in term]) for term in terms}
+    designs = {term: _by_owner(owners, _crossed([indicators[name] for name in term])) for term in terms}
     left, rank = _fit(list(designs.values()), centred)
     left = 0.0 if left <= 1e-12 * total else left  # rounding of a fit that passes through every row
-    freedom = len(distinct(used)) - rank
-    kind = {"squares": "balanced" if _balanced(used, factors) else "type II"}
+    freedom = len(figures) - rank
+    is_balanced = len(figures) == len(used) and _balanced(used, factors)
+    kind = {"squares": "balanced" if is_balanced else "type II"}
     sources = {" × ".join(term): kind | _tested(term, designs, centred, left, freedom) for term in terms}
     sources["left over"] = {"freedom": max(freedom, 0), "sum_squares": left}
     sources["total"] = {"freedom": max(len(figures) - 1, 0), "sum_squares": total}
@@ -66,31 +69,9 @@ def effects(
         explained = (frame.index < len(terms)) & (squares + left > 0)
         frame["partial_eta_squared"] = (squares / (squares + left)).where(explained)
     else:
-        frame.loc[frame["source"] == "total", "reason"] = f"{len(figures)} rows, all alike"
+        frame.loc[frame["source"] == "total", "reason"] = f"{len(figures)} trainings, all alike"
     numbers = ["sum_squares", "eta_squared", "partial_eta_squared", "f", "p"]
     return frame.astype(dict.fromkeys(numbers, float))
-
-
-def main_effects(rows: pd.DataFrame, axes: Sequence[str], metric: str = "psnr_db") -> pd.DataFrame:
-    """One row a value of each axis: `axis, value, rows, mean, effect, reason`, in the metric's units.
-
-    `mean` weighs all combinations of the other axes alike, however many rows each has; `effect` is it minus the mean
-    over the axis's values. Both are null for an axis where a value lacks a combination that another has.
-
-    Raises KeyError and ValueError as `effects` does.
-    """
-    used = comparable_rows(rows, metric, set(axes)).dropna(subset=list(axes))
-    table: list[tuple[object, ...]] = []
-    for axis in axes:
-        others = [name for name in axes if name != axis]
-        cells = used.groupby([axis, *others])[metric].mean()
-        grid = cells.unstack(others) if others else cells.to_frame()
-        whole = bool(grid.notna().all(axis=None))
-        means = grid.mean(axis=1) if whole else grid.mean(axis=1) * np.nan
-        for value, mean in means.items():
-            count, reason = int((used[axis] == value).sum()), None if whole else "combinations are missing"
-            table.append((axis, value, count, mean, mean - means.mean(), reason))
-    return pd.DataFrame(table, columns=["axis", "value", "rows", "mean", "effect", "reason"])
 
 
 def _tested(
@@ -102,7 +83,7 @@ def _tested(
     gained, squares = rank_with - rank_without, max(without - with_it, 0.0)
     found: dict[str, Any] = {"freedom": gained, "sum_squares": squares}
     if not gained:
-        return {**found, "reason": "one value, or told by the other sources"}
+        return {**found, "reason": "one value, or its trainings do not tell it from the other sources"}
     if freedom < 1:
         return {
             **found,
@@ -112,6 +93,16 @@ def _tested(
         return {**found, "reason": "nothing is left over to test against"}
     ratio = (squares / gained) / (left / freedom)
     return {**found, "f": ratio, "p": float(scipy.stats.f.sf(ratio, gained, freedom))}
+
+
+def _by_owner(owners: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Means of `values`, shape (rows, …), over the rows of each training: (trainings, …)."""
+    if not len(owners):
+        return values
+    order = np.argsort(owners, kind="stable")
+    counts = np.bincount(owners)
+    sums = np.add.reduceat(values[order], np.cumsum(counts) - counts, axis=0)
+    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
 def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:

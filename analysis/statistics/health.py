@@ -9,12 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.rows.configurations import KEY, distinct, is_below_input, trainings
-from analysis.rows.load import finished
+from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct, is_below_input, trainings
+from analysis.rows.load import lacking, whole
 from analysis.rows.units import counted, percent
 
-LEAST_SEEDS = 3
-"""With fewer, no interval over seeds is given."""
 MOVING_DB, FALLEN_DB = 0.5, 0.5
 UNSTEADY = 0.1
 """A time whose series spread by more was not taken on an idle machine."""
@@ -40,6 +38,7 @@ def health(
 ) -> list[Finding]:
     """What is wrong with a study, the gravest first; empty where nothing was found.
 
+    * `nameless rows`: rows of another version or origin that do not say which network they are of.
     * `below input`: networks whose PSNR is below that of the degraded input.
     * `split overlap`: `allow_overlap` was set; `about` (`study.json`) says how many images the splits share.
     * `skip with sgd`: searches with skip=global and weights_optimizer=sgd, whose supernet does not learn.
@@ -52,12 +51,19 @@ def health(
     Args:
         rows: of `analysis.load`; `curves`, `references` and `about` are of the same study.
     """
-    ended = finished(rows)
+    ended, nameless = whole(rows), list(_nameless(rows))
     if not len(ended):
-        return []
+        return nameless
     scored = ended.dropna(subset=["psnr_db"])
-    found = [*_below_input(scored), *_overlap(ended, about or {}), *_skip_with_sgd(ended), *_trainings(scored, curves)]
-    return [*found, *_shared(scored), *_seeds(scored), *_times(ended), *_denoisers(ended, references)]
+    found = [*nameless, *_below_input(scored), *_overlap(ended, about or {}), *_skip_with_sgd(ended)]
+    return [
+        *found,
+        *_trainings(scored, curves),
+        *_shared(scored),
+        *_seeds(scored),
+        *_times(ended),
+        *_denoisers(ended, references),
+    ]
 
 
 def training_ends(curves: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +89,15 @@ def training_ends(curves: pd.DataFrame) -> pd.DataFrame:
 
 def _finding(fault: str, text: str, mend: str, of: pd.DataFrame, **numbers: float) -> Finding:
     return Finding(fault, text, mend, tuple(of["trial_id"]), {name: float(value) for name, value in numbers.items()})
+
+
+def _nameless(rows: pd.DataFrame) -> Iterator[Finding]:
+    lacks = lacking(rows)
+    if len(lacks):
+        names = ", ".join(dict.fromkeys(name for text in lacks for name in text.split(", ")))
+        text = f"{counted(len(lacks), 'finished row')} without {names}: left out of every table, figure and sentence."
+        mend = "run the study again in another storage, or with the version that wrote them"
+        yield _finding("nameless rows", text, mend, rows.loc[lacks.index], rows=len(lacks))
 
 
 def _below_input(scored: pd.DataFrame) -> Iterator[Finding]:

@@ -10,13 +10,14 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
+from analysis.rows.configurations import LEAST_SEEDS
 from analysis.rows.names import require
 from analysis.rows.units import counted
-from analysis.statistics.permutation import holm, sign_flip_test, signed_rank_p
+from analysis.statistics.permutation import holm, sign_flip_test
 
 COMPARISONS = (
-    "axis value_a value_b metric difference low high interval seeds permutation p_permutation p_permutation_holm "
-    "rank_test p_rank p_rank_holm reason"
+    "axis value_a value_b metric difference low high interval seeds effective_seeds permutation p_permutation "
+    "p_permutation_holm reason"
 ).split()
 STUDENT = "Student's t over seeds, paired"
 
@@ -26,8 +27,9 @@ class Difference:
     """The mean of `metric` at `value_a` minus that at `value_b`, in the metric's units.
 
     `low` and `high` bound it at `level`, `interval` says by which method; they are None where `reason` says why.
-    `by_seed` holds one paired difference a seed, `images` counts the images that a pair was averaged over (the fewest;
-    one without a finite figure is left out), None where the metric is not by image.
+    `by_seed` holds one paired difference a seed; of these `effective_seeds` are of two trainings, the others of one
+    that both values share, hence 0. `images` counts the images that a pair was averaged over (the fewest; one without a
+    finite figure is left out), None where the metric is not by image.
     """
 
     axis: str
@@ -40,6 +42,7 @@ class Difference:
     level: float
     interval: str | None
     seeds: int
+    effective_seeds: int
     by_seed: tuple[float, ...] = ()
     images: int | None = None
     reason: str | None = None
@@ -59,8 +62,9 @@ def paired_difference(
 
     Trials of one seed see the same crops in the same order, so what a seed adds to both cancels. PSNR is paired by
     image too where every row has `psnr_by_image`: a seed's difference is then the mean over its images' differences.
-    Images of one test set are not further replicates: seeds alone are the unit of the interval, Student's t with
-    seeds - 1 degrees of freedom. One seed gives a difference and no interval.
+    Images of one test set are not further replicates: seeds alone are the unit of the interval, Student's t. A seed in
+    which both values led to one training is no observation of its luck: the interval is of the other seeds, times their
+    share, and needs three of them.
 
     Args:
         rows: of `analysis.load`. Seeds that lack one of the two values are left out.
@@ -76,11 +80,12 @@ def paired_difference(
     used = comparable_rows(chosen, metric, {axis, *within})
     sides = [(value, used[used[axis] == value]) for value in (value_a, value_b)]
     a, b = (one_row_each(side, f"{axis}={value}", [*within, "seed"]) for value, side in sides)
-    differences, images = _seed_differences(a, b, metric)
-    low, high, reason = t_interval(differences, level)
+    differences, is_shared, images = _seed_differences(a, b, metric)
+    low, high, reason = t_interval(differences, level, is_shared)
     mean = float(differences.mean()) if len(differences) else None
     kind, pairs = None if low is None else STUDENT, tuple(map(float, differences))
-    return Difference(axis, value_a, value_b, metric, mean, low, high, level, kind, len(pairs), pairs, images, reason)
+    counts = len(pairs), int((~is_shared).sum())
+    return Difference(axis, value_a, value_b, metric, mean, low, high, level, kind, *counts, pairs, images, reason)
 
 
 def comparisons(
@@ -94,10 +99,10 @@ def comparisons(
     draws: int = 9999,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """One row for each two values of `axis`: difference, interval, permutation and rank test, Holm-adjusted p-values.
+    """One row for each two values of `axis`: difference, interval, permutation test, Holm-adjusted p-values.
 
-    Paired by seed: sign flips and Wilcoxon's signed ranks. `permutation` says exact or sampled, of how many. Holm's
-    correction is over the comparisons of this table that have a p-value.
+    Paired by seed: sign flips. `permutation` says exact or sampled, of how many. Holm's correction is over the
+    comparisons of this table that have a p-value; one whose two values share all trainings has none.
 
     Args:
         pairs: the comparisons to make, (value_a, value_b); all pairs of values without it. Fewer planned comparisons
@@ -111,25 +116,32 @@ def comparisons(
     values = sorted(rows[axis].dropna().unique().tolist())
     for a, b in itertools.combinations(values, 2) if pairs is None else pairs:
         found = paired_difference(rows, axis, a, b, metric, within=within, level=level)
-        test, rank = sign_flip_test(found.by_seed, generator, draws), signed_rank_p(found.by_seed)
+        test = sign_flip_test(found.by_seed if found.effective_seeds else (), generator, draws)
         row = {name: getattr(found, name) for name in COMPARISONS if hasattr(found, name)}
-        row |= {"permutation": test.method, "p_permutation": test.p, "p_rank": rank}
-        row |= {"rank_test": None if rank is None else "Wilcoxon signed-rank"}
+        row |= {"permutation": test.method, "p_permutation": test.p}
         table.append({**row, "reason": found.reason or test.reason})
-    frame = pd.DataFrame(table, columns=[name for name in COMPARISONS if not name.endswith("_holm")])
-    numbers = ["difference", "low", "high", "p_permutation", "p_rank"]
+    frame = pd.DataFrame(table, columns=COMPARISONS)
+    numbers = ["difference", "low", "high", "p_permutation"]
     frame[numbers] = frame[numbers].astype(float)
-    for name in ("p_permutation", "p_rank"):
-        frame[f"{name}_holm"] = holm(frame[name].to_numpy())
-    return frame[COMPARISONS]
+    return frame.assign(p_permutation_holm=holm(frame["p_permutation"].to_numpy()))
 
 
-def t_interval(values: np.ndarray, level: float) -> tuple[float | None, float | None, str | None]:
-    """Student's interval of the mean of `values`, shape (seeds,): low, high, and why there is none."""
-    if len(values) < 2:
-        return None, None, f"{counted(len(values), 'paired seed')}: an interval needs 2"
-    half = float(scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return float(values.mean()) - half, float(values.mean()) + half, None
+def t_interval(
+    values: np.ndarray, level: float, is_shared: np.ndarray | None = None
+) -> tuple[float | None, float | None, str | None]:
+    """Student's interval of the mean of `values`, shape (seeds,): low, high, and why there is none.
+
+    Values that are 0 because both sides share a training (`is_shared`, shape (seeds,)) are known, and have no luck: the
+    interval is of the others, times their share.
+    """
+    own = values if is_shared is None else values[~is_shared]
+    if len(own) < LEAST_SEEDS:
+        told = f" ({', '.join(f'{one:+.4g}' for one in own)})" if len(own) == 2 else ""
+        shared = f", beside {len(values) - len(own)} in which both are one training" if len(own) < len(values) else ""
+        return None, None, f"{counted(len(own), 'paired seed')}{told}{shared}: an interval needs {LEAST_SEEDS}"
+    share = len(own) / len(values)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(own) - 1) * own.std(ddof=1) / np.sqrt(len(own)))
+    return share * (float(own.mean()) - half), share * (float(own.mean()) + half), None
 
 
 def _where(rows: pd.DataFrame, axis: str, value: Any) -> pd.Series:
@@ -140,8 +152,11 @@ def _where(rows: pd.DataFrame, axis: str, value: Any) -> pd.Series:
     return found
 
 
-def _seed_differences(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, int | None]:
-    """One difference a seed, in the order of seeds, and the number of images (None: not paired by image)."""
+def _seed_differences(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray, int | None]:
+    """One difference a seed, in the order of seeds, whether all its pairs are of one training each, and the images.
+
+    The number of images is None where pairs are not by image.
+    """
     common = a.index.intersection(b.index).sort_values()
     known = [side.get("psnr_by_image", pd.Series([None])).notna().all() for side in (a, b)]
     a, b = a.loc[common], b.loc[common]
@@ -150,8 +165,11 @@ def _seed_differences(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np
         figures = [_image_differences(*pair) for pair in zip(a["psnr_by_image"], b["psnr_by_image"], strict=True)]
         differences = np.array([each.mean() if len(each) else np.nan for each in figures])
         images = min(map(len, figures))
-    by_seed = pd.Series(differences, index=common.get_level_values("seed"), dtype=float).groupby(level=0)
-    return by_seed.mean().dropna().to_numpy(), images
+    keys = [side.get("train_key", pd.Series(np.nan, common)) for side in (a, b)]
+    found = pd.DataFrame({"difference": differences, "shared": (keys[0] == keys[1]).to_numpy()})
+    by_seed = found.groupby(common.get_level_values("seed").to_numpy()).agg({"difference": "mean", "shared": "all"})
+    by_seed = by_seed[by_seed["difference"].notna()]
+    return by_seed["difference"].to_numpy(float), by_seed["shared"].to_numpy(bool), images
 
 
 def _image_differences(first: Sequence[float], second: Sequence[float]) -> np.ndarray:

@@ -48,14 +48,6 @@ def sign_flip_test(
     return PermutationTest(float(found.pvalue), method)
 
 
-def signed_rank_p(differences: npt.ArrayLike) -> float | None:
-    """The two-sided p-value of Wilcoxon's signed-rank test; None for fewer than two differences, 1 where all are 0."""
-    values = _finite(differences)
-    if len(values) < 2:
-        return None
-    return float(scipy.stats.wilcoxon(values).pvalue) if values.any() else 1.0
-
-
 def holm(p_values: Sequence[float | None] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Holm's (1979) step-down adjusted p-values, in the order given; a None or NaN is no comparison and stays NaN."""
     p = np.array([np.nan if value is None else value for value in p_values], dtype=float)

@@ -29,7 +29,7 @@ import moocore
 import numpy as np
 import pandas as pd
 
-from analysis.rows.configurations import KEY, configuration_means, trainings
+from analysis.rows.configurations import KEY, LEAST_SEEDS, configuration_means, trainings
 from analysis.statistics.pareto import chosen, keyed, objectives, on_front, reference_point, volume
 
 PSNR, BY_IMAGE = "psnr_db", "psnr_by_image"
@@ -52,8 +52,8 @@ def front_probability(
     make replicates; rows without a finite figure in one of the columns, or without a `by`, are left out. `images` draws
     test images, too, where the frame has figures by image.
 
-    A configuration of one seed has a null probability: nothing says how it varies. The others meet it where it was
-    measured.
+    A configuration of fewer than three seeds has a null probability: too little says how it varies. The others meet it
+    where it was measured.
 
     Raises:
         KeyError: a column that `frame` lacks.
@@ -69,7 +69,7 @@ def front_probability(
     hits = np.zeros(len(table))
     for values in drawn if len(table) else ():
         hits += moocore.is_nondominated(values, keep_weakly=True)
-    probability = np.where(sample.seeds > 1, hits / draws, np.nan)
+    probability = np.where(sample.seeds >= LEAST_SEEDS, hits / draws, np.nan)
     return table.assign(on_front=on_front(table, minimise, maximise), probability=probability)
 
 
@@ -87,7 +87,7 @@ def hypervolume_interval(
     """The hypervolume of the configurations' means with a percentile interval: `hypervolume, low, high`.
 
     `frame`, `by` and `images` are as in `front_probability`, `reference` as in `hypervolume`. `low` and `high` are
-    NaN where there is no configuration, or one of a single seed.
+    NaN where there is no configuration, or one of fewer than three seeds.
 
     The draws' quantiles are reflected at the estimate, 2 estimate - quantile: where configurations are closer than
     their luck, the best mean is too good, the estimate is too large, and the draws are so once more. Student's degrees
@@ -109,7 +109,7 @@ def hypervolume_interval(
     point = reference_point(reference, minimise, maximise)
     sample = _sampled(frame, minimise, maximise, by, images, draws)
     found, low, high = volume(sample.means, point), float("nan"), float("nan")
-    if len(sample.seeds) and (sample.seeds > 1).all():
+    if len(sample.seeds) and (sample.seeds >= LEAST_SEEDS).all():
         deviations = sample.seed_deviations(generator, draws) + sample.image_deviations(generator, draws)
         deviations *= _student(generator, _freedom(sample, point), (draws, 1, 1))
         again = [volume(sample.means + one, point) for one in deviations]

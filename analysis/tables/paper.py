@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.comparable import by_device, references_beside
-from analysis.rows.configurations import seed_means
+from analysis.rows.configurations import BELOW_INPUT, is_below_input, seed_means
 from analysis.rows.published import published_beside, sentences
-from analysis.tables.paper_rows import BOUNDS, KINDS, framed, grids, numbered, table_caption, with_intervals
+from analysis.statistics.paired import t_interval
+from analysis.tables.paper_rows import BOUNDS, KINDS, LEVEL, framed, grids, numbered, table_caption, with_intervals
 from analysis.tables.typesetting import Column, Table
 
 WHOLE = {"psnr_db": "PSNR (dB)", "ssim": "SSIM"}
@@ -142,11 +143,12 @@ def _panel(
     """Kind, method, figures and doubts of everything that was scored on one test set with one σ."""
     for row in references_beside(panel, references).to_dict("records"):
         yield "reference", row["method"], {f"{score}{end}": row.get(score) for score in scores}, ""
+    below = _below(panel)
     figures = seed_means(panel, [score for score in scores if score in panel], "configuration").add_suffix(end)
     means: dict[Any, Any] = with_intervals(figures).rename(columns={"seeds": f"seeds{end}"}).to_dict("index")
     ordered = panel.sort_values(["lambda2", "lambda1"], kind="stable").drop_duplicates("configuration")
     for key, kind, method in zip(ordered["configuration"], ordered["kind"], ordered["method"], strict=True):
-        yield kind, f"searched, {method}" if kind == "searched" else method, means[key], ""
+        yield kind, f"searched, {method}" if kind == "searched" else method, means[key], BELOW_INPUT * (key in below)
     for row in published_beside(panel).to_dict("records"):
         told = {f"{score}{end}": row.get(score) for score in scores}
         if not row["source"].endswith("Table 5") and not all(pd.isna(figure) for figure in told.values()):
@@ -163,6 +165,8 @@ def _ablation(apart: str, grid: pd.DataFrame, timings: pd.DataFrame | None) -> t
         figures[f"test_time_ms{end}"] = seed_means(rows, ["test_time_ms"], "configuration")["test_time_ms"]
     figures["gain_db"] = _gains(figures["psnr_db"], first["baseline"])
     table = first[["method", "kind", "lambda1", "lambda2"]].join(with_intervals(figures))
+    table = table.assign(**_gain_bounds(figures["gain_db"], grid, first["baseline"]))
+    table["doubts"] = [BELOW_INPUT if key in _below(grid) else None for key in table.index]
     is_paired = first["baseline"].isin(first.index) & (first["baseline"] != first.index)
     table["gain_seeds"] = figures["gain_db"].groupby(level=0).count().where(is_paired)
     table = table.assign(**{f"device{end}": device for end, device, _ in timed})
@@ -208,6 +212,31 @@ def _gains(psnr_db: pd.Series, baseline: pd.Series) -> np.ndarray:
     return np.where(base.to_numpy() == configuration.to_numpy(), np.nan, psnr_db.to_numpy() - other)
 
 
+def _gain_bounds(gains: pd.Series, grid: pd.DataFrame, baseline: pd.Series) -> dict[str, pd.Series]:
+    """The interval of the mean gain: of the seeds in which it is of two trainings, times their share (`t_interval`)."""
+    if "train_key" not in grid:
+        return {}
+    keys = grid[grid["kind"] != "random"].groupby(["configuration", "seed"])["train_key"].first()
+    keys = keys.reindex(gains.index)
+    base = keys.reindex(
+        pd.MultiIndex.from_arrays([baseline.reindex(gains.index.get_level_values(0)), gains.index.get_level_values(1)])
+    )
+    is_shared = pd.Series((keys.to_numpy() == base.to_numpy()) & keys.notna().to_numpy(), gains.index)
+    bounds = {}
+    for key, own in gains.dropna().groupby(level=0):
+        bounds[key] = t_interval(own.to_numpy(float), LEVEL, is_shared[own.index].to_numpy(bool))[:2]
+    found = pd.DataFrame.from_dict(bounds, "index", columns=["gain_db_low", "gain_db_high"], dtype=float)
+    return {str(name): column for name, column in found.items()}
+
+
+def _below(grid: pd.DataFrame) -> set[str]:
+    """The configurations whose mean PSNR is below that of their input."""
+    if "degraded_psnr_db" not in grid:
+        return set()
+    means = grid.groupby("configuration")[["psnr_db", "degraded_psnr_db"]].mean()
+    return set(means.index[is_below_input(means)])
+
+
 def _with_published(rows: list[dict[Any, Any]], beside: pd.DataFrame) -> list[dict[Any, Any]]:
     """The published values beside the rows of their configuration, or, where it was not run, alone; in order."""
     found = [dict(row) for row in rows]
@@ -220,6 +249,6 @@ def _with_published(rows: list[dict[Any, Any]], beside: pd.DataFrame) -> list[di
             found += here
         for row in here:
             row |= {f"published_{name}": one[name] for name in ("psnr_db", "ssim", "parameters", "test_time_s")}
-            row["doubts"] = one["doubts"]
+            row["doubts"] = " ".join(filter(None, [row.get("doubts"), one["doubts"]]))
     places = [(row, [0 if pd.isna(row[name]) else row[name] for name in PAIR[::-1]]) for row in found]
     return [row for row, _ in sorted(places, key=lambda pair: (KINDS.index(pair[0]["kind"]), pair[1]))]

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import HASH, caption, differing, protocol_columns, protocol_groups
-from analysis.rows.configurations import over_seeds
+from analysis.rows.configurations import LEAST_SEEDS, architecture_name, over_seeds, rows_shown
 from analysis.rows.fields import search_fields, training_fields
 from analysis.rows.published import sentences
 from analysis.tables.typesetting import Column, Table
@@ -23,7 +23,9 @@ _NETWORK = ["cells", "columns", "channels", "dataset", "train_iterations", "batc
 LEVEL = 0.95
 KINDS = ("reference", "searched", "random", "given", "published")
 """The order of rows in a table."""
-BOUNDS = ("low", "high")
+BOUNDS = ("low", "high", "min", "max")
+_POSSIBLE = {"ssim": (-1.0, 1.0), "parameters": (0.0, np.inf), "test_time": (0.0, np.inf)}
+"""What no interval leaves, by the beginning of a figure's name."""
 
 
 def grids(rows: pd.DataFrame, over: str | None = None) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -79,9 +81,7 @@ def _configuration(row: dict[Any, Any], varying: Sequence[str], drawn: int) -> t
     if row["kind"] == "random":
         return "random", "random architecture" if drawn == 1 else f"random, {drawn} architectures"
     if row["kind"] != "searched":
-        ends = {"P": "all parallel", "F": "all fusion"}
-        text = ends.get("".join(sorted(set(row["architecture"]) - {"-"})), row["architecture"])
-        return f"given {row['architecture']}", text
+        return f"given {row['architecture']}", architecture_name(row["architecture"])
     values = [(name, row[name]) for name in varying]
     parts = [f"λ1 = {_exact(row['lambda1'])}", f"λ2 = {_exact(row['lambda2'])}"]
     if row["lambda2"] and row.get("complexity") and "complexity" not in varying:
@@ -96,18 +96,25 @@ def _exact(value: float) -> str:
 
 
 def with_intervals(seeds: pd.DataFrame) -> pd.DataFrame:
-    """A row a configuration: of each figure of `seed_means` the mean over seeds, `<figure>_low` and `<figure>_high`.
+    """A row a configuration: of each figure of `seed_means` the mean over seeds, its interval, `<figure>_min`, `_max`.
 
-    The bounds are Student's 95 % interval over seeds, null for one seed, and of no width where all figures are equal.
+    `<figure>_low` and `_high` are Student's 95 % interval over seeds, within what is possible; null for fewer than
+    three seeds, of which the smallest and the largest are all; of no width where all figures are equal.
     """
     found = over_seeds(seeds)
     table = pd.DataFrame(index=found.index)
     for name in seeds:
         mean, std, least, most, count = (found[name, each] for each in ("mean", "std", "min", "max", "count"))
         half = scipy.stats.t.ppf((1 + LEVEL) / 2, count - 1) * std / np.sqrt(count)
-        equal = (least == most) & (count > 1)
+        equal, half = (least == most) & (count >= LEAST_SEEDS), half.where(count >= LEAST_SEEDS)
         mean, half = mean.where(~equal, least), half.where(~equal, 0.0)
-        table[name], table[f"{name}_low"], table[f"{name}_high"] = mean, mean - half, mean + half
+        possible = next((limits for start, limits in _POSSIBLE.items() if str(name).startswith(start)), (None, None))
+        table[name], table[f"{name}_low"] = mean, (mean - half).clip(lower=possible[0])
+        table[f"{name}_high"], table[f"{name}_min"], table[f"{name}_max"] = (
+            (mean + half).clip(upper=possible[1]),
+            least,
+            most,
+        )
     return table.assign(seeds=found[seeds.columns[0], "count"])
 
 
@@ -116,12 +123,15 @@ def table_caption(title: str, rows: pd.DataFrame, beside: pd.DataFrame, *more: s
     protocol, seeds = caption(rows).split("\n")
     sigmas = ", ".join(f"{sigma:g}" for sigma in rows["sigma"].dropna().unique())
     where = " and ".join(rows["test_set"].unique()) + (f" at σ = {sigmas}" if sigmas else "")
-    alone = "one seed has none." if rows["seed"].nunique() == 1 else "a single seed, or equal figures, have none."
+    few = rows["seed"].nunique() < LEAST_SEEDS
+    alone = "fewer than three seeds have none" if few else "fewer than three seeds, or equal figures, have none"
     said = [
         f"{title}: {protocol}.",
         _training(rows),
         f"{seeds.replace('; ', ', trained on ', 1)}.",
-        f"± is half of Student's {LEVEL:.0%} interval over seeds, rounded up; {alone}",
+        f"± is half of Student's {LEVEL:.0%} interval over seeds, rounded up; {alone}.",
+        "Of two seeds both values stand in brackets." if rows["seed"].nunique() > 1 else "",
+        f"{rows_shown(rows)}.",
         "A random figure is the mean over a seed's architectures." if (rows["kind"] == "random").any() else "",
         *more,
         PAPER if len(beside) else f"The paper has no such figures on {where}: none stand beside.",

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.rows.comparable import protocol_columns, references_beside
-from analysis.rows.configurations import KEY, configuration_means
+from analysis.rows.configurations import BELOW_INPUT, KEY, configuration_means, is_below_input
 from analysis.statistics.pareto import on_front
 
 TABLE = (
     "kind lambda1 lambda2 seed architecture parameters psnr_db ssim psnr_patch_db degraded_psnr_db test_time_ms "
-    "test_time_iqr_ms test_time_spread device on_front search_stopped_at train_stopped_at trial_id"
+    "test_time_iqr_ms test_time_spread device on_front search_stopped_at train_stopped_at trial_id doubts"
 ).split()
 
 
@@ -18,6 +18,8 @@ def results_table(
     group: pd.DataFrame, references: pd.DataFrame | None = None, axes: Sequence[str] = ()
 ) -> pd.DataFrame:
     """The rows of one protocol, best PSNR first; `on_front`: their configuration is on that of PSNR and parameters.
+
+    `doubts` marks the rows that are below their input.
 
     `references` (of `analysis.load_references`) that were scored on the same pixels stand among them, as rows of kind
     `reference` with their name in the place of the architecture. Of the study's `axes`, the table has those in which
@@ -28,7 +30,8 @@ def results_table(
     means = configuration_means(group.dropna(subset=["psnr_db"]), ["parameters", "psnr_db"])
     members = means.index[on_front(means, minimise=["parameters"], maximise=["psnr_db"])]
     front = group[KEY].isin(members) & group["psnr_db"].notna()
-    table = group.assign(on_front=front).reindex(columns=columns)
+    doubts = pd.Series(BELOW_INPUT, group.index, dtype="str").where(is_below_input(group))
+    table = group.assign(on_front=front, doubts=doubts).reindex(columns=columns)
     beside = references_beside(group, references)
     if len(beside):
         named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)

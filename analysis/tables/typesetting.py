@@ -144,6 +144,11 @@ def cell(row: Mapping[Any, Any], column: Column) -> str:
         bounds = (row.get(f"{column.name}_{side}") for side in ("low", "high"))
         low, high = (math.nan if pd.isna(bound) else float(bound) * column.scale for bound in bounds)
         text = interval_text(float(value) * column.scale, low, high, column.digits, "+" if column.signed else "-")
+        ends = [math.nan if pd.isna(end := row.get(f"{column.name}_{side}")) else float(end) for side in ("min", "max")]
+        if abs((low + high) / 2 - value * column.scale) > 1e-6 * (high - low):  # cut at what is possible
+            text = f"{text.partition(' ±')[0]} ({low:.{column.digits}f} to {high:.{column.digits}f})"
+        elif math.isnan(low) and ends[0] < ends[1]:
+            text += f" ({', '.join(f'{end * column.scale:.{column.digits}f}' for end in ends)})"
     seeds = row.get(column.seeds) if column.seeds else None
     return text if seeds is None or pd.isna(seeds) else f"{text} ({counted(seeds, 'seed')})"
 

@@ -114,7 +114,7 @@ class Study:
         return unique([*searched, *fixed])
 
     def _fixed_trials(self, preset: str, axes: Axes, count: int) -> list[Configuration]:
-        """Trials without a search: `count` random architectures, and the two at the ends of the space."""
+        """Trials without a search: `count` random architectures, and the all-parallel and all-fusion networks."""
         shared = {name: values for name, values in axes.items() if name not in SEARCH_ONLY}
         found = []
         for c in (configuration(preset, values) for values in product(shared)):

@@ -106,12 +106,16 @@ def _answer(outcome: Outcome, session: Session) -> list[str]:
 
 def _show(text: str, results: pd.DataFrame, study: str, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
-    about = f"{text.replace(chr(10), '; ')}; ● on the Pareto front of PSNR and parameters"
+    below = "; ▼ below its degraded input" if shown["doubts"].notna().any() else ""
+    front = "● configurations, by their means over seeds, on the Pareto front of PSNR and parameters"
+    about = f"{text.replace(chr(10), '; ')}{below}; {front}"
     console.print(Text.assemble(("\nResults", "bold"), f" on {about}"))
     more = {name: (name, "") for name in shown.columns if name not in TABLE}
     columns = {"on_front": _COLUMNS["on_front"], "kind": _COLUMNS["kind"], **more, **_COLUMNS}
     columns = {name: look for name, look in columns.items() if name not in _RARE or shown[name].notna().any()}
     rows = [{name: _cell(row[name], form) for name, (_, form) in columns.items()} for row in shown.to_dict("records")]
+    for row, doubts in zip(rows, shown["doubts"], strict=True):
+        row |= {"on_front": "▼"} if pd.notna(doubts) else {}
     unbounded = console.options.update(max_width=10_000)
     least = 1 + list(columns).index(_LAST_NEEDED)
     for count, gap in [(count, gap) for count in range(len(columns), least - 1, -1) for gap in (2, 1)]:

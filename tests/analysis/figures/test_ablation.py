@@ -70,7 +70,7 @@ def test_a_difference_is_a_point_and_a_line_a_row(lambdas: int, seeds: int) -> N
 
 
 def test_of_too_many_differences_the_largest_stand_and_the_caption_says_so() -> None:
-    table = analysis.comparisons(study(13, 2, 0), "lambda1", np.random.default_rng(0), within=["lambda2"])
+    table = analysis.comparisons(study(13, 3, 0), "lambda1", np.random.default_rng(0), within=["lambda2"])
     figure = draw_differences(table, "the protocol")
     assert figure.get_suptitle() == f"the protocol\nthe {MOST} largest of {len(table)} differences"
     shown = figure.axes[0].lines[1].get_xdata()

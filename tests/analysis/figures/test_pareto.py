@@ -19,7 +19,7 @@ ROWS = pd.DataFrame(
         ("d", "random", None, None, 0, None, 60),
     ],
     columns=["replicate_id", "kind", "lambda1", "lambda2", "seed", "psnr_db", "parameters"],
-)
+).assign(architecture="PF")
 
 
 def test_a_point_is_the_mean_over_the_seeds_of_one_configuration() -> None:
@@ -50,7 +50,7 @@ def test_the_figure_has_units_a_legend_and_every_point() -> None:
 def test_lambdas_are_told_apart_without_hue() -> None:
     grid = [(a, b) for a in (0.0, 0.1, 1.0) for b in (0.0, 0.01)]
     rows = pd.DataFrame(grid, columns=["lambda1", "lambda2"]).assign(kind="searched", seed=0, parameters=range(6))
-    rows = rows.assign(replicate_id=rows["parameters"].astype(str), psnr_db=rows["lambda1"])
+    rows = rows.assign(replicate_id=rows["parameters"].astype(str), psnr_db=rows["lambda1"], architecture="PF")
     looks = with_looks(pareto_table(rows, "parameters"))
     assert looks[["lambda1", "marker"]].drop_duplicates().shape == (3, 2)
     assert looks[["lambda2", "fill"]].drop_duplicates().shape == (2, 2)
@@ -78,7 +78,9 @@ def test_a_front_of_one_point_is_one_point() -> None:
 def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_legend() -> None:
     grid = [(a / 100, b / 10) for a in range(40) for b in range(10)]
     rows = pd.DataFrame(grid, columns=["lambda1", "lambda2"]).assign(kind="searched", parameters=range(len(grid)))
-    rows = rows.assign(replicate_id=rows["parameters"].astype(str), psnr_db=rows["lambda1"] + rows["lambda2"])
+    rows = rows.assign(
+        architecture="PF", replicate_id=rows["parameters"].astype(str), psnr_db=rows["lambda1"] + rows["lambda2"]
+    )
     figure = draw_pareto(rows, "parameters", "the protocol")
     axes = figure.axes[0]
     drawn = {(x, y) for line in axes.lines if line.get_marker() == "o" for x, y in zip(*line.get_data(), strict=True)}

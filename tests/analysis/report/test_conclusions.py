@@ -50,7 +50,7 @@ def test_the_best_and_the_front_are_named_with_their_numbers() -> None:
     assert "Of 4 configurations, 4 are on the front by their means. Given how seeds" in text
     alone = said([trial("searched", 0, 30.0, 0.0)], "Which configuration")
     assert "100 parameters; one seed" in alone
-    assert "Of 1 configuration, 1 is on the front; with one seed each, nothing says how surely." in alone
+    assert "Of 1 configuration, 1 is on the front; with fewer than three seeds, nothing says how surely." in alone
 
 
 def test_one_network_has_no_average_and_two_seeds_are_both_told() -> None:

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 import analysis
 from analysis.report.page import _explained
 from tests.analysis.reports import STUDY, page, report, rows_of, with_trials
@@ -125,3 +127,22 @@ def test_protocols_have_parts_of_their_own(study_storage: Path, tmp_path: Path) 
     assert [len(group["networks"]) for group in page_data(text)["groups"]] == [len(rows)] * 2
     identifiers = set(re.findall(r' id="([^"]+)"', text))
     assert {"results_1", "results_2", "plot-0-0", "plot-1-0", "curves-1", "parallel-1"} <= identifiers
+
+
+@pytest.mark.parametrize("name", "kind architecture columns test_set seed parameters replicate_id".split())
+def test_rows_that_do_not_say_which_network_they_are_of_are_one_line(
+    name: str, study_storage: Path, tmp_path: Path
+) -> None:
+    storage = with_trials(study_storage, tmp_path, [row | {name: None} for row in rows_of(study_storage)])
+    assert report(storage) == 0
+    text = page(storage)
+    assert f"finished rows without {name}: left out of every table, figure and sentence." in text
+    assert "Nothing to compare yet" in text
+
+
+def test_the_health_of_a_study_stands_above_its_answer(study_storage: Path) -> None:
+    text = page(study_storage)
+    found = analysis.Results(study_storage, STUDY).health
+    assert text.index('id="health"') < text.index("The answer")
+    assert re.findall(r'data-fault="([^"]*)"', text) == [one.fault for one in found]
+    assert found, "40 iterations are too few for a network"

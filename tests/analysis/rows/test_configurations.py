@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.rows.configurations import (
+    architecture_name,
     block,
     configuration_means,
     configuration_name,
+    is_below_input,
+    kind_name,
     over_seeds,
+    rows_shown,
     seed_means,
     varied_axes,
 )
@@ -65,7 +69,7 @@ def test_a_seed_of_several_architectures_counts_as_their_mean() -> None:
         ({"kind": "searched", "lambda1": 0.1, "lambda2": 0.0, "cells": 2}, "the search at λ1 = 0.1, S = 2"),
         ({"kind": "searched", "lambda1": 0.1, "cells": None}, "the search at λ1 = 0.1"),
         ({"kind": "random", "architecture": "PF"}, "random PF"),
-        ({"kind": "given", "architecture": "FF"}, "the fixed network FF"),
+        ({"kind": "given", "architecture": "FF"}, "all fusion"),
     ],
 )
 def test_configurations_have_names(row: dict[str, Any], name: str) -> None:
@@ -78,3 +82,22 @@ def test_axes_are_those_in_which_searches_differ() -> None:
     assert varied_axes(rows, ["a", "b", "c"]) == ["a"]
     assert block(rows) == "seed"
     assert block(rows[:2]) is None
+
+
+def test_networks_have_one_name_wherever_they_are_shown() -> None:
+    assert [architecture_name(text) for text in ("PPP-PP", "F", "FP")] == ["all parallel", "all fusion", "FP"]
+    assert kind_name("given", ["PP", "FF"]) == "all fusion and all parallel"
+    assert kind_name("given", ["PP", "FP"]) == "given architecture"
+    assert kind_name("random", ["PP"]) == "random architecture"
+
+
+def test_the_rows_that_are_shown_are_counted_with_their_trainings() -> None:
+    rows = pd.DataFrame({"kind": ["searched", "searched", "given"], "train_key": ["a", "b", "a"]})
+    assert rows_shown(rows) == "2 searched, 1 given rows; 2 distinct trainings"
+    assert rows_shown(rows[:1]) == "1 searched row; 1 distinct training"
+
+
+def test_a_network_is_below_its_input_where_both_are_known() -> None:
+    rows = pd.DataFrame({"psnr_db": [15.0, 20.0, None, 15.0], "degraded_psnr_db": [18.0, 18.0, 18.0, None]})
+    assert is_below_input(rows).tolist() == [True, False, False, False]
+    assert not is_below_input(rows[["psnr_db"]]).any()

@@ -12,7 +12,7 @@ from running import ROOT
 
 import analysis
 from analysis.rows import fields
-from analysis.rows.load import finished, read_about
+from analysis.rows.load import finished, lacking, read_about, whole
 from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
 
@@ -96,3 +96,11 @@ def test_counts_and_flags_stay_what_they_are_where_some_are_null(tmp_path: Path)
     frame = analysis.load(tmp_path)
     assert [str(frame[name].dtype) for name in ("seed", "is_on")] == ["Int64", "boolean"]
     assert finished(pd.concat([frame, frame.assign(status="failed")]))["trial_id"].tolist() == [12 * "a", 12 * "b"]
+
+
+def test_rows_that_do_not_say_which_network_they_are_of_are_told_from_whole_ones() -> None:
+    frame = pd.DataFrame({"status": ["finished"] * 3 + ["failed"], "kind": ["given", None, "given", None]})
+    frame = frame.assign(seed=pd.array([0, None, 1, 2], dtype="Int64"), architecture=["PP", "PP", None, None])
+    assert lacking(frame).to_dict() == {1: "kind, seed", 2: "architecture"}
+    assert whole(frame).index.tolist() == [0]
+    assert len(lacking(frame[:1])) == len(whole(frame[:0])) == len(whole(pd.DataFrame())) == 0

@@ -60,12 +60,12 @@ def test_every_figure_by_hand() -> None:
 
 
 def test_two_at_equal_cost_is_the_mean_over_all_pairs() -> None:
-    values = [[30.0, 30.5, 29.5, 28.0], [31.0, 30.0, 32.0, 30.0]]
-    found = compared(study([30.2, 32.0], values, search_seconds=12.0))
+    values = [[30.0, 30.5, 29.5, 28.0], [31.0, 30.0, 32.0, 30.0], [29.0, 29.5, 30.0, 30.5]]
+    found = compared(study([30.2, 32.0, 30.0], values, search_seconds=12.0))
     assert found["best_of"] == found["equal_cost_trainings"] == 2
     best = [[max(pair) for pair in itertools.combinations(seed, 2)] for seed in values]
     assert found["best_mean"] == pytest.approx(np.mean([np.mean(each) for each in best]))
-    wins = [[(np.sign(x - one) + 1) / 2 for one in each] for x, each in zip((30.2, 32.0), best, strict=True)]
+    wins = [[(np.sign(x - one) + 1) / 2 for one in each] for x, each in zip((30.2, 32.0, 30.0), best, strict=True)]
     assert found["equal_cost_probability"] == pytest.approx(np.mean([np.mean(each) for each in wins]))
 
 
@@ -94,11 +94,13 @@ def test_what_cannot_be_known_is_null_with_a_reason() -> None:
     unknown = ["low", "high", "probability", "probability_low", "p_permutation", "equal_cost_low"]
     assert pd.isna(one[[*unknown, "equal_cost_probability"]]).all(), "one seed says nothing of a probability"
     assert one["reason"].startswith(
-        "1 paired seed: an interval needs 2; the search costs 100 further random trainings, and seeds with 2"
+        "1 paired seed: an interval needs 3; the search costs 100 further random trainings, and seeds with 2"
     )
     assert one["best_of"] == 2
     untimed = compared(study([31.0, 30.0], [[30.0], [30.0]], search_seconds=None))
-    assert untimed["reason"] == "no equal cost: search_seconds or train_seconds are not known"
+    told = "2 paired seeds (+1, +0): an interval needs 3; no equal cost: search_seconds or train_seconds are not known"
+    assert untimed["reason"] == told, "both values, and no interval"
+    assert pd.isna(untimed[["low", "probability"]]).all()
     assert pd.isna(untimed["best_mean"])
     assert untimed["gain"] == 0.5
     apart = study([31.0], [[np.nan], [30.0]])
@@ -116,3 +118,14 @@ def test_the_same_generator_gives_the_same_table_and_rows_may_be_in_any_order() 
     rows = study([31.0, 29.0, 30.1], [[30.0, 30.5], [29.5, 28.0], [30.0, 31.0]])
     first = search_against_random(rows, np.random.default_rng(1))
     pd.testing.assert_frame_equal(search_against_random(rows.iloc[::-1], np.random.default_rng(1)), first)
+
+
+def test_configurations_of_the_same_trainings_are_one_test() -> None:
+    rows = study([31.0, 31.5, 31.2, 31.3, 31.1, 31.6], [[30.0, 30.5]] * 6)
+    rows["train_key"] = [f"k{i}" for i in range(len(rows))]
+    searched = rows[rows["kind"] == "searched"]
+    twin = searched.assign(replicate_id="t", trial_id=[f"t{i}" for i in range(6)])
+    other = twin.assign(replicate_id="o", trial_id=[f"o{i}" for i in range(6)], train_key=[f"o{i}" for i in range(6)])
+    table = search_against_random(pd.concat([rows, twin, other]), np.random.default_rng(0)).set_index("replicate_id")
+    assert table["same_as"].fillna("").to_dict() == {"s": "", "t": "s", "o": ""}
+    assert table["p_permutation_holm"].tolist() == pytest.approx([2 * 2 / 64] * 3), "two tests, of three configurations"

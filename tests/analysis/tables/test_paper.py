@@ -12,6 +12,7 @@ from scipy import stats
 import analysis
 from analysis import paired_difference
 from analysis.rows.comparable import protocol_groups
+from analysis.rows.configurations import BELOW_INPUT
 from analysis.rows.published import published
 from analysis.tables.paper import tables
 from analysis.tables.trials import results_table
@@ -213,7 +214,7 @@ def test_one_seed_has_no_interval_and_says_so() -> None:
     for table in tables(study(1)):
         own = table.frame[table.frame["kind"] != "published"]
         assert own.filter(regex="_(low|high)").isna().all(axis=None)
-        assert "one seed has none" in table.caption
+        assert "fewer than three seeds have none" in table.caption
         assert "±" not in table.markdown().replace(table.caption, "")
         assert "(1 seed)" in table.markdown() or table.name == "table5"
 
@@ -262,4 +263,40 @@ def test_the_report_of_a_study_holds_its_tables(study_storage: Path, tmp_path: P
     assert set(references["method"]) <= set(found[0].frame["method"])
     ((_, group),) = protocol_groups(rows)
     pd.testing.assert_frame_equal(pd.read_parquet(report / "results.parquet"), results_table(group, references))
-    check_latex((report / "results.tex").read_text(), results_table(group, references).shape[1])
+    shown = results_table(group, references).shape[1] - 1
+    check_latex((report / "results.tex").read_text(), shown)
+
+
+def test_networks_below_their_input_are_marked_in_every_table() -> None:
+    rows = study(test_set="embedded").assign(degraded_psnr_db=18.0)
+    rows.loc[rows["lambda1"] == 0.01, "psnr_db"] = 15.0
+    for table in tables(rows):
+        marked = table.frame[table.frame["doubts"].notna()]
+        assert set(marked["method"].str.removeprefix("searched, ")) <= {"λ1 = 0.01, λ2 = 0", "λ1 = 0.01, λ2 = 0.01"}
+        assert len(marked)
+        assert table.notes == (BELOW_INPUT,)
+        assert "[1]" in table.markdown()
+        assert r"\textsuperscript{1}" in table.latex()
+
+
+def test_two_seeds_are_both_said_and_have_no_interval() -> None:
+    rows = study(2)
+    frame = one(tables(rows), "table5").frame
+    first = frame.iloc[0]
+    own = rows[(rows["lambda1"] == 0) & (rows["lambda2"] == 0)]["psnr_db"]
+    assert first[["psnr_db_min", "psnr_db_max"]].tolist() == pytest.approx(sorted(own))
+    assert frame.filter(regex="_(low|high)").isna().all(axis=None)
+    text = one(tables(rows), "table5").markdown()
+    assert f"{own.mean():.2f} ({own.min():.2f}, {own.max():.2f})" in text
+
+
+def test_gains_over_a_shared_training_are_no_observations() -> None:
+    rows = study(4)
+    rows["train_key"] = rows["trial_id"]
+    zero, other = (rows[(rows["lambda1"] == value) & (rows["lambda2"] == 0)].index for value in (0.0, 0.1))
+    rows.loc[other[0], ["train_key", "psnr_db"]] = rows.loc[zero[0], ["train_key", "psnr_db"]].tolist()
+    gain = paired_difference(rows[rows["lambda2"] == 0], "lambda1", 0.1, 0.0)
+    assert gain.effective_seeds == 3
+    shown = one(tables(rows), "table5").frame.iloc[2]
+    found = [shown[name] for name in ("gain_db", "gain_db_low", "gain_db_high")]
+    assert found == pytest.approx([gain.difference, gain.low, gain.high])

@@ -45,3 +45,12 @@ def test_intervals_are_student_s_over_seeds() -> None:
     assert table.loc["a", ["parameters", "parameters_low", "parameters_high"]].tolist() == [0.1] * 3, "equal to the bit"
     assert table.loc["b", ["psnr_db_low", "parameters_high"]].isna().all()
     assert table["seeds"].to_dict() == {"a": 5, "b": 1}
+
+
+def test_no_interval_leaves_the_possible_and_two_values_have_none() -> None:
+    made = {"replicate_id": [*"aaabb"], "seed": [0, 1, 2, 0, 1], "ssim": [0.99, 0.97, 0.9, 0.8, 0.9]}
+    frame = pd.DataFrame({**made, "parameters": [1e5, 9e5, 1e4, 1e5, 2e5], "test_time_ms": [1.0, 30.0, 2.0, 1.0, 2.0]})
+    table = with_intervals(seed_means(frame, ["ssim", "parameters", "test_time_ms"]))
+    assert table.loc["a", ["ssim_high", "parameters_low", "test_time_ms_low"]].tolist() == [1, 0, 0]
+    assert table.loc["b"].filter(regex="_(low|high)").isna().all()
+    assert table.loc["b", ["ssim_min", "ssim_max"]].tolist() == [0.8, 0.9]

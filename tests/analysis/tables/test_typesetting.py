@@ -58,6 +58,10 @@ def test_a_cell_says_its_seeds_and_its_sign() -> None:
     assert cell({**row, "seeds": 3}, Column("psnr_db", "", 2, seeds="seeds")) == "0.50 (3 seeds)"
     assert cell({**row, "seeds": pd.NA}, Column("psnr_db", "", 2, seeds="seeds")) == "0.50"
     assert cell(row, Column("parameters", "", 2, scale=1e-6)) == "7.42"
+    two = {"x": 2.0e6, "x_low": None, "x_high": None, "x_min": 1.0e6, "x_max": 3.0e6}
+    assert cell(two, Column("x", "", 1, scale=1e-6)) == "2.0 (1.0, 3.0)"
+    cut = {"x": 1.0e6, "x_low": 0.0, "x_high": 3.0e6, "x_min": 0.2e6, "x_max": 2e6}
+    assert cell(cut, Column("x", "", 1, scale=1e-6)) == "1.0 (0.0 to 3.0)", "± 2 would hold less than nothing"
 
 
 @pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT])
