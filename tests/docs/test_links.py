@@ -30,6 +30,12 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     assert [name for name in sorted(names) if not any(ROOT.glob(name.rstrip("/")))] == []
 
 
+def test_every_module_that_the_readme_names_by_the_end_of_its_path_exists() -> None:
+    names = {span for span in spans(ROOT / "README.md") if re.match(r"[\w/]+\.py$", span)}
+    found = {name for name in names if any(any(ROOT.glob(f"{folder}/**/{name}")) for folder in _FOLDERS)}
+    assert names == found != set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_function_and_module_that_is_named_exists(page: Path) -> None:
     names = {re.match(r"(analysis|clearer|studies)(\.\w+)+", span) for span in spans(page)}
