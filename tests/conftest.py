@@ -8,6 +8,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from in_process import InProcess
 from object_storage import BUCKET, moto
@@ -26,9 +27,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two, but none for drills, which print tables and are disturbed by company."""
+    """Three, as tests of studies wait for Ray half of their time; none for drills, which are disturbed by company."""
     wanted = config.getoption("markexpr")
-    return 0 if "drill" in wanted and "not drill" not in wanted else 2
+    return 0 if "drill" in wanted and "not drill" not in wanted else 3
 
 
 def _minutes(item: pytest.Item) -> float:
@@ -52,12 +53,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def study_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The storage of a finished tiny λ study, which tests leave as it is; `output.txt` beside it is what it printed."""
-    storage = tmp_path_factory.mktemp("study") / "runs"
-    done = run_study(storage)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    (storage.parent / "output.txt").write_text(done.stdout)
+    """The storage of a finished tiny λ study, which tests leave as it is; `output.txt` beside it is what it printed.
+
+    The first process of tests that asks for it computes it, for all of them.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "study"
+    storage, output = folder / "runs", folder / "output.txt"
+    folder.mkdir(exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not output.exists():
+            done = run_study(storage)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stderr == ""
+            output.write_text(done.stdout)
     files = {path: path.stat().st_mtime_ns for path in storage.rglob("*.*")}
     yield storage
     after = {path: path.stat().st_mtime_ns for path in storage.rglob("*.*")}

@@ -89,8 +89,8 @@ class _Run:
         missing = session.missing(name, outcome.planned)
         if missing:  # before anything is written
             with self._progress:
-                self._expect(missing)
                 self._nodes = session.preflight(missing)
+                self._expect(missing)
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)

@@ -28,7 +28,6 @@ def test_questions_about_a_mistyped_axis_have_one_clear_answer() -> None:
         lambda: analysis.paired_difference(FRAME, "lamda1", 0, 1),
         lambda: analysis.comparisons(FRAME, "lamda1", np.random.default_rng(0)),
         lambda: analysis.effects(FRAME, ["lamda1"]),
-        lambda: analysis.main_effects(FRAME, ["lamda1"]),
         lambda: analysis.pareto_front(FRAME, minimise=["lamda1"], maximise=["psnr_db"]),
         lambda: analysis.attainment(FRAME, minimise=["lamda1"], maximise=["psnr_db"]),
     ]

@@ -46,7 +46,7 @@ def test_a_paper_gets_the_few_columns_in_which_rows_differ_and_pandas_all_that_a
         r"kind & $\lambda_1$ & $\lambda_2$ & architecture & seeds & parameters (k) & PSNR (dB) & SSIM & time (ms) \\"
     )
     assert heads.replace(r" & $\lambda_2$", "") in text, "λ2 is the same everywhere"
-    assert r"searched & 0 & FPFP, FFFF & 2 & 0.12 & 30.00 & 0.8000 & 5.0 \\" in text
+    assert r"searched & 0 & FPFP, FFFF & 2 & 0.12 & 30.00 (29.00, 31.00) & 0.8000 & 5.0 \\" in text
     assert r"\caption{The Pareto front of parameters and psnr\_db: means over seeds. embedded test" in text
     assert "trial_id" in front.to_latex(index=False, escape=False)
     assert front[["psnr_db", "seeds"]].to_latex().count(" & ") == 3

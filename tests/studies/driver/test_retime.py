@@ -22,7 +22,7 @@ def test_another_device_gets_times_and_a_figure_of_its_own(
     shutil.copytree(study_storage, storage)
     rows = analysis.load(storage)
     trained = sorted((storage / "stages/train").rglob("*"))
-    for module in (timing, stages, retime):
+    for module in (stages, retime):
         monkeypatch.setattr(module, "device_name", lambda *_: "another device")
     assert main(["retime", str(storage), "lambda_pareto"]) == 0
     assert f"{len(rows)} trials timed on another device" in capsys.readouterr().out
@@ -42,7 +42,7 @@ def test_a_trial_that_cannot_be_timed_leaves_the_others_their_times(
 ) -> None:
     storage = tmp_path / "runs"
     shutil.copytree(study_storage, storage)
-    for module in (timing, stages, retime):
+    for module in (stages, retime):
         monkeypatch.setattr(module, "device_name", lambda *_: "another device")
     first, timed = sorted(analysis.load(storage)["architecture"])[0], stages.compute_time
 
