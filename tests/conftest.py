@@ -21,6 +21,7 @@ settings.register_profile("clearer", deadline=None, max_examples=25, derandomize
 settings.load_profile("clearer")
 
 
+_WHOLE_STUDIES = Path(__file__).parent / "studies"
 STARTED, BEGUN = time.monotonic(), set[Path]()
 # A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,8 +40,8 @@ def _minutes(item: pytest.Item) -> float:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The shortest drills first: as many as can run where time is short."""
-    items.sort(key=_minutes)
+    """The shortest drills first: as many as can run where time is short. Of other tests whole studies, the longest."""
+    items.sort(key=lambda item: (_minutes(item), item.path.parent != _WHOLE_STUDIES))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

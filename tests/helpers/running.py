@@ -28,10 +28,10 @@ CONTRACT = (
 MEASURED = tuple(
     (
         "search_seconds train_seconds test_time_ms test_time_iqr_ms test_time_spread test_set_seconds "
-        "started_at finished_at"
+        "started_at finished_at commit"
     ).split()
 )
-"""The columns of a row that a clock measured."""
+"""The columns of a row that a clock measured; and the commit, which changes where someone commits during the tests."""
 
 
 def command(
