@@ -2,10 +2,10 @@
 
 Grid      N_i uniform (2, 4, 6 in every cell) and uneven (2-4-6: long at low resolution; 6-4-2: long at
           high resolution; both have as many columns as 4-4-4) × λ1 × seeds, beside random
-          architectures and the two ends. λ1 enters raw and as a multiple of the polarisation
+          architectures, all parallel and all fusion. λ1 enters raw and as a multiple of the polarisation
           threshold N·w·ln 10 (`2x`), which grows with the number of columns.
           The two cells of quick have 1, 2, 3, 1-3 and 3-1 columns.
-          quick: 5 × 2 searches, 5 random architectures, 10 ends
+          quick: 5 × 2 searches, 5 random architectures, 10 all parallel or all fusion
           proxy: 5 × 3 searches, 15 and 10; paper: 5 × 4 searches, 15 and 10
 Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR against parameters and testing time for every space; 2-4-6 beside 6-4-2 at equal length.

@@ -3,7 +3,7 @@
 Grid      (λ1, λ2) = (0, 0), (0.01, 0), (0.1, 0), (0.01, 0.01), (0.1, 0.1) with the released code's
           complexity constants as the unit of λ2, × seeds; one random architecture (the paper's was another draw, of
           7.63 M parameters); the all-parallel and all-fusion networks.
-          every preset: 5 searches, 1 random architecture, 2 ends
+          every preset: 5 searches, 1 random architecture, all parallel and all fusion
 Cost      `--dry-run` says what it takes on your machine.
           paper: 46 V100-hours a seed, by the paper's own cost (2 a search, 4.5 a training)
 Shows     Each row's PSNR, SSIM, parameters and testing time; in report/table5.md the published

@@ -2,7 +2,7 @@
 
 Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (Rain800, colour). Then every
           architecture that a task found is trained on every other task, with the same seed. Beside
-          them random architectures and the two ends, trained on every task.
+          them random architectures, all parallel and all fusion, trained on every task.
           With T tasks, R random architectures and n seeds: n·T searches, n·T·(R + 2) trainings without
           one, at most n·T·(T − 1) retrained.
           quick: 3 searches on the embedded photographs, 4 where `--data` has Rain800
