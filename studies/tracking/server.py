@@ -123,6 +123,7 @@ class Server:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what it raises, which is said
         database = _database(uri)
         if database is not None and not database.exists() and "?" not in uri:
             _make_database(database)
