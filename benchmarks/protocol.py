@@ -13,7 +13,6 @@ The paper names no protocol. The one whose figure lies nearer to the published o
 """
 
 import argparse
-import csv
 import importlib.util
 import statistics
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.rows.published import published
 from clearer.configuration import Configuration
@@ -107,10 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
             rows += measured(name, known[name], c.with_values(sigma=float(sigma)), validation, test)
     print("\n".join(table(rows)))
     if options.out is not None:
-        with options.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        pd.DataFrame(rows).to_csv(options.out, index=False)
     return 0
 
 

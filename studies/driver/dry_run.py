@@ -30,12 +30,11 @@ def show(missing: Sequence[Trial], configurations: Sequence[Configuration], sess
     threads, place = max(trial.configuration.threads for trial in missing), session.place
     slots = _slots(Request(threads, place.gpus), session)
     device = functools.cache(lambda threads: device_name(place.device, threads))
-    plan = Plan(session.store, missing)
-    needs = plan.needs(device if session.is_local else None)
+    known = device if session.is_local else None
+    plan = Plan(session.store, missing, session.pixels.trials(configurations))
+    needs = plan.needs(known)
     costs = Costs(session.store, place, plan.finished, not session.is_local)
-    planned = session.pixels.trials(configurations)
-    whole = Plan(session.store, missing, planned)
-    expected = outlook(whole, costs, session.packing, device if session.is_local else None)
+    expected = outlook(plan, costs, session.packing, known)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
         session.console.print(line)
 
