@@ -16,7 +16,7 @@ from analysis.predictions.space import COSTS, SHAPE, space_counts, standing
 from analysis.rows.comparable import comparable_groups, references_beside
 from analysis.rows.configurations import KEY, block, configuration_means, configuration_name, distinct, varied_axes
 from analysis.rows.units import counted, mark, percent
-from analysis.statistics.against_random import search_against_random
+from analysis.statistics.against_random import search_against_random, space_size
 from analysis.statistics.consensus import seed_agreement
 from analysis.statistics.effects import effects
 from analysis.statistics.pareto import knee
@@ -137,6 +137,8 @@ def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterat
     bounds = f"; 95 %: {top['low']:+.2f} to {top['high']:+.2f} dB" if pd.notna(top["low"]) else ""
     counts = f"{counted(top['seeds'], 'seed')}, {counted(top['random_architectures'], 'random architecture')}{bounds}"
     yield f"{one}, {name}, is {_beyond(top['gain'])} the average random architecture ({counts})."
+    if top["random_architectures"] == space_size(rows["architecture"].iloc[0]) and pd.notna(top["probability"]):
+        yield f"Those are the whole space: its networks beat {percent(top['probability'])} of it, seed by seed."
     if pd.notna(top["equal_cost_gain"]):
         drawn = "one random architecture" if top["best_of"] == 1 else f"the best of {top['best_of']:.0f} random ones"
         yield f"The time of its search would have trained {drawn}: it is {_beyond(top['equal_cost_gain'])} that."

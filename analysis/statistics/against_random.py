@@ -49,8 +49,8 @@ def search_against_random(
       is a logarithm, the dB say more).
     * `probability` that a searched network beats a random architecture of its seed, ties counted half, null for fewer
       than three seeds. Its interval is a percentile bootstrap over seeds and over architectures (one draw for all seeds
-      where they trained the same ones). Where every comparison went one way it has no width, and the exact binomial
-      bound over seeds stands instead.
+      where they trained the same ones; none where those are the whole space). Where every comparison went one way it
+      has no width, and the exact binomial bound over seeds stands instead.
     * Equal cost: `equal_cost_trainings` = 1 + ⌊search seconds / seconds of a random training⌋ random architectures
       could be trained instead. `best_mean` is the expected best of that many, drawn without replacement from a seed's
       (exact, over all subsets), `equal_cost_probability` the probability to beat it. The best is chosen by its test
@@ -126,13 +126,20 @@ def _compared(
     row |= {"mean": mean, "random_mean": random_mean, "gain": mean - random_mean, "low": low, "high": high}
     row |= {"interval": None if low is None else STUDENT, "p_permutation": sign_flip_test(x - means, generator).p}
     row |= {"relative_gain_percent": 100 * (mean - random_mean) / random_mean if random_mean else None}
-    row |= _probability(x, others, crossed, generator, draws, level)
+    whole = crossed and len(others[0]) == space_size(group["architecture"].iloc[0])
+    row |= _probability(x, others, crossed, whole, generator, draws, level)
     equal, short = _equal_cost(x, others, group[group["seed"].isin(seeds)], random, level)
     return {**row, **equal, "reason": "; ".join(filter(None, (reason, short))) or None}
 
 
 def _probability(
-    x: np.ndarray, others: list[np.ndarray], crossed: bool, generator: np.random.Generator, draws: int, level: float
+    x: np.ndarray,
+    others: list[np.ndarray],
+    crossed: bool,
+    whole: bool,
+    generator: np.random.Generator,
+    draws: int,
+    level: float,
 ) -> dict[str, Any]:
     wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0
     point = float(np.mean([each.mean() for each in wins]))
@@ -144,11 +151,13 @@ def _probability(
         low, high = (bound, 1.0) if point else (0.0, 1 - bound)
         kind = "exact binomial over seeds, all alike"
     else:
-        again = _again(wins, crossed, generator, draws)
+        means = np.array([each.mean() for each in wins])
+        again = np.broadcast_to(means[:, None, None], (len(x), draws, len(x)))
+        again = again if whole else _again(wins, crossed, generator, draws)
         drawn = generator.integers(len(x), size=(draws, len(x)))
         picked = again[drawn, np.arange(draws)[:, None], np.arange(len(x))[None, :]].mean(axis=1)
         low, high = (float(each) for each in np.quantile(picked, [(1 - level) / 2, (1 + level) / 2]))
-        kind = "percentile bootstrap over seeds and architectures"
+        kind = f"percentile bootstrap over seeds{'' if whole else ' and architectures'}"
     return {**found, "probability_low": low, "probability_high": high, "probability_interval": kind}
 
 
@@ -196,6 +205,11 @@ def _beats_best(x: float, values: np.ndarray, count: int) -> float:
     """The share of all subsets of `count` values whose maximum is below `x`, those where it is equal counted half."""
     below, upto = int(np.sum(values < x)), int(np.sum(values <= x))
     return (math.comb(below, count) + math.comb(upto, count)) / (2 * math.comb(len(values), count))
+
+
+def space_size(architecture: str) -> int:
+    """How many architectures the space of this one has."""
+    return 2 ** len(architecture.replace("-", ""))
 
 
 def _seconds(rows: pd.DataFrame, name: str) -> float | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from clearer.fields import nearest
 from clearer.images.cache import written_whole
 from clearer.images.datasets import ARCHIVES, DATASETS
 from clearer.images.reading import content_hash
@@ -46,7 +47,7 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
     """
     if name not in ARCHIVES:
         source = f"no published checksums to verify it with ({DATASETS[name].source})" if name in DATASETS else ""
-        known = f"it can be fetched for {', '.join(ARCHIVES)}"
+        known = f"it can be fetched for {', '.join(ARCHIVES)}{nearest(name, ARCHIVES)}"
         raise FetchError(f"{name}: {source or 'not a dataset with an archive'}; {known}")
     expected = manifest(name)
     missing = {path: digest for path, digest in expected.items() if not (data / name / path).exists()}

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clearer.command import console as new_console
+from clearer.fields import nearest
 from clearer.images.archives import FetchError, fetch, manifest
 from clearer.images.datasets import ARCHIVES, DATASETS, FOLDERS, contents_line, is_image_name, left_over, stored_sets
 from clearer.images.overlap import by_sets, find_overlaps, scenes_of
@@ -51,7 +52,8 @@ def run_data(data: Path | None, check_overlap: bool, words: Sequence[str], url: 
 
 def _fetch(console: Console, data: Path | None, words: Sequence[str], url: str | None) -> None:
     if words[0] != "fetch":
-        raise FetchError(f"{words[0]}: unknown; the word after data is fetch, then {', '.join(ARCHIVES)}")
+        near = nearest(words[0], ["fetch"])
+        raise FetchError(f"{words[0]}: unknown{near}; the word after data is fetch, then {', '.join(ARCHIVES)}")
     if len(words) == 1:
         raise FetchError(f"fetch: needs a name; {', '.join(ARCHIVES)}")
     if data is None:

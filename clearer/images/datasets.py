@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from skimage import data_dir  # type: ignore[attr-defined]
 
+from clearer.fields import nearest
 from clearer.images.reading import SUFFIXES, ImageError, ImageFile, check_name, shown
 from clearer.images.scenes import groups
 from clearer.streams import stream
@@ -164,12 +165,14 @@ def dataset_folder(name: str, data: Path | None) -> Path:
     if data is None and not own.is_absolute():
         if name in DATASETS:
             raise ImageError(f"dataset {name} needs --data DIR, the folder that holds {name}/")
-        known = f"one of {', '.join(DATASETS)}"
+        known = f"one of {', '.join(DATASETS)}{nearest(name, DATASETS)}"
         raise ImageError(f"dataset {name}: neither {known}, nor an absolute path, nor a folder below --data DIR")
     folder = (data or Path()) / own
     if name not in DATASETS and not folder.is_dir():
         told = f"{folder} ({name})" if name.startswith("~") else folder
-        raise ImageError(f"{told}: no such folder; the known datasets are {', '.join(DATASETS)}")
+        beside = [path.name for path in data.iterdir() if path.is_dir()] if data and data.is_dir() else []
+        near = nearest(name, [*DATASETS, *beside])
+        raise ImageError(f"{told}: no such folder; the known datasets are {', '.join(DATASETS)}{near}")
     return folder
 
 

@@ -55,9 +55,11 @@ def _flag(default: Any, metavar: str | None, text: str, kind: Any = str, **more:
     return dataclasses.field(default=default, metadata=about)
 
 
+ALL = 2**63 - 1
+"""More random architectures than any space has."""
 _PRESETS = "quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings"
 _PACK = "searches of one shape, or trainings of one architecture, computed as one network (default: auto)"
-_RANDOM = "random architectures beside the searches, with the same training (default: the preset's)"
+_RANDOM = "random architectures beside the searches, with the same training; all: the space (default: the preset's)"
 _SHARE = "a share of a GPU or whole GPUs for each trial (default 0: CPU)"
 
 
@@ -74,7 +76,7 @@ class Options:
     concurrent: int | None = _flag(None, "N", "trials at once at most (default: what the cluster holds)", whole_number)
     gpus_per_trial: float = _flag(0.0, "X", _SHARE, share)
     pack: int | None = _flag(None, "K|auto", _PACK, lambda text: None if text == "auto" else whole_number(text))
-    random: int | None = _flag(None, "N", _RANDOM, lambda text: whole_number(text, 0))
+    random: int | None = _flag(None, "N|all", _RANDOM, lambda text: ALL if text == "all" else whole_number(text, 0))
     budget: float | None = _flag(None, "TIME", "start no trial after this time, as 90m or 2h; what runs ends", _budget)
     dry_run: bool = _flag(False, None, "say what would run and cost, and compute nothing", action="store_true")
     checkpoint_seconds: float = _flag(60.0, "S", "time between two checkpoints of a stage (default 60)", seconds)
@@ -89,7 +91,8 @@ def command_words(options: Options) -> list[str]:
     for field in dataclasses.fields(Options):
         value = getattr(options, field.name)
         if field.metadata and field.name not in ("seeds", "dry_run") and value != field.default:
-            text = f"{value:g}s" if field.name == "budget" else value if isinstance(value, str) else as_text(value)
+            told = f"{value:g}s" if field.name == "budget" else "all" if value == ALL else value
+            text = told if isinstance(told, str) else as_text(told)
             words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [text])]
     settings = [f"{name}={','.join(map(as_text, values))}" for name, values in options.assigned.items()]
     return words + (["--set", *settings] if settings else [])

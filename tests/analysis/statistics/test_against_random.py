@@ -88,6 +88,14 @@ def test_where_all_comparisons_are_alike_the_bound_is_the_binomial_one() -> None
     assert [lost["probability_low"], lost["probability_high"]] == pytest.approx([1 - exact.high, 1 - exact.low])
 
 
+def test_the_whole_space_is_no_draw_so_that_only_seeds_are_luck() -> None:
+    random = [[30.0, 29.0, 28.0, 27.0], [30.0, 29.0, 28.0, 27.0], [30.0, 29.0, 28.0, 27.0]]
+    whole, some = compared(study([29.5] * 3, random)), compared(study([29.5] * 3, [own[:3] for own in random]))
+    assert [whole[f"probability{end}"] for end in ("", "_low", "_high")] == [0.75] * 3, "all seeds alike"
+    assert whole["probability_interval"] == "percentile bootstrap over seeds"
+    assert some["probability_low"] < some["probability"] == pytest.approx(2 / 3)
+
+
 def test_what_cannot_be_known_is_null_with_a_reason() -> None:
     one = compared(study([31.0], [[30.0, 32.0]], search_seconds=1000.0))
     assert one["gain"] == 0.0

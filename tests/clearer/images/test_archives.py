@@ -244,7 +244,7 @@ def test_flipped_bytes_never_write_another_image(tmp_path):
 def test_names_that_cannot_be_fetched_are_named(tmp_path):
     with pytest.raises(FetchError, match=r"^set12: no published checksums.*bsds500, bsd68, rain800$"):
         fetch("set12", tmp_path)
-    with pytest.raises(FetchError, match=r"^bsd500: not a dataset with an archive; .*bsds500"):
+    with pytest.raises(FetchError, match=r"^bsd500: not a dataset with an archive; .*did you mean bsds500"):
         fetch("bsd500", tmp_path)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from clearer.fields import ConfigurationError
 from studies.driver.axes import Multiple
-from studies.driver.options import Options, add_flags, options_of, parse_assignments
+from studies.driver.options import ALL, Options, add_flags, options_of, parse_assignments
 
 WHERE = "--address --data --storage --tracking-uri".split()
 WHAT = "--preset --set --seeds --random --budget --dry-run --retry-failed".split()
@@ -49,6 +49,7 @@ def test_no_arguments_are_the_defaults_that_python_has() -> None:
         (["--pack", "4"], "pack", 4),
         (["--pack", "auto"], "pack", None),
         (["--random", "0"], "random", 0),
+        (["--random", "all"], "random", ALL),
         (["--budget", "90m"], "budget", 5400.0),
         (["--budget", "1.5h"], "budget", 5400.0),
         (["--budget", "0s"], "budget", 0.0),

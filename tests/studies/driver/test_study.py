@@ -8,6 +8,8 @@ import pytest
 
 from clearer.fields import ConfigurationError
 from clearer.presets import PRESETS, label
+from studies import random_baseline
+from studies.driver.options import ALL
 from studies.driver.study import Study, random_architectures
 from studies.lambda_pareto import STUDY
 
@@ -55,6 +57,11 @@ def test_random_architectures_are_different_and_more_keep_the_first() -> None:
     assert many[:3] == few
     assert len(set(many)) == 50
     assert len(random_architectures((1, 1), 99)) == 4, "no more than there are"
+
+
+def test_all_random_architectures_are_the_whole_space() -> None:
+    trials = random_baseline.STUDY.trials("quick", {"seed": [0]}, random=ALL)
+    assert len({c.architecture for c in trials if c.kind == "random"}) == len(trials) - 2 == 2**4
 
 
 def test_mistakes_name_the_field() -> None:
