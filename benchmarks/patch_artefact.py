@@ -27,6 +27,7 @@ from clearer.presets import PROXY
 from clearer.references import available, outputs, tuned
 from clearer.scores import PATCH, patch_mean, psnr_db, psnr_patch_db, ssim_zero_padded
 from clearer.splits import learning_images
+from clearer.tasks.known import task_of
 from clearer.testing import as_tensor, degraded_inputs, on_device, restore, scored_pixels
 from clearer.training import Training
 
@@ -51,7 +52,7 @@ def scores(restored: np.ndarray, clean: np.ndarray) -> dict[str, float]:
 
 def classical_rows(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[dict[str, Any]]:
     """The rows of every classical denoiser, with parameters chosen on validation images."""
-    for name, method in available().items():
+    for name, method in available(task_of(c)).items():
         chosen = tuned(method, c, validation)
         about = {"method": name, "kind": "classical", "chosen": " ".join(f"{k}={v}" for k, v in chosen.items())}
         for image, (clean, _, restored) in zip(test.names, outputs(method, c, test, chosen), strict=True):

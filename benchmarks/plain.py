@@ -21,7 +21,7 @@ from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
 from clearer.modules import Fusion, Parallel, ResidualBlock, Transition
 from clearer.networks import MixedColumn, Network, Supernet
-from clearer.protocols import degrade
+from clearer.tasks.denoise import degrade
 from clearer.testing import as_tensor
 
 Batch = tuple[Tensor, Tensor]

@@ -27,22 +27,24 @@ from analysis.rows.published import published
 from clearer.configuration import Configuration
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet, load_split
-from clearer.references import Method, available, evaluate, tuned
+from clearer.references import available, evaluate, tuned
+from clearer.tasks.known import TASKS, USUAL
+from clearer.tasks.task import Method
 
 PROTOCOLS = ("clip8", "float")
 
 
-def bm3d(degraded: np.ndarray, sigma: float) -> np.ndarray:
-    """Dabov et al. 2007, in the form of Mäkinen et al. 2020; of (height, width, 1), σ where 1.0 is white."""
+def bm3d(degraded: np.ndarray, c: Configuration) -> np.ndarray:
+    """Dabov et al. 2007, in the form of Mäkinen et al. 2020; of (height, width, 1)."""
     import bm3d as package
 
-    return package.bm3d(degraded[..., 0], sigma)[..., None]
+    return package.bm3d(degraded[..., 0], c.sigma / 255)[..., None]
 
 
 def methods() -> dict[str, Method]:
-    """BM3D where its package is installed, and the denoisers of `clearer.references`."""
+    """BM3D where its package is installed, and the denoisers of `clearer.tasks`."""
     found = {"BM3D": Method(bm3d, {})} if importlib.util.find_spec("bm3d") else {}
-    return {**found, **available()}
+    return {**found, **available(TASKS[USUAL])}
 
 
 def measured(

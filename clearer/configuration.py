@@ -15,12 +15,15 @@ from typing import Any, NoReturn, Self, get_args, get_type_hints
 
 from clearer.architecture import Architecture
 from clearer.fields import (
+    ALL,
     ALL_POSITIVE,
     ALWAYS,
     DASH,
     FRACTION,
+    LEARN,
     NOT_NEGATIVE,
     POSITIVE,
+    SCORE,
     Check,
     ConfigurationError,
     as_text,
@@ -29,14 +32,13 @@ from clearer.fields import (
     typed,
     wrong,
 )
-from clearer.images.datasets import DATASETS, PAIRINGS, misuse
+from clearer.images.datasets import DATASETS, misuse
 from clearer.images.reading import shown
+from clearer.tasks.known import OF_TASKS, TASKS, USUAL, TaskFields, task_of
 
 KINDS = ("searched", "random", "given")
 MIXINGS, SKIPS = ("parallel", "sequential"), ("none", "global")
 _COMPLEXITIES, _STATISTICS = ("parameters", "flops", "time", "authors"), ("running", "batch")
-LEARN, ALL, SCORE = "search train", "search train test", "test time"
-"""Stages whose results follow from one field."""
 _SEED: Check = (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)")
 _PATCH: Check = (lambda v: v >= 8, "must be 8 or greater")
 _SPLITS = ("train", "validation")
@@ -48,11 +50,11 @@ _FOLDER: Check = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Configuration:
+class Configuration(TaskFields):
     """One trial, end to end. `columns` is N_i of every cell, or a single number that holds for all cells.
 
-    `dataset` and `test_set` are as `clearer.images.datasets` reads them. `sigma` and `protocol` make noise, which
-    deraining has none of; `pairing` is for deraining alone, `grayscale` for gray networks alone.
+    `dataset` and `test_set` are as `clearer.images.datasets` reads them. A task's own fields stand in its file below
+    `clearer.tasks`; `grayscale` is for gray networks alone.
     """
 
     # Which architecture
@@ -66,14 +68,11 @@ class Configuration:
     skip: str = setting("none", "search train time", "from input to output; global: as in DnCNN", SKIPS, before="none")
 
     # What is restored
-    task: str = setting("denoise", ALL, "section 4", ("denoise", "derain"), "images pixels named area")
+    task: str = setting(USUAL, ALL, "section 4", tuple(TASKS), "images pixels named area")
     dataset: str = setting("bsds500", ALL, f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER, "images named")
     test_set: str = setting("", "test", "as dataset; empty: its own; section 4.2", _LINE, "images pixels area")
-    pairing: str = setting("clean_left", ALL, "how a folder holds pairs for derain; Rain800's", PAIRINGS, "images")
     grayscale: str = setting("pillow", ALL, "Pillow's L: released code; MATLAB's", ("pillow", "bt601"), "images pixels")
     allow_overlap: bool = setting(False, "", "run although train, validation and test share images", about="images")
-    sigma: float = setting(30.0, ALL, "noise, 0-255 scale; section 4.2", POSITIVE, "pixels member named")
-    protocol: str = setting("clip8", ALL, "of the noise; clip8: released code", ("clip8", "float"), "pixels member")
     weights_split: str = setting("train", LEARN, "what the weights learn from", _SPLITS, "images")
     alpha_split: str = setting("validation", LEARN, "what α learns from, and curves watch", _SPLITS, "images")
 
@@ -132,7 +131,7 @@ class Configuration:
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE, "cost")
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)
     time_spread_limit: float = setting(0.03, "time", "a time whose series spread by more is refused", POSITIVE)
-    reference_images: int = setting(10, "reference", "validation images that tune denoisers", POSITIVE, "cost")
+    reference_images: int = setting(10, "reference", "validation images that tune classical methods", POSITIVE, "cost")
 
     # How it runs
     seed: int = setting(0, LEARN, "the replicate; named streams are spawned from it", _SEED, "member named")
@@ -168,7 +167,7 @@ class Configuration:
             if is_wrong:
                 self._refuse(name, why)
         for field in ("dataset", "test_set"):
-            if problem := misuse(field, getattr(self, field), self.task, self.pairing):
+            if problem := misuse(field, getattr(self, field), self.task, task_of(self).is_paired, self.pairing):
                 raise ConfigurationError(problem)
         if self.kind != "searched":
             self._check_architecture()
@@ -190,7 +189,7 @@ class Configuration:
 
     def _forget_what_is_not_read(self) -> None:
         """One canonical form: fields that this trial does not read are at their defaults."""
-        unread = {"pairing"} if self.task == "denoise" else {"sigma", "protocol"}
+        unread = OF_TASKS - {*task_of(self).fields}
         unread |= {"grayscale"} if self.image_channels == 3 else set()
         unread |= set() if self.search_patience else {"search_tolerance"}
         unread |= set() if self.kind == "searched" else SEARCH_ONLY

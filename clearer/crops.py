@@ -15,15 +15,16 @@ from torch import Tensor
 
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
-from clearer.protocols import Image, noisy
+from clearer.protocols import Image
 from clearer.streams import stream
+from clearer.tasks.known import task_of
 
 ORIENTATIONS = 8
 """The four turns of a window and of its mirror image."""
 
 
 class Crops:
-    """Random crops of `images` for a pack's members; those of one seed have the same crops, and noise times their σ."""
+    """Random crops of `images` for a pack's members; those of one seed share crops, and the draw of their noise."""
 
     def __init__(
         self, images: ImageSet, members: Sequence[Configuration], role: str, device: torch.device | str = "cpu"
@@ -31,9 +32,11 @@ class Crops:
         self._role, self._device = role, torch.device(device)
         self._batch_size, self._patch_size = members[0].batch_size, members[0].patch_size
         self._seeds = list(dict.fromkeys(c.seed for c in members))
-        self._kinds = list(dict.fromkeys((c.sigma, c.protocol) for c in members))
-        made = [(seed, *kind) for kind in self._kinds for seed in self._seeds]
-        chosen = [made.index((c.seed, c.sigma, c.protocol)) for c in members]
+        self._task = task_of(members[0])
+        kinds = {self._task.values(c): c for c in members}
+        self._kinds = list(kinds.values())
+        made = [(seed, kind) for kind in kinds for seed in self._seeds]
+        chosen = [made.index((c.seed, self._task.values(c))) for c in members]
         self._chosen = None if chosen == list(range(len(made))) else torch.tensor(chosen, device=self._device)
         self._generator = torch.Generator(self._device)
         places = np.array([image.shape[:2] for image in images.clean]) - self._patch_size + 1
@@ -50,7 +53,8 @@ class Crops:
         else:
             noise = self._noise(clean.shape, streams)
             *others, last = self._kinds
-            degraded = [noisy(clean, noise.clone(), *kind) for kind in others] + [noisy(clean, noise, *last)]
+            degraded = [self._task.noisy(kind, clean, noise.clone()) for kind in others]
+            degraded.append(self._task.noisy(last, clean, noise))
         clean.mul_(1 / 255)
         return self._members_own(degraded), self._members_own([clean] * len(self._kinds))
 

@@ -24,6 +24,10 @@ FRACTION: Check = (lambda v: 0 <= v < 1, "must be in [0, 1)")
 ALL_POSITIVE: Check = (lambda v: all(each > 0 for each in v), "must be greater than 0")
 
 
+LEARN, ALL, SCORE = "search train", "search train test", "test time"
+"""Stages whose results follow from one field."""
+
+
 class ConfigurationError(ValueError):
     """A field that does not exist or a value that it cannot take; the message is one line that names both."""
 
@@ -39,7 +43,13 @@ ALWAYS: Any = object()
 
 
 def setting(
-    default: Any, stages: str, source: str, check: Check | Sequence[Any] = (), about: str = "", before: Any = ALWAYS
+    default: Any,
+    stages: str,
+    source: str,
+    check: Check | Sequence[Any] = (),
+    about: str = "",
+    before: Any = ALWAYS,
+    said: str = "",
 ) -> Any:
     """A configuration field: all that the project knows of it stands here and nowhere else.
 
@@ -53,12 +63,13 @@ def setting(
             `speed`, `area` and `cost` say of which stages the cost follows from it (`cost_fields`).
         before: for a field that was added later, the value that means what was so without it. With this value it
             is in no identity and no key, so what older versions stored stays valid.
+        said: how a caption says the value of a task's field.
     """
     checked = check or None
     if check and not callable(check[0]):
         checked = (lambda v: v in check), f"must be one of {', '.join(map(str, check))}"
     metadata = {"stages": tuple(stages.split()), "source": source, "check": checked, "about": frozenset(about.split())}
-    return dataclasses.field(default=default, metadata={**metadata, "before": before})
+    return dataclasses.field(default=default, metadata={**metadata, "before": before, "said": said})
 
 
 def as_text(value: Any) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
 from clearer.fields import as_text
+from clearer.tasks.known import TASKS, USUAL, task_of
 
 PROXY: Mapping[str, Any] = {
     "channels": 8, "batch_size": 8, "patch_size": 32,
@@ -22,10 +23,6 @@ QUICK: Mapping[str, Any] = {
     "time_series": 4, "time_calls": 3, "time_attempts": 2, "time_spread_limit": 0.25,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
-DERAIN: Mapping[str, Any] = {"task": "derain", "dataset": "rain800", "image_channels": 3}
-"""What a preset needs to be about deraining; section 4.3. Learning rate and length are section 4.1's."""
-QUICK_DERAIN: Mapping[str, Any] = {"channels": 8, "train_iterations": 1_600, "train_epoch_iterations": 16}
-"""What the quick preset needs for it: the colours of rain take more channels and more iterations."""
 EDITION = 2
 """Of the presets. A study goes on with those that it began with: what is stored stays of use."""
 _FIRST_AREA = {"test_border": "crop64"}
@@ -35,22 +32,22 @@ _FIRST_QUICK = {
     "search_iterations": 160, "warmup_iterations": 60, "search_epoch_iterations": 2,
     "train_iterations": 300, "train_epoch_iterations": 3, "train_learning_rate": 0.01, "report_iterations": 20,
 }  # fmt: skip
-_FIRST_QUICK_DERAIN = {
-    "channels": 8, "batch_size": 16, "initial_std": 0.05, "train_iterations": 2_000, "train_epoch_iterations": 20,
-}  # fmt: skip
 
 
 class FirstEdition(str):
     """The name of a preset whose values are those of the first edition."""
 
 
-def preset_values(preset: str, task: str = "denoise") -> dict[str, Any]:
+def preset_values(preset: str, task: str = USUAL) -> dict[str, Any]:
     """The values that a preset gives to fields, for a task; all other fields are the paper's."""
-    values = {**PRESETS[preset], **({} if task == "denoise" else DERAIN)}
-    values |= QUICK_DERAIN if preset == "quick" and task == "derain" else {}
+    departures = TASKS[task].departures if task in TASKS else {}  # what is no task, the configuration refuses
+    values = {**PRESETS[preset], "task": task, **departures.get("", {}), **departures.get(preset, {})}
     if isinstance(preset, FirstEdition):
-        values |= _FIRST_AREA | (_FIRST_QUICK if preset == "quick" else {})
-        values |= _FIRST_QUICK_DERAIN if preset == "quick" and task == "derain" else {}
+        values |= {
+            **_FIRST_AREA,
+            **(_FIRST_QUICK if preset == "quick" else {}),
+            **departures.get(f"first {preset}", {}),
+        }
     return values
 
 
@@ -75,7 +72,7 @@ def labels(configurations: Sequence[Configuration]) -> tuple[str, list[str]]:
 
 def _parts(c: Configuration) -> dict[str, str]:
     """The words of a label, by what they are about."""
-    parts = {"task": f"σ={c.sigma:g}" if c.task == "denoise" else c.task}
+    parts = {"task": task_of(c).words(c)}
     if c.kind == "searched":
         parts |= {"N": f"N={as_text(c.columns_by_cell)}", "λ1": f"λ1={c.lambda1:g}", "λ2": f"λ2={c.lambda2:g}"}
     else:

@@ -9,14 +9,19 @@ from clearer.images.overlap import Overlap, OverlapError, describe, find_overlap
 from clearer.images.reading import ImageFile
 from clearer.images.sets import ImageSet, load_images
 from clearer.protocols import WINDOW
+from clearer.tasks.known import task_of
 
 
 def configured_files(c: Configuration, split: str, data: Path | None) -> list[ImageFile]:
     """The files of a split; `test` is that of a `test_set`, if there is one. Raises ImageError: what is missing."""
-    pairing = c.pairing if c.task == "derain" else ""
+    pairing = _pairing(c)
     if split == "test" and c.test_set:
         return scored_files(c.test_set, data, pairing)
     return split_files(c.dataset, split, data, pairing)
+
+
+def _pairing(c: Configuration) -> str:
+    return c.pairing if task_of(c).is_paired else ""
 
 
 def check_splits(c: Configuration, data: Path | None) -> list[Overlap]:
@@ -42,7 +47,7 @@ def contents_lines(configurations: Iterable[Configuration], data: Path | None) -
     """How many images of each dataset are taken, and what else lies there, in lines. Raises as `configured_files`."""
     splits: dict[tuple[str, str], set[str]] = {}
     for c in configurations:
-        pairing = c.pairing if c.task == "derain" else ""
+        pairing = _pairing(c)
         own = set(SPLITS) - {"test"} if c.test_set else set(SPLITS)
         splits.setdefault((c.dataset, pairing), set()).update(own)
         splits.setdefault((c.test_set or c.dataset, pairing), set()).add("test")

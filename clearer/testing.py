@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
 from clearer.modules import folded
-from clearer.protocols import noisy_test_image, scored_area
+from clearer.protocols import scored_area
 from clearer.scores import Scores
+from clearer.tasks.known import task_of
 
 
 def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Tensor:
@@ -34,7 +35,7 @@ def degraded_inputs(c: Configuration, images: ImageSet) -> list[np.ndarray]:
     """The degraded scored areas, (height, width, channels) each, 1.0 is white: those that every network sees."""
     if images.degraded is not None:
         return [scored_pixels(c, image) for image in images.degraded]
-    return [noisy_test_image(scored_area(image, c.test_border), c.sigma, c.protocol) for image in images.clean]
+    return [task_of(c).noisy_test_image(c, scored_area(image, c.test_border)) for image in images.clean]
 
 
 def scored_pixels(c: Configuration, image: np.ndarray) -> np.ndarray:

@@ -21,17 +21,17 @@ from typing import Any
 
 from analysis.statistics.answers import transfer_lines
 from clearer.configuration import Configuration
+from clearer.tasks.known import OF_TASKS, task_of
 from studies.driver.command_line import main
 from studies.driver.study import Findings, Study
 
-SIGMAS = (30.0, 50.0, 70.0)
-_OF_A_TASK = {"task", "sigma", "protocol", "grayscale", "pairing"}
+_OF_A_TASK = {"task", "grayscale"} | OF_TASKS
 """The fields in which tasks differ, or which one of them does not read."""
 
 
 def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
     """A point a task; deraining is left out of the quick preset where there is no Rain800."""
-    points: list[dict[str, Any]] = [{"task": "denoise", "sigma": sigma} for sigma in SIGMAS]
+    points: list[dict[str, Any]] = [{"task": "denoise", "sigma": sigma} for sigma in (30.0, 50.0, 70.0)]
     if preset == "quick" and not (folder is not None and (folder / "rain800").is_dir()):
         return points
     return [*points, {"task": "derain"}]
@@ -52,8 +52,8 @@ def retrained(findings: Findings) -> list[Configuration]:
     ]
 
 
-def _task(c: Configuration) -> tuple[str, float]:
-    return c.task, c.sigma
+def _task(c: Configuration) -> tuple[Any, ...]:
+    return c.task, *task_of(c).values(c)
 
 
 def answer(findings: Findings) -> list[str]:

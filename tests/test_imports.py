@@ -14,7 +14,8 @@ FORBIDDEN = {
     "analysis": {"torch", "ray", "clearer", "studies"},
 }
 BELOW = {
-    "clearer": {"clearer.images", "clearer.using"},
+    "clearer": {"clearer.images", "clearer.tasks", "clearer.using"},
+    "clearer.tasks": {"clearer", "clearer.images"},
     "clearer.using": {"clearer", "clearer.images"},
     "clearer.images": {"clearer"},
     "analysis": {

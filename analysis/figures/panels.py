@@ -90,8 +90,7 @@ def _trial(files: Files, tested: pd.DataFrame, kind: str) -> tuple[Picture, Pict
     clean, degraded, restored = np.split(_decoded(example), 3, axis=1)
     lambdas = f", λ1 = {row['lambda1']:g}, λ2 = {row['lambda2']:g}" if kind == "searched" else ""
     detail = f"median of {len(of_kind)}{lambdas}\n{row['architecture']}"
-    noisy = "noisy input" if row["task"] == "denoise" else "degraded input"
-    before = Picture(noisy, degraded, about["by_image"]["degraded_psnr_db"][0])
+    before = Picture("degraded input", degraded, about["by_image"]["degraded_psnr_db"][0])
     after = Picture(KINDS[kind], restored, float(row["psnr_by_image"][0]), detail)
     return Picture("clean", clean, detail=about["images"][0]), before, after
 

@@ -74,7 +74,8 @@ def _compared(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[Item]:
     differ = differing(rows, training_fields())
     told = f"rows differ in {', '.join(differ)}: compared within each" if differ else "all rows do"
     yield Item("Do compared networks share space, data and training?", PARTLY if differ else YES, told)
-    pixels = rows.groupby([*pixel_fields(), "test_images"], dropna=False)[HASH].nunique()
+    known = [name for name in (*pixel_fields(), "test_images") if name in rows]
+    pixels = rows.groupby(known, dropna=False)[HASH].nunique()
     equal = bool((pixels <= 1).all())
     told = "a hash of every scored pixel is equal in all rows of a protocol" if equal else ""
     told = told or "hashes of the scored pixels differ"

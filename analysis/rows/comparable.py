@@ -6,12 +6,13 @@
   and refuses rows that differ in anything else.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.rows.fields import pixel_fields, scoring_fields, search_fields, training_fields
+from analysis.rows.fields import pixel_fields, said_fields, scoring_fields, search_fields, training_fields
 from analysis.rows.load import whole
 from analysis.rows.names import require
 from analysis.rows.units import counted, mark, short_text
@@ -37,7 +38,7 @@ def protocol_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         return
     if "trial_id" in rows:
         rows = rows[~rows["trial_id"].duplicated() | rows["trial_id"].isna()]  # a store's studies share trials
-    known = [*pixel_fields(), *scoring_fields()]
+    known = [name for name in (*pixel_fields(), *scoring_fields()) if name in rows]
     images = rows.groupby([*known, "test_limit"], dropna=False)["test_images"].transform("first")
     for _, group in rows.groupby([*known, rows["test_images"].fillna(images)], dropna=False):
         unscored = group["psnr_db"].isna()
@@ -49,19 +50,31 @@ def protocol_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def caption(group: pd.DataFrame) -> str:
     """The protocol, the number of seeds, the hardware and the unit of λ2 of rows of one protocol."""
     first, trained = group.iloc[0], ", ".join(sorted(group["train_device"].dropna().unique()))
-    noise = f"σ = {_distinct(group['sigma'], 'g')}, protocol {first['protocol']}"
-    noise = noise if first["task"] == "denoise" else "rain as given"
     colours = "RGB" if first["image_channels"] == 3 else f"gray ({first['grayscale']})"
-    tested = f"{_distinct(group['test_set'])} test, {_distinct(group['test_images'])} images, {colours}, {noise}"
-    scored = f"{first['test_border']}, self-ensemble ×{first['self_ensemble']}"
+    tested = f"{_distinct(group['test_set'])} test, {_distinct(group['test_images'])} images, {colours}"
+    scored = f"{degradation(group)}, {first['test_border']}, self-ensemble ×{first['self_ensemble']}"
     has_unit = {"lambda2", "complexity"} <= set(group)
     units = group.loc[group["lambda2"] > 0, "complexity"].dropna().unique() if has_unit else ()
     unit = f"; λ2 with complexity = {', '.join(units)}" if len(units) else ""
     return f"{tested}, {scored}\n{counted(group['seed'].nunique(), 'seed')}; {trained}{unit}"
 
 
-def _distinct(values: pd.Series, form: str = "") -> str:
-    return ", ".join(format(value, form) for value in values.dropna().unique())
+def degradation(group: pd.DataFrame) -> str:
+    """How the task of rows degrades an image, in words: `σ = 30, protocol clip8`; without σ, of which task."""
+    known = [(form, group[name].dropna()) for name, form in said_fields().items() if name in group]
+    told = [form.format(_distinct(values)) for form, values in known if len(values)]
+    return ", ".join(told if group["sigma"].notna().any() else [str(group["task"].iloc[0]), *(told or ["as given"])])
+
+
+def task_name(row: Mapping[Any, Any]) -> str:
+    """The task of a row in few words: `σ=30`; where there is no σ its name, with the values of its fields."""
+    if pd.notna(row.get("sigma")):
+        return f"σ={row['sigma']:g}"
+    return " ".join([row["task"], *(short_text(row[name]) for name in said_fields() if pd.notna(row.get(name)))])
+
+
+def _distinct(values: pd.Series) -> str:
+    return ", ".join(map(short_text, values.dropna().unique()))
 
 
 def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -85,7 +98,8 @@ def references_beside(group: pd.DataFrame, references: pd.DataFrame | None) -> p
         return pd.DataFrame()
     first, scored = group.iloc[0], pd.Series(True, index=references.index)
     for name in (*pixel_fields(), "test_images"):
-        scored &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
+        if name in references or pd.notna(first[name]):  # earlier versions had fewer tasks
+            scored &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
     return references[scored].drop_duplicates("method")
 
 

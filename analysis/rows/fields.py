@@ -3,6 +3,7 @@
 A row file says it itself. In its Parquet schema, a column that is a field of the configuration has the metadata
 `stages`, the names of the stages that follow from it (out of search, train, test, time and reference; none for a field
 that determines nothing), `pixels` where the pixels that are scored follow from it, and `shape` where the network's do.
+A task's fields have `said`, the form in which a caption says their values: nothing here knows which tasks there are.
 Reading rows records what their files say, so a field that a later version adds takes its place at once.
 """
 
@@ -18,6 +19,7 @@ class Field:
     stages: frozenset[str]
     is_pixels: bool = False
     is_shape: bool = False
+    said: str = ""
 
 
 def _first_format() -> dict[str, Field]:
@@ -43,7 +45,8 @@ def _first_format() -> dict[str, Field]:
     shape = "cells columns channels image_channels".split()
     found = {name: frozenset(words.split()) for words, names in stages.items() for name in names.split()}
     ordered = dict.fromkeys([*pixels, *shape, *found])
-    return {name: Field(found[name], name in pixels, name in shape) for name in ordered}
+    said = {"sigma": "σ = {}", "protocol": "protocol {}"}
+    return {name: Field(found[name], name in pixels, name in shape, said.get(name, "")) for name in ordered}
 
 
 _known = _first_format()
@@ -62,13 +65,19 @@ def record(schema: pa.Schema) -> None:
         about = column.metadata or {}
         if b"stages" in about:
             stages = frozenset(about[b"stages"].decode().split())
-            _known[column.name] = Field(stages, about.get(b"pixels") == b"1", about.get(b"shape") == b"1")
+            said = about.get(b"said", b"").decode() or getattr(_known.get(column.name), "said", "")
+            _known[column.name] = Field(stages, about.get(b"pixels") == b"1", about.get(b"shape") == b"1", said)
 
 
 def columns() -> list[pa.Field]:
     """A column for each field, for rows of versions that had no such field."""
     kinds = dict.fromkeys(_TEXTS.split(), pa.string()) | {"module_times_ms": pa.list_(pa.float64())}
     return [pa.field(name, kinds.get(name, pa.float64())) for name in _first_format()]
+
+
+def said_fields() -> dict[str, str]:
+    """The fields that say how a task degrades an image, with the form in which a caption says their values."""
+    return {name: field.said for name, field in _known.items() if field.said}
 
 
 def pixel_fields() -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
-from analysis.rows.comparable import HASH
+from analysis.rows.comparable import HASH, task_name
 from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct
 from analysis.rows.fields import pixel_fields, shape_fields, training_fields
 from analysis.rows.units import counted
@@ -91,7 +91,7 @@ def transfer(rows: pd.DataFrame) -> pd.DataFrame:
     """
     if not len(rows):
         return pd.DataFrame(columns=TRANSFER)
-    words = ("derain" if pd.isna(sigma) else f"σ={sigma:g}" for sigma in rows["sigma"])
+    words = map(task_name, rows.to_dict("records"))
     rows = rows.assign(target=pd.Series(words, rows.index, dtype=object)).dropna(subset=["psnr_db"])
     searched = rows[rows["kind"] == "searched"]
     own = searched.assign(source=searched["target"])[TRANSFER]

@@ -207,7 +207,7 @@ def _times(ended: pd.DataFrame) -> Iterator[Finding]:
 
 def _denoisers(ended: pd.DataFrame, references: pd.DataFrame) -> Iterator[Finding]:
     methods = set(references["method"]) if len(references) else set()
-    is_denoising = (ended["task"] == "denoise").any()
+    is_denoising = ended["sigma"].notna().any() if "sigma" in ended else False
     if is_denoising and methods and not any(name.startswith("wavelets") for name in methods):
         text = "The classical denoisers by wavelets were left out: the package PyWavelets was missing."
         mend = "pip install PyWavelets, and the study again in another storage"

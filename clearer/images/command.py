@@ -72,7 +72,7 @@ def _sets(console: Console, name: str, data: Path | None, decode: bool, problems
         return stored_sets(name, data)
     if data is None or not (data / name).is_dir():
         return {}
-    pairing = "clean_left" if name in DATASETS and DATASETS[name].task == "derain" else ""
+    pairing = "clean_left" if name in DATASETS and DATASETS[name].is_paired else ""
     if all((data / name / part).is_dir() for part in ("clean", "degraded")):
         pairing = "folders"
     elif name not in DATASETS and not _holds_images(data / name):

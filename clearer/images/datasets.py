@@ -8,8 +8,8 @@ absolute or below the data folder. `test_set` may name another one. A folder's s
 * None of them: as a test set every image is one. To learn from, a seventh each is drawn for test and validation.
 
 What else a folder holds is not used. Drawing keeps images that show one scene together (`clearer.images.scenes`), and
-depends on the images' names and scenes alone. For deraining the configuration's `pairing` says how a folder holds
-pairs: both halves in one image (`clean_left`, `clean_right`), or files of equal names in `clean/` and `degraded/`.
+depends on the images' names and scenes alone. For a task with pairs the configuration's `pairing` says how a folder
+holds them: both halves in one image (`clean_left`, `clean_right`), or files of equal names in `clean/` and `degraded/`.
 """
 
 import importlib.resources
@@ -49,11 +49,11 @@ class Dataset:
     """A published dataset, as `datasets.toml` describes it."""
 
     title: str
-    task: str
     folders: Mapping[str, int]
     terms: str
     citation: str
     source: str
+    is_paired: bool = False
     archive: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -70,15 +70,19 @@ EMBEDDED = {split: tuple(names) for split, names in DATASETS["embedded"].files.i
 """Photographs inside scikit-image's wheel, split by image; no two show the same scene."""
 
 
-def misuse(field: str, name: str, task: str, pairing: str) -> str:
+def misuse(field: str, name: str, task: str, is_paired: bool, pairing: str) -> str:
     """Why a known dataset can't be the `dataset` or the `test_set` of a task, in one line; empty where it can."""
     known = DATASETS.get(name)
     if known is None:
         return ""
-    if known.task != task:
-        mend = "rain800 or a folder of pairs" if task == "derain" else "a set of clean images"
-        return f"{field}={name}: made for task={known.task}; task={task} needs {field}={mend}"
-    if known.task == "derain" and pairing != "clean_left":
+    if known.is_paired != is_paired:
+        held, mend = (
+            "clean images alone",
+            " or ".join([*(n for n in DATASETS if DATASETS[n].is_paired), "a folder of pairs"]),
+        )
+        held, mend = (held, mend) if is_paired else ("pairs", "a set of clean images")
+        return f"{field}={name}: holds {held}; task={task} needs {field}={mend}"
+    if is_paired and pairing != "clean_left":
         return f"pairing={pairing}: the pairs of {field}={name} are clean_left"
     if field == "dataset" and "" in known.folders:
         return f"dataset={name}: has test images only; set test_set={name}"

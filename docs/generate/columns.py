@@ -82,8 +82,8 @@ A figure that was not measured, or does not apply, is null. It is never 0 in pla
 """
 _ABOUT_ASKED = """
 These columns hold the configuration.
-Fields that a trial does not read are null: those of the search for an architecture that was not searched, and σ for
-deraining. Three columns say more than the field of the same name:
+Fields that a trial does not read are null: those of the search for an architecture that was not searched, and those of
+other tasks. Three columns say more than the field of the same name:
 
 * `columns` has a number for every cell.
 * `test_set` names the dataset also where the configuration leaves it empty.

@@ -9,6 +9,7 @@ from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError, as_text
 from clearer.polarisation import polarisation_threshold
 from clearer.presets import preset_values
+from clearer.tasks.known import USUAL
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Multiple:
 def configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
     """The configuration of a preset with some values: searched, or given where there is an architecture."""
     kind = "given" if values.get("architecture") else "searched"
-    base = preset_values(preset, values.get("task", "denoise"))
+    base = preset_values(preset, values.get("task", USUAL))
     if kind == "given":  # whatever space the preset searches; a text that is none, the configuration refuses
         columns = tuple(map(len, values["architecture"].split("-")))
         base |= {"cells": len(columns), "columns": columns} if all(columns) else {}

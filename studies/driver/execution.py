@@ -16,6 +16,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from analysis.rows.units import duration
+from clearer.configuration import fields_about
 from clearer.presets import label, labels
 from studies.driver.progress import Progress
 from studies.driver.session import Session
@@ -30,8 +31,8 @@ from studies.work.jobs import Ended, Failure, Job, Progressed, Started
 from studies.work.trials import Ending, Trial, mean, trial_row
 
 Trials = Sequence[Trial]
-_READ = ("test_set", "image_channels", "grayscale")
-"""What a row of references says of the images beside what was scored."""
+_READ = sorted(fields_about("pixels"))
+"""What a row of references says of what was scored."""
 
 
 class Tasks:

@@ -14,6 +14,7 @@ from clearer.configuration import Configuration, cost_fields, digest
 from clearer.fields import as_text
 from clearer.images.datasets import DATASETS
 from clearer.machine import device_name
+from clearer.tasks.known import task_of
 from studies.planning.packs import Packing, pack_time
 from studies.planning.plan import STAGES, Device, Need, Plan
 from studies.store.store import Store
@@ -28,7 +29,7 @@ _FLOAT_BYTES = 4
 _PIXELS, _USUAL_IMAGES = 150_000, 100
 """Of a test image, and in a folder of which nothing is known, where no test was measured."""
 _SCORE_SECONDS, _REFERENCE_SECONDS = 0.2, 2.0
-"""What scoring an image takes, and tuning and scoring the classical denoisers for one, about."""
+"""What scoring an image takes, and tuning and scoring the classical methods for one, about."""
 _CHECKPOINTS = 2
 """Kept of a stage under way."""
 _SAMPLE, _RESULTS = 200, 8
@@ -166,7 +167,7 @@ class Costs:
         images = (known.folders.get("test") or known.images) if known else _USUAL_IMAGES
         images = min(images, c.test_limit or images)
         if stage == "reference":
-            each = _REFERENCE_SECONDS if c.task == "denoise" else 0.5
+            each = _REFERENCE_SECONDS if task_of(c).methods() else 0.5
             return each * (c.reference_images + images), f"assumed: {each:g} s an image"
         rate = self._learning("train", c)[0] / c.train_iterations / (3 * c.batch_size * c.patch_size**2)
         image = rate * _PIXELS * c.self_ensemble

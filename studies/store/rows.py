@@ -14,9 +14,10 @@ import pyarrow as pa
 from analysis.rows.columns import COUNT, FLAG, FOUND, IDENTITY, NUMBER, NUMBERS, TEXT, columns
 from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
-from clearer.configuration import SEARCH_ONLY, Configuration, field_types
+from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
 from clearer.fields import ALWAYS, as_text
 from clearer.polarisation import polarisation_threshold
+from clearer.tasks.known import OF_TASKS, task_of
 
 _ARROW = {bool: FLAG, int: COUNT, float: NUMBER, str: TEXT, tuple[int, ...]: TEXT, tuple[float, ...]: NUMBERS}
 
@@ -28,6 +29,8 @@ def _configured() -> list[pa.Field]:
         about = {"stages": " ".join(field.metadata["stages"])} | dict.fromkeys(field.metadata["about"], "1")
         if field.metadata["before"] is not ALWAYS:
             about["before"] = json.dumps(field.metadata["before"])
+        if field.metadata["said"]:
+            about["said"] = field.metadata["said"]
         found.append(pa.field(field.name, _ARROW[field_types()[field.name]], metadata=about))
     return found
 
@@ -52,8 +55,7 @@ def configuration_columns(c: Configuration) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(c, name) for name in field_types()}
     if c.kind != "searched":
         values |= dict.fromkeys(SEARCH_ONLY)
-    if c.task == "derain":
-        values |= {"sigma": None, "protocol": None}
+    values |= dict.fromkeys((OF_TASKS - {*task_of(c).fields}) & fields_about("pixels"))
     values |= {"columns": as_text(c.columns_by_cell), "test_set": c.test_set or c.dataset}
     if c.kind == "searched":
         threshold = polarisation_threshold(sum(c.columns_by_cell), c.alpha_weight_decay)

@@ -21,6 +21,7 @@ from analysis.storage.places import redacted
 from clearer.configuration import Configuration, digest, field_types
 from clearer.fields import as_text
 from clearer.presets import label
+from clearer.tasks.known import task_of
 from studies.store.rows import ROW, configuration_columns
 from studies.store.store import Store
 from studies.store.study_file import read_study
@@ -179,9 +180,8 @@ def curve_points(records: Iterable[Mapping[str, Any]]) -> Iterable[Point]:
 
 def _trial_note(c: Configuration) -> str:
     """What a trial does, from what can't change."""
-    noise = f"σ = {c.sigma:g}, protocol {c.protocol}" if c.task == "denoise" else "rain as given"
     space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
-    return f"{label(c)}: {c.task} ({noise}) on {c.dataset}, {space}"
+    return f"{label(c)}: {c.task} ({task_of(c).said(c)}) on {c.dataset}, {space}"
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

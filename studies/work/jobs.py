@@ -13,6 +13,7 @@ from clearer.architecture import FUSION, PARALLEL, Architecture
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet
+from clearer.tasks.known import task_of
 from studies.work.keys import Fingerprints
 from studies.work.place import Place
 
@@ -152,7 +153,8 @@ class Train(Learning):
         from clearer.checkpoint import pack_network
 
         c = self.configuration
-        network = pack_network(run.network_of(member), task=c.task, sigma=c.sigma, protocol=c.protocol)
+        notes = {name: getattr(c, name) for name in ("task", *task_of(c).fields)}
+        network = pack_network(run.network_of(member), **notes)
         return {"architecture": self.architecture}, {"network.safetensors": network}
 
     def compute(self, place: Place) -> None:

@@ -5,7 +5,7 @@ from analysis.rows.published import published
 from benchmarks.protocol import main, measured, table
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
-from clearer.references import Method
+from clearer.tasks.task import Method
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def images():
 
 def test_both_protocols_stand_beside_the_published_figure(images):
     c = Configuration(dataset="bsds500", sigma=50.0, test_border="whole")
-    rows = list(measured("BM3D", Method(lambda degraded, sigma: degraded, {}), c, images, images))
+    rows = list(measured("BM3D", Method(lambda degraded, c: degraded, {}), c, images, images))
     assert [row["protocol"] for row in rows] == ["clip8", "float"]
     paper = published().query("method == 'BM3D' and dataset == 'bsds500' and sigma == 50").iloc[0]
     assert {row["published_psnr_db"] for row in rows} == {paper["psnr_db"]}

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from clearer.configuration import REMOVED, SEARCH_ONLY, Configuration, field_types, parse_value
 from clearer.fields import ALWAYS, ConfigurationError, as_text
-from clearer.presets import DERAIN, PRESETS
+from clearer.presets import PRESETS, preset_values
 from clearer.streams import stream
 
+DERAIN = preset_values("paper", "derain")
 PAPER = {
     "search_iterations": 10_000, "warmup_iterations": 1_000, "train_iterations": 100_000, "batch_size": 32, "patch_size": 64,
     "momentum": 0.9, "weight_decay": 3e-4, "weights_learning_rate": 0.025, "weights_learning_rate_end": 0.001,
@@ -32,7 +33,7 @@ REFUSED = [
     ("image_channels", 2, "one of 1, 3"), ("self_ensemble", 4, "one of 1, 8"), ("protocol", "clip", "clip8, float"), ("kind", 3, "a text"),
     ("warmup_iterations", 10_000, "search_iterations=10000"), ("alpha_split", "train", "different splits"), ("alpha_split", "test", "one of"),
     ("module_times_ms", (1.0, 2.0), "complexity=time"), ("architecture", "P-P-P", "kind=given"),
-    ("dataset", "", "or a folder"), ("dataset", "rain800", "task=derain"), ("dataset", "bsd68", "test_set=bsd68"), ("test_set", "rain800", "task=derain"),
+    ("dataset", "", "or a folder"), ("dataset", "rain800", "holds pairs; task=denoise needs"), ("dataset", "bsd68", "test_set=bsd68"), ("test_set", "rain800", "a set of clean images"),
     ("test_set", "a\nb", "one line"), ("grayscale", "rgb", "pillow, bt601"), ("pairing", "beside", "clean_left, clean_right, folders"),
     ("allow_overlap", "yes", "true or false"), ("allow_overlap", 1, "true or false"), ("seed", True, "a whole number"),
 ]  # fmt: skip

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clearer.protocols import degrade, noisy, noisy_test_image, scored_area
+from clearer.protocols import scored_area
+from clearer.tasks.denoise import degrade, noisy, noisy_test_image
 
 images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3])))
 sigmas = st.sampled_from([5.0, 30.0, 70.0])

@@ -1,5 +1,6 @@
 import csv
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -10,15 +11,17 @@ from clearer import references
 from clearer.configuration import Configuration
 from clearer.images.reading import read_image
 from clearer.images.sets import ImageSet, load_split
-from clearer.protocols import degrade, noisy_test_image
-from clearer.references import METHODS, Method, available, evaluate, main, outputs, tuned
+from clearer.references import available, evaluate, main, outputs, tuned
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
+from clearer.tasks import denoise
+from clearer.tasks.denoise import METHODS, Denoise, degrade, noisy_test_image
+from clearer.tasks.task import Method
 
 needs_wavelets = pytest.mark.skipif(
-    set(available()) != set(METHODS), reason="needs PyWavelets (pip install PyWavelets)"
+    set(available(Denoise())) != set(METHODS), reason="needs PyWavelets (pip install PyWavelets)"
 )
 ALL = [pytest.param(name, marks=[needs_wavelets] if "wavelets" in name else []) for name in METHODS]
-SMALL = {"total variation": Method(references.total_variation, {"strength": (0.1, 0.7)})}
+SMALL = {"total variation": Method(denoise.total_variation, {"strength": (0.1, 0.7)})}
 
 
 def middle(method):
@@ -67,7 +70,7 @@ def test_the_patch_mean_of_every_output_is_never_below_its_whole_image(name, see
 def test_methods_leave_their_input_alone(name, photograph):
     degraded = degrade(photograph[1].clean[0], 30, "clip8", np.random.default_rng(0))
     before = degraded.copy()
-    METHODS[name].denoise(degraded, 30 / 255, **middle(METHODS[name]))
+    METHODS[name].restore(degraded, Configuration(sigma=30.0), **middle(METHODS[name]))
     np.testing.assert_array_equal(degraded, before)
 
 
@@ -81,7 +84,7 @@ def test_parameters_are_the_best_on_the_validation_images():
 
 
 def test_nothing_is_chosen_on_test_images(monkeypatch, photograph):
-    monkeypatch.setattr(references, "METHODS", SMALL)
+    monkeypatch.setattr(denoise, "METHODS", SMALL)
     configuration = Configuration(sigma=30.0)
     flat = ImageSet(("flat",), (np.full((64, 64, 1), 128, np.uint8),))
     noise = ImageSet(("noise",), (np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8),))
@@ -91,12 +94,12 @@ def test_nothing_is_chosen_on_test_images(monkeypatch, photograph):
 
 
 def test_a_method_has_every_combination_of_its_values():
-    method = Method(references.nonlocal_means, {"strength": (1, 2), "patch_size": (5,)})
+    method = Method(denoise.nonlocal_means, {"strength": (1, 2), "patch_size": (5,)})
     assert method.choices() == [{"strength": 1, "patch_size": 5}, {"strength": 2, "patch_size": 5}]
 
 
 def test_the_command_prints_and_writes_its_rows(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(references, "METHODS", SMALL)
+    monkeypatch.setattr(denoise, "METHODS", SMALL)
     arguments = "--dataset embedded --sigma 50 --protocol float --limit 1 --validation-limit 1 --out"
     assert main([*arguments.split(), str(tmp_path / "rows.csv")]) == 0
     printed = capsys.readouterr().out
@@ -124,8 +127,8 @@ def test_bad_usage_is_one_line(arguments, said, capsys):
 
 
 def test_a_missing_package_is_named(monkeypatch, capsys):
-    monkeypatch.setitem(references.sys.modules, "pywt", None)
-    monkeypatch.setattr(references, "METHODS", {**SMALL, "wavelets, x": METHODS["wavelets, BayesShrink"]})
+    monkeypatch.setitem(sys.modules, "pywt", None)
+    monkeypatch.setattr(denoise, "METHODS", {**SMALL, "wavelets, x": METHODS["wavelets, BayesShrink"]})
     assert main(["--dataset", "embedded", "--limit", "1", "--validation-limit", "1"]) == 0
     assert "wavelets, x: needs PyWavelets" in capsys.readouterr().out
 

@@ -9,12 +9,14 @@ from torch import nn
 from clearer.configuration import Configuration
 from clearer.images.overlap import OverlapError
 from clearer.images.reading import ImageError, bt601, read_image
-from clearer.presets import DERAIN
+from clearer.presets import preset_values
 from clearer.scores import psnr_db
 from clearer.search import Search
 from clearer.splits import check_splits, configured_files, contents_lines, learning_images, scored_images
 from clearer.testing import degraded_inputs, score
 from clearer.training import Training
+
+DERAIN = preset_values("paper", "derain")
 
 
 @pytest.fixture

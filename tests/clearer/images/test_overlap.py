@@ -8,7 +8,7 @@ from clearer.configuration import Configuration
 from clearer.images.datasets import SPLITS, scored_files, split_files, stored_sets
 from clearer.images.overlap import OverlapError, by_sets, find_overlaps, scenes_of
 from clearer.images.reading import ImageFile, read_image
-from clearer.presets import DERAIN
+from clearer.presets import preset_values
 from clearer.splits import check_splits
 
 
@@ -81,7 +81,7 @@ def test_rain800_is_divided_600_to_100_by_scenes(benchmarks):
     assert (len(train), len(validation)) == (600, 100)
     assert find_overlaps({"train": train, "validation": validation}) == []
     with pytest.raises(OverlapError, match=r"1 of rain800 train overlap 1 of rain800 test: 460\.jpg = 6\.jpg"):
-        check_splits(Configuration(**DERAIN), benchmarks)
+        check_splits(Configuration(**preset_values("paper", "derain")), benchmarks)
 
 
 def test_matlabs_gray_of_bsds500_is_bsd68(benchmarks):

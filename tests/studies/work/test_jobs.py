@@ -158,7 +158,7 @@ def test_a_training_is_tested_as_often_as_it_is_asked(place: Place) -> None:
 
 
 def test_references_are_computed_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearer.references.available", dict)
+    monkeypatch.setattr("clearer.references.available", lambda task: {})
     data = fingerprints(SMALL, None)
     job = References(reference_key(SMALL, data), SMALL, data)
     job.compute(place)

@@ -1,0 +1,27 @@
+"""The tasks that there are, by name, and the fields of a configuration that belong to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clearer.tasks.denoise import Denoise, NoiseFields
+from clearer.tasks.derain import Derain
+from clearer.tasks.pairs import PairFields, Pairs
+from clearer.tasks.task import Task
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (Denoise(), Derain(), Pairs())}
+USUAL = next(iter(TASKS))
+"""The paper's first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFields(PairFields, NoiseFields):
+    """The fields of all tasks; one that the task of a configuration does not read is at its default."""
+
+
+OF_TASKS = {name for task in TASKS.values() for name in task.fields}
+
+
+def task_of(c: Any) -> Task:
+    """The task of a configuration."""
+    return TASKS[c.task]
