@@ -33,7 +33,7 @@ from clearer.fields import (
     wrong,
 )
 from clearer.images.datasets import DATASETS, misuse
-from clearer.images.reading import shown
+from clearer.images.reading import GRAYS, shown
 from clearer.tasks.known import OF_TASKS, TASKS, USUAL, TaskFields, task_of
 
 KINDS = ("searched", "random", "given")
@@ -71,7 +71,7 @@ class Configuration(TaskFields):
     task: str = setting(USUAL, ALL, "section 4", tuple(TASKS), "images pixels named area")
     dataset: str = setting("bsds500", ALL, f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER, "images named")
     test_set: str = setting("", "test", "as dataset; empty: its own; section 4.2", _LINE, "images pixels area")
-    grayscale: str = setting("pillow", ALL, "Pillow's L: released code; MATLAB's", ("pillow", "bt601"), "images pixels")
+    grayscale: str = setting("pillow", ALL, "Pillow's L: released code; MATLAB's; Y", GRAYS, "images pixels")
     allow_overlap: bool = setting(False, "", "run although train, validation and test share images", about="images")
     weights_split: str = setting("train", LEARN, "what the weights learn from", _SPLITS, "images")
     alpha_split: str = setting("validation", LEARN, "what α learns from, and curves watch", _SPLITS, "images")
@@ -169,6 +169,8 @@ class Configuration(TaskFields):
         for field in ("dataset", "test_set"):
             if problem := misuse(field, getattr(self, field), self.task, task_of(self).is_paired, self.pairing):
                 raise ConfigurationError(problem)
+        if found := task_of(self).problem(self):
+            self._refuse(*found)
         if self.kind != "searched":
             self._check_architecture()
         elif self.architecture:
@@ -189,7 +191,7 @@ class Configuration(TaskFields):
 
     def _forget_what_is_not_read(self) -> None:
         """One canonical form: fields that this trial does not read are at their defaults."""
-        unread = OF_TASKS - {*task_of(self).fields}
+        unread = OF_TASKS - {*task_of(self).reads(self)}
         unread |= {"grayscale"} if self.image_channels == 3 else set()
         unread |= set() if self.search_patience else {"search_tolerance"}
         unread |= set() if self.kind == "searched" else SEARCH_ONLY

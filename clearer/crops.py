@@ -33,10 +33,10 @@ class Crops:
         self._batch_size, self._patch_size = members[0].batch_size, members[0].patch_size
         self._seeds = list(dict.fromkeys(c.seed for c in members))
         self._task = task_of(members[0])
-        kinds = {self._task.values(c): c for c in members}
-        self._kinds = list(kinds.values())
-        made = [(seed, kind) for kind in kinds for seed in self._seeds]
-        chosen = [made.index((c.seed, self._task.values(c))) for c in members]
+        kinds = [tuple(self._task.values(c).values()) for c in members]
+        self._kinds = list(dict(zip(kinds, members, strict=True)).values())
+        made = [(seed, kind) for kind in dict.fromkeys(kinds) for seed in self._seeds]
+        chosen = [made.index((c.seed, kind)) for c, kind in zip(members, kinds, strict=True)]
         self._chosen = None if chosen == list(range(len(made))) else torch.tensor(chosen, device=self._device)
         self._generator = torch.Generator(self._device)
         places = np.array([image.shape[:2] for image in images.clean]) - self._patch_size + 1

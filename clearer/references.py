@@ -25,7 +25,7 @@ from clearer.scores import Scores, psnr_db
 from clearer.splits import scored_images
 from clearer.tasks.known import task_of
 from clearer.tasks.task import Method, Task
-from clearer.testing import degraded_inputs, scored_pixels
+from clearer.testing import degraded_inputs, inside, scored_pixels
 
 
 def available(task: Task) -> dict[str, Method]:
@@ -36,10 +36,11 @@ def available(task: Task) -> dict[str, Method]:
 def outputs(
     method: Method, c: Configuration, images: ImageSet, parameters: Mapping[str, Any]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Clean, degraded and restored scored area of every image: float32, 1.0 is white; restored is in 0 … 1."""
+    """Clean, degraded and restored scored pixels of every image: float32, 1.0 is white; restored is in 0 … 1."""
     for clean, degraded in zip(images.clean, degraded_inputs(c, images), strict=True):
         restored = method.restore(degraded, c, **parameters).clip(0, 1).astype(np.float32)
-        yield scored_pixels(c, clean), degraded, restored
+        clean, degraded, restored = inside(c, scored_pixels(c, clean), degraded, restored)
+        yield clean, degraded, restored
 
 
 def tuned(method: Method, c: Configuration, validation: ImageSet) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def scored(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[t
     task = task_of(c)
     scores = Scores()
     for clean, degraded in zip(test.clean, degraded_inputs(c, test), strict=True):
-        scores.add(scored_pixels(c, clean), degraded, degraded)  # not clipped: what doing nothing scores
+        scores.add(*inside(c, scored_pixels(c, clean), degraded, degraded))  # not clipped: what doing nothing scores
     yield {"method": task.input_name, **scores.means(), "chosen": "", **about}, scores
     for name, method in available(task).items():
         chosen = tuned(method, c, validation)

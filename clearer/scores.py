@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from skimage import filters, metrics
 
+from clearer.images.reading import LUMA
+
 PATCH = 64
 Score = Callable[[np.ndarray, np.ndarray], float]
 """Of the restored and the clean image."""
 
 _SMALLEST_ERROR = 1e-10  # 100 dB stand for a perfect patch
-_LUMA = np.array([65.481, 128.553, 24.966]) / 255  # ITU-R BT.601, studio range
 
 
 def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
@@ -73,7 +74,7 @@ def luma(image: np.ndarray) -> np.ndarray:
     """Y of RGB, ITU-R BT.601 in studio range, (height, width, 1): 16/255 … 235/255. Raises ValueError: no RGB image."""
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"an image of shape {image.shape} has no luma: (height, width, 3) is RGB")
-    return (image.astype(np.float64) @ _LUMA + 16 / 255)[..., None]
+    return (image.astype(np.float64) @ LUMA + 16 / 255)[..., None]
 
 
 def over_luma(score: Score) -> Score:

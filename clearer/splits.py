@@ -1,6 +1,7 @@
 """The images that a configuration uses: which files its splits hold, decoded, and held against each other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clearer.configuration import Configuration
@@ -57,10 +58,20 @@ def contents_lines(configurations: Iterable[Configuration], data: Path | None) -
 def learning_images(c: Configuration, split: str, data: Path | None) -> ImageSet:
     """The split that a search or a training learns from; every image holds at least one patch."""
     why = f"the patch of {c.patch_size} (patch_size)"
-    return load_images(configured_files(c, split, data), c.image_channels, c.grayscale, c.patch_size, why)
+    return _loaded(c, configured_files(c, split, data), c.patch_size, why)
 
 
 def scored_images(c: Configuration, data: Path | None) -> ImageSet:
     """The images that a configuration is tested on: the first `test_limit` by name, or all; SSIM's window fits all."""
     files = configured_files(c, "test", data)[: c.test_limit or None]
-    return load_images(files, c.image_channels, c.grayscale, WINDOW, f"SSIM's window of {WINDOW}")
+    border = task_of(c).border(c)
+    why = f"SSIM's window of {WINDOW}" + (f" and a border of {border}" if border else "")
+    return _loaded(c, files, WINDOW + 2 * border, why)
+
+
+def _loaded(c: Configuration, files: Sequence[ImageFile], smallest: int, why: str) -> ImageSet:
+    """The images of files, with degraded partners where the task makes one of a whole image."""
+    images, task = load_images(files, c.image_channels, c.grayscale, smallest, why), task_of(c)
+    if task.is_paired or task.is_noise:
+        return images
+    return replace(images, degraded=tuple(task.degraded(c, clean) for clean in images.clean))

@@ -43,6 +43,12 @@ def scored_pixels(c: Configuration, image: np.ndarray) -> np.ndarray:
     return scored_area(image, c.test_border).astype(np.float32) / 255
 
 
+def inside(c: Configuration, *images: np.ndarray) -> list[np.ndarray]:
+    """Images of the scored area without the border that the task does not score."""
+    cut = task_of(c).border(c)
+    return [image[cut:-cut, cut:-cut] if cut else image for image in images]
+
+
 def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
     """A batch of one degraded image, ready for a network on `device`."""
     return as_tensor(degraded)[None].to(device, memory_format=torch.channels_last)
@@ -59,7 +65,7 @@ def score(c: Configuration, network: nn.Module, images: ImageSet, device: torch.
             if not bool(torch.isfinite(raw).all()):
                 raise ArithmeticError(f"test: the restored {name} is not finite")
             restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
-            scores.add(scored_pixels(c, clean), degraded, restored)
+            scores.add(*inside(c, scored_pixels(c, clean), degraded, restored))
     return scores
 
 

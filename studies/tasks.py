@@ -53,7 +53,7 @@ def retrained(findings: Findings) -> list[Configuration]:
 
 
 def _task(c: Configuration) -> tuple[Any, ...]:
-    return c.task, *task_of(c).values(c)
+    return c.task, *task_of(c).values(c).values()
 
 
 def answer(findings: Findings) -> list[str]:

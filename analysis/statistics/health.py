@@ -62,7 +62,7 @@ def health(
         *_shared(scored),
         *_seeds(scored),
         *_times(ended),
-        *_denoisers(ended, references),
+        *_without_wavelets(references),
     ]
 
 
@@ -205,10 +205,9 @@ def _times(ended: pd.DataFrame) -> Iterator[Finding]:
         yield _finding("unsteady time", text, mend, unsteady, times=len(unsteady), most=spread.max())
 
 
-def _denoisers(ended: pd.DataFrame, references: pd.DataFrame) -> Iterator[Finding]:
+def _without_wavelets(references: pd.DataFrame) -> Iterator[Finding]:
     methods = set(references["method"]) if len(references) else set()
-    is_denoising = ended["sigma"].notna().any() if "sigma" in ended else False
-    if is_denoising and methods and not any(name.startswith("wavelets") for name in methods):
+    if "total variation" in methods and not any(name.startswith("wavelets") for name in methods):
         text = "The classical denoisers by wavelets were left out: the package PyWavelets was missing."
         mend = "pip install PyWavelets, and the study again in another storage"
         yield Finding("denoisers missing", text, mend)

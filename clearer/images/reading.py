@@ -22,6 +22,9 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 LARGEST_PIXELS = 100_000_000
 BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
 """MATLAB's rgb2gray; Pillow's L uses 0.299, 0.587, 0.114 in whole numbers, and differs by one level in places."""
+LUMA = np.array([65.481, 128.553, 24.966]) / 255
+"""Of Y, MATLAB's rgb2ycbcr: ITU-R BT.601 in studio range, 16 … 235."""
+GRAYS = ("pillow", "bt601", "luma")
 
 
 _UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}
@@ -90,7 +93,7 @@ def check_file(file: ImageFile, decode: bool) -> None:
 
 
 def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
-    """One image as uint8 (height, width, channels); of one channel by Pillow's L, or MATLAB's rgb2gray (`bt601`).
+    """One image as uint8 (height, width, channels); of one channel by Pillow's L, or MATLAB's (`bt601`, `luma`).
 
     Raises ImageError: not a readable 8-bit image, or larger than 100 megapixels.
     """
@@ -100,7 +103,7 @@ def read_image(path: Path, channels: int, grayscale: str = "pillow") -> Image:
             raise ImageError(f"{path}: more than 8 bits a channel")
         pixels = np.asarray(image.convert("L" if gray else "RGB"))
     if channels == 1 and not gray:
-        pixels = bt601(pixels)
+        pixels = bt601(pixels) if grayscale == "bt601" else np.rint(pixels @ LUMA + 16).astype(np.uint8)
     return pixels.reshape(*pixels.shape[:2], channels)
 
 

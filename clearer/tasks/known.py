@@ -4,18 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clearer.tasks.deblur import BlurFields, Deblur
 from clearer.tasks.denoise import Denoise, NoiseFields
 from clearer.tasks.derain import Derain
+from clearer.tasks.jpeg import CompressionFields, Jpeg
 from clearer.tasks.pairs import PairFields, Pairs
+from clearer.tasks.super_resolve import ScaleFields, SuperResolve
 from clearer.tasks.task import Task
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (Denoise(), Derain(), Pairs())}
+_OURS = Denoise(), Derain(), Jpeg(), Deblur(), SuperResolve(), Pairs()
+TASKS: Mapping[str, Task] = {task.name: task for task in _OURS}
 USUAL = next(iter(TASKS))
 """The paper's first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskFields(PairFields, NoiseFields):
+class TaskFields(PairFields, ScaleFields, BlurFields, CompressionFields, NoiseFields):
     """The fields of all tasks; one that the task of a configuration does not read is at its default."""
 
 

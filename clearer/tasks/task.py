@@ -77,9 +77,13 @@ class Task:
         """A field whose value does not go with others', and why."""
         return None
 
-    def values(self, c: Any) -> tuple[Any, ...]:
-        """The values of its own fields."""
-        return tuple(getattr(c, name) for name in self.fields)
+    def reads(self, c: Any) -> Sequence[str]:
+        """Those of its own fields that a configuration reads: all, but where one's value makes another void."""
+        return self.fields
+
+    def values(self, c: Any) -> dict[str, Any]:
+        """The values of its own fields, as far as they are read."""
+        return {name: getattr(c, name) for name in self.reads(c)}
 
     def degraded(self, c: Any, clean: Image) -> Image:
         """As `degrade`, with a generator that follows from the image's content and the fields alone.
@@ -94,12 +98,15 @@ class Task:
         return found if found.dtype == np.uint8 else np.rint(found).clip(0, 255).astype(np.uint8)
 
     def words(self, c: Any) -> str:
-        """The task and its settings as a label has them, such as `σ=30`."""
-        settings = (f"{name}={as_text(value)}" for name, value in zip(self.fields, self.values(c), strict=True))
-        return " ".join([self.name, *settings])
+        """The task and its settings as a label has them, such as `σ=30`: the first, and what is not usual."""
+        usual = {f.name: f.default for f in dataclasses.fields(c)}
+        told = (
+            f"{name}={as_text(v)}" for name, v in self.values(c).items() if name == self.fields[0] or v != usual[name]
+        )
+        return " ".join([self.name, *told])
 
     def said(self, c: Any) -> str:
         """Its settings as a caption has them, such as `σ = 30, protocol clip8`."""
         forms = {f.name: f.metadata["said"] for f in dataclasses.fields(c)}
-        values = zip(self.fields, self.values(c), strict=True)
-        return ", ".join(forms[name].format(as_text(value)) for name, value in values if forms[name]) or "as given"
+        told = (forms[name].format(as_text(value)) for name, value in self.values(c).items() if forms[name])
+        return ", ".join(told) or "as given"

@@ -55,7 +55,7 @@ def configuration_columns(c: Configuration) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(c, name) for name in field_types()}
     if c.kind != "searched":
         values |= dict.fromkeys(SEARCH_ONLY)
-    values |= dict.fromkeys((OF_TASKS - {*task_of(c).fields}) & fields_about("pixels"))
+    values |= dict.fromkeys((OF_TASKS - {*task_of(c).reads(c)}) & fields_about("pixels"))
     values |= {"columns": as_text(c.columns_by_cell), "test_set": c.test_set or c.dataset}
     if c.kind == "searched":
         threshold = polarisation_threshold(sum(c.columns_by_cell), c.alpha_weight_decay)

@@ -153,8 +153,7 @@ class Train(Learning):
         from clearer.checkpoint import pack_network
 
         c = self.configuration
-        notes = {name: getattr(c, name) for name in ("task", *task_of(c).fields)}
-        network = pack_network(run.network_of(member), **notes)
+        network = pack_network(run.network_of(member), task=c.task, **task_of(c).values(c))
         return {"architecture": self.architecture}, {"network.safetensors": network}
 
     def compute(self, place: Place) -> None:

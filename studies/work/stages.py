@@ -3,7 +3,6 @@
 Searches and trainings are in `studies.work.learning`.
 """
 
-import dataclasses
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -78,8 +77,8 @@ def compute_references(c: Configuration, key: str, place: Place) -> None:
 
     def body(store: Store) -> Found:
         validation = learning_images(c, c.alpha_split, place.folder)
-        few = slice(c.reference_images)
-        first = dataclasses.replace(validation, clean=validation.clean[few], names=validation.names[few])
+        few, partners = slice(c.reference_images), validation.degraded
+        first = ImageSet(validation.names[few], validation.clean[few], partners and partners[few])
         test = scored_images(c, place.folder)
         found = list(references.scored(c, first, test))
         denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input

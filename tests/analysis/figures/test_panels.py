@@ -65,7 +65,7 @@ def test_pictures_are_clean_degraded_the_best_denoiser_and_the_median_of_each_ki
     found = panel_pictures(tmp_path, pd.concat([searched, random, stopped]))
     assert [(p.label, p.psnr_db, int(p.pixels[0, 0])) for p in found] == [
         ("clean", None, 200),
-        ("noisy input", 18.5, 100),
+        ("degraded input", 18.5, 100),
         ("strong", 21.0, 51),
         ("random architecture", 9.0, 0),
         ("searched architecture", 3.0, 2),
@@ -80,7 +80,7 @@ def test_what_a_store_has_no_picture_of_is_left_out(tmp_path: Path) -> None:
     assert panel_pictures(tmp_path, pd.DataFrame()) == []
     kept(tmp_path, frame)
     labels = [picture.label for picture in panel_pictures(tmp_path, frame)]
-    assert labels == ["clean", "noisy input", "searched architecture"]
+    assert labels == ["clean", "degraded input", "searched architecture"]
 
 
 def test_rows_of_other_pixels_are_refused(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_study_keeps_what_a_panel_shows(study_storage: Path) -> None:
     found = panel_pictures(study_storage, analysis.load(study_storage))
     best = analysis.load_references(study_storage).query("method != 'noisy input'").sort_values("psnr_db").iloc[-1]
     labels = [picture.label for picture in found]
-    assert labels[:3] == ["clean", "noisy input", best["method"]]
+    assert labels[:3] == ["clean", "degraded input", best["method"]]
     assert labels[-1] == "searched architecture"
     clean = found[0].pixels.astype(float)
     for picture in found[2:]:

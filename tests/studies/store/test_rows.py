@@ -59,6 +59,7 @@ def test_a_column_of_a_field_says_which_stages_follow_from_it_and_what_it_is_abo
         assert about.pop("stages").split() == list(field.metadata["stages"])
         before = about.pop("before", None)
         assert before == (None if field.metadata["before"] is ALWAYS else json.dumps(field.metadata["before"]))
+        assert about.pop("said", "") == field.metadata["said"]
         assert about.keys() == field.metadata["about"]
     assert ROW.field("psnr_db").metadata is None
     assert ROW.metadata == {b"format": str(FORMAT).encode()}

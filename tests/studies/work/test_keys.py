@@ -9,6 +9,7 @@ from small import NO_DATA
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, field_types
 from clearer.presets import FirstEdition, preset_values
+from clearer.tasks.known import TASKS
 from studies.work import keys as stage_keys
 from studies.work.keys import Fingerprints, oneshot_key, reference_key, search_key, time_key, train_key
 
@@ -17,7 +18,8 @@ BASE = Configuration(**QUICK, search_patience=20)
 ARCHITECTURE = "FPFP-FPFF-PFFP"
 SEARCHED = {"mixing": "sequential", "complexity": "flops", "alpha_statistics": "batch"}
 READ = {"columns": (2,), "dataset": "bsds500", "protocol": "float", "image_channels": 3}
-TESTED = {"test_border": "whole", "self_ensemble": 8}
+OF_A_TASK = {name: task for task in TASKS.values() for name in task.fields}
+TESTED = {"scale": 3, "test_border": "whole", "self_ensemble": 8}
 OTHER = {**SEARCHED, **READ, **TESTED}
 SINGLE = [name for name in field_types() if name in OTHER or field_types()[name] in (int, float)]
 """Fields that one value more or less leaves valid."""
@@ -37,10 +39,13 @@ def keys(c: Configuration, data: Fingerprints = NO_DATA) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_a_field_changes_exactly_the_stages_that_it_determines(name: str) -> None:
-    value = getattr(BASE, name)
+    base = BASE
+    if task := OF_A_TASK.get(name):
+        base = BASE.with_values(task=task.name, self_ensemble=1, blur="motion" if name == "blur_angle" else "gaussian")
+    value = getattr(base, name)
     other = OTHER[name] if name in OTHER else value / 2 if isinstance(value, float) and value else 2 * value + 1
-    changed = BASE.with_values(**{name: other})
-    before, after = keys(BASE), keys(changed)
+    changed = base.with_values(**{name: other})
+    before, after = keys(base), keys(changed)
     named = set(next(f for f in dataclasses.fields(Configuration) if f.name == name).metadata["stages"])
     expected = named | ({"test"} if "train" in named else set()) | ({"reference"} if "test" in named else set())
     assert {stage for stage in before if before[stage] != after[stage]} == expected
