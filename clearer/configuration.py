@@ -34,6 +34,7 @@ from clearer.fields import (
 )
 from clearer.images.datasets import DATASETS, misuse
 from clearer.images.reading import GRAYS, shown
+from clearer.tasks import own
 from clearer.tasks.known import OF_TASKS, TASKS, USUAL, TaskFields, task_of
 
 KINDS = ("searched", "random", "given")
@@ -68,7 +69,7 @@ class Configuration(TaskFields):
     skip: str = setting("none", "search train time", "from input to output; global: as in DnCNN", SKIPS, before="none")
 
     # What is restored
-    task: str = setting(USUAL, ALL, "section 4", tuple(TASKS), "images pixels named area")
+    task: str = setting(USUAL, ALL, f"section 4; {', '.join(TASKS)}, or your own", (), "images pixels named area")
     dataset: str = setting("bsds500", ALL, f"section 4.2; {', '.join(DATASETS)}, or a folder", _FOLDER, "images named")
     test_set: str = setting("", "test", "as dataset; empty: its own; section 4.2", _LINE, "images pixels area")
     grayscale: str = setting("pillow", ALL, "Pillow's L: released code; MATLAB's; Y", GRAYS, "images pixels")
@@ -152,6 +153,10 @@ class Configuration(TaskFields):
     def _check_together(self) -> None:
         if len(self.columns) > 1 and len(set(self.columns)) == 1 and len(self.columns) == self.cells:
             object.__setattr__(self, "columns", self.columns[:1])  # one canonical form of a uniform space
+        if self.task not in TASKS and not self.task_source:
+            if not own.hash_of(self.task):
+                self._refuse("task", f"must be one of {', '.join(TASKS)}{nearest(self.task, TASKS)}, or a study's own")
+            object.__setattr__(self, "task_source", own.hash_of(self.task))
         iterations, times, cells = self.search_iterations, self.module_times_ms, f"each of cells={self.cells}"
         most = iterations - self.warmup_iterations
         less = f"must be less than search_iterations - warmup_iterations={most}"

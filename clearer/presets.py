@@ -5,7 +5,7 @@ from typing import Any
 
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
 from clearer.fields import as_text
-from clearer.tasks.known import TASKS, USUAL, task_of
+from clearer.tasks.known import USUAL, departures, task_of
 
 PROXY: Mapping[str, Any] = {
     "channels": 8, "batch_size": 8, "patch_size": 32,
@@ -40,13 +40,13 @@ class FirstEdition(str):
 
 def preset_values(preset: str, task: str = USUAL) -> dict[str, Any]:
     """The values that a preset gives to fields, for a task; all other fields are the paper's."""
-    departures = TASKS[task].departures if task in TASKS else {}  # what is no task, the configuration refuses
-    values = {**PRESETS[preset], "task": task, **departures.get("", {}), **departures.get(preset, {})}
+    its = departures(task)
+    values = {**PRESETS[preset], "task": task, **its.get("", {}), **its.get(preset, {})}
     if isinstance(preset, FirstEdition):
         values |= {
             **_FIRST_AREA,
             **(_FIRST_QUICK if preset == "quick" else {}),
-            **departures.get(f"first {preset}", {}),
+            **its.get(f"first {preset}", {}),
         }
     return values
 

@@ -2,7 +2,7 @@
 
 * `gaussian`: isotropic, of standard deviation `blur_std` in a window of `blur_size` (1.6 in 25, noise of 2: IRCNN,
   Zhang et al., CVPR 2017).
-* `motion`: a line of `blur_size` pixels at `blur_angle` degrees, each end half a pixel short.
+* `motion`: a line of `blur_size` pixels at `blur_angle` degrees, through the middle.
 
 Beyond its border an image is taken as mirrored. Noise is drawn once an image. The references know the kernel: Wiener's
 filter (Hunt 1973, with a Laplacian prior) and Richardson and Lucy's iteration, both of scikit-image.
@@ -68,7 +68,7 @@ def kernel(c: Any) -> np.ndarray:
     else:
         along, across = (np.cos(np.deg2rad(c.blur_angle - turn)) * x - np.sin(np.deg2rad(c.blur_angle - turn)) * y
                          for turn in (0, 90))  # fmt: skip
-        found = (1 - np.abs(across)).clip(0) * (c.blur_size / 2 - np.abs(along)).clip(0, 1)
+        found = (1 - np.abs(across)).clip(0) * ((c.blur_size + 1) / 2 - np.abs(along)).clip(0, 1)
     return found / found.sum()
 
 

@@ -1,7 +1,6 @@
 """Pairs of a degraded and a clean image, whatever degraded them, as a folder of one's own has them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from clearer.fields import ALL, setting
 from clearer.images.datasets import PAIRINGS
@@ -19,6 +18,3 @@ class Pairs(Task):
     name = "pairs"
     fields = ("pairing",)
     is_paired = True
-
-    def words(self, c: Any) -> str:
-        return self.name

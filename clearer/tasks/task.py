@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clearer.fields import ConfigurationError, as_text
+from clearer.images.reading import ImageError
 from clearer.protocols import Image
 
 Restore = Callable[..., np.ndarray]
@@ -88,22 +89,27 @@ class Task:
     def degraded(self, c: Any, clean: Image) -> Image:
         """As `degrade`, with a generator that follows from the image's content and the fields alone.
 
-        Raises ConfigurationError: what is made has another shape.
+        Raises ConfigurationError: nothing is made, for what reason, or something of another shape.
         """
         about = f"{clean.shape} {self.name} {self.values(c)}".encode()
         seed = hashlib.sha256(about + clean.tobytes()).digest()
-        found = np.asarray(self.degrade(c, clean, np.random.default_rng(list(seed))))
+        try:
+            found = np.asarray(self.degrade(c, clean, np.random.default_rng(list(seed))))
+        except (ConfigurationError, ImageError):
+            raise
+        except Exception as error:  # of a task of one's own
+            why = (str(error).splitlines() or [""])[0]
+            raise ConfigurationError(f"task={self.name}: degrade fails ({type(error).__name__}: {why})") from error
         if found.shape != clean.shape:
             raise ConfigurationError(f"task={self.name}: degrade makes {found.shape} of {clean.shape}; keep the shape")
         return found if found.dtype == np.uint8 else np.rint(found).clip(0, 255).astype(np.uint8)
 
     def words(self, c: Any) -> str:
         """The task and its settings as a label has them, such as `σ=30`: the first, and what is not usual."""
-        usual = {f.name: f.default for f in dataclasses.fields(c)}
-        told = (
-            f"{name}={as_text(v)}" for name, v in self.values(c).items() if name == self.fields[0] or v != usual[name]
-        )
-        return " ".join([self.name, *told])
+        usual = {f.name: f.default for f in dataclasses.fields(c) if f.metadata["said"]}
+        told = [(name, v) for name, v in self.values(c).items() if name in usual]
+        settings = (f"{name}={as_text(v)}" for name, v in told if name == self.fields[0] or v != usual[name])
+        return " ".join([self.name, *settings])
 
     def said(self, c: Any) -> str:
         """Its settings as a caption has them, such as `σ = 30, protocol clip8`."""

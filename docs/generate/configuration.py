@@ -9,6 +9,7 @@ from clearer.configuration import Configuration, field_types
 from clearer.fields import as_text
 from clearer.presets import PRESETS
 from clearer.tasks.known import OF_TASKS, TASKS
+from clearer.tasks.own import Absent
 from clearer.tasks.task import Task
 from docs.generate.markdown import code, paragraphs, table
 
@@ -51,7 +52,7 @@ def configuration_page() -> Iterator[str]:
         yield f"## {heading}\n"
         yield from table(_COLUMNS, map(_field, names))
     yield "## Of the tasks\n"
-    for name, task in TASKS.items():
+    for name, task in {**TASKS, "One of your own": Absent()}.items():
         yield f"### {name}\n"
         yield f"{_sentence(task)}\n"
         for preset, values in task.departures.items():

@@ -59,6 +59,7 @@ def _parser(study: Study, doc: str | None) -> OneLineParser:
     about = {"description": doc, "formatter_class": raw, "epilog": epilog}
     parser = OneLineParser(prog=f"{study.name}.py", known=fields_as_flags, **about)
     add_flags(parser)
+    parser.set_defaults(preset=_usual(study))
     if study.arguments is not None:
         study.arguments(parser)
     return parser
@@ -82,6 +83,11 @@ def _run(study: Study, options: Options, console: Console) -> int:
     return summary.conclude(outcome, session)
 
 
+def _usual(study: Study) -> str:
+    """The preset where none is asked for: the first that the study has."""
+    return next(iter(study.presets), Options.preset)
+
+
 def run(study: Study, options: Options | None = None, **changes: Any) -> "Results":
     """Runs a study from Python: `run(STUDY, storage="runs", set={"lambda1": [0, 0.1]})`; what it found.
 
@@ -89,14 +95,20 @@ def run(study: Study, options: Options | None = None, **changes: Any) -> "Result
 
     Raises:
         ConfigurationError, ImageError, StorageError, ClusterError: a mistake in what was asked; one line.
+        KeyboardInterrupt: stopped by Ctrl-C, or by the notebook; the same call goes on.
     """
     assigned: Mapping[str, Any] = changes.pop("set", {})
     if assigned:
         changes["assigned"] = {n: v if isinstance(v, list | range) else [v] for n, v in assigned.items()}
-    options = replace(options or Options(), **changes)
+    options = replace(options or Options(preset=_usual(study)), **changes)
     if options.dry_run:
         raise ConfigurationError("dry_run: of the command line alone; it prints, and computes nothing")
-    with Session(options, new_console()) as session:
-        planned = rounds.first_round(study, session)
-        session.store.check_writable()
-        return rounds.run(study, session, planned).results(session)
+    console = new_console()
+    try:
+        with Session(options, console) as session:
+            planned = rounds.first_round(study, session)
+            session.store.check_writable()
+            return rounds.run(study, session, planned).results(session)
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished is kept; call run again to go on.")
+        raise

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: bars on a terminal, plain lines in a file.
+"""What a person sees while a study runs: bars on a terminal, plain lines in a file, a line that moves in a notebook.
 
 The bar on top is of the whole study. Its time left begins with what the stages are expected to cost, and follows what
 those that have run really took.
@@ -7,7 +7,7 @@ those that have run really took.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from rich import progress
 from rich.console import Console
@@ -17,7 +17,7 @@ from analysis.rows.units import duration
 from studies.planning.costs import Expected
 from studies.work.jobs import Progressed
 
-_LINE_SECONDS = 60.0
+_LINE_SECONDS, _CELL_SECONDS = 60.0, 1.0
 _ALONE = "time"
 """The stage whose jobs run one at a time."""
 _ENOUGH = 0.1
@@ -74,6 +74,8 @@ class Progress:
         self._packs: dict[str, tuple[progress.TaskID, tuple[str, ...], str]] = {}
         self._labels: dict[str, str] = {}
         self._psnr: dict[str, float] = {}
+        self._cell: Any = None
+        """The output of a notebook's cell that says how far it is."""
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -137,10 +139,23 @@ class Progress:
         parts = filter(None, [f"{told.iteration}/{told.iterations}", psnr])
         self._bars.update(bar, completed=told.iteration, total=told.iterations, told="  ".join(parts))
         self._reckon()
-        if self._bars.disable and self._clock() - self._printed >= _LINE_SECONDS:
+        every = _CELL_SECONDS if self.console.is_jupyter else _LINE_SECONDS
+        if self._bars.disable and self._clock() - self._printed >= every:
             self._printed = self._clock()
             running = [f"{task.description}  {task.fields['told']}" for task in self._bars.tasks[1:]]
-            self.say("; ".join([self.text(), *running]))
+            if self.console.is_jupyter:
+                self._show("\n".join([self.text(), *running]))
+            else:
+                self.say("; ".join([self.text(), *running]))
+
+    def _show(self, text: str) -> None:
+        """Says in a notebook's cell how far it is, in the place of what stood there."""
+        from IPython.display import display
+
+        if self._cell is None:
+            self._cell = display({"text/plain": text}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._cell.update({"text/plain": text}, raw=True)
 
     def ended(self, key: str, outcome: str, failed: bool = False, stage: str = _ALONE) -> None:
         """A job has ended (one that never started has no label of its own); `outcome` says how in a few words."""

@@ -16,7 +16,11 @@ import pandas as pd
 from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import SEARCH_ONLY, Configuration, check_name
 from clearer.fields import ConfigurationError
+from clearer.presets import PRESETS
 from clearer.streams import stream
+from clearer.tasks.known import TASKS
+from clearer.tasks.own import register
+from clearer.tasks.task import Task
 from studies.driver.axes import configuration, product, unique
 from studies.driver.options import Options
 from studies.store.store import Store
@@ -60,12 +64,14 @@ class Study:
     With `ends` the all-parallel and the all-fusion network are trained too: the largest and the smallest of a space.
     Without `searched` the first round has no searches. `follow` gives the trials that follow from what was found, again
     and again until it gives none that is new; where it chooses, `follows_from` names the column that it goes by.
-    `answer` says in lines what the rows answer; `arguments` adds flags.
+    `answer` says in lines what the rows answer; `arguments` adds flags. `task` are tasks of one's own, on which it runs
+    unless its points, its axes or `--set` name others. It has the presets that `axes` and `random` name: one will do.
     """
 
     name: str
-    random: Mapping[str, int]
+    random: Mapping[str, int] = field(default_factory=dict)
     axes: Mapping[str, Axes] = field(default_factory=dict)
+    task: type[Task] | Sequence[type[Task]] = ()
     ends: bool = True
     points: Points = lambda preset, folder: [{}]
     searched: bool = True
@@ -76,6 +82,11 @@ class Study:
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
     check: Callable[[Axes], None] | None = None
     question: str = ""
+
+    @property
+    def presets(self) -> list[str]:
+        """The presets that it has, the usual one first."""
+        return [preset for preset in PRESETS if preset in {*self.axes, *self.random}]
 
     def trials(
         self,
@@ -95,6 +106,10 @@ class Study:
             ConfigurationError: a field that does not exist, or a value that it can't take.
         """
         _check_assigned(assigned, seeds)
+        if preset not in self.presets:
+            there = ", ".join(self.presets) or "none; axes={'quick': {…}} gives it that one"
+            raise ConfigurationError(f"preset={preset}: of its presets the study {self.name} has {there}")
+        tasks = self._own_tasks()
         if self.check is not None:
             self.check(assigned)
         searched: list[Configuration] = []
@@ -102,7 +117,7 @@ class Study:
         for point in self.points(preset, folder):
             is_replaced = self.replaced_by_assigned and any(len(values) > 1 for values in assigned.values())
             own = {} if is_replaced else self.axes.get(preset, {})
-            axes: dict[str, Any] = {name: [value] for name, value in point.items()} | {**own, **assigned}
+            axes: dict[str, Any] = {**tasks, **{name: [value] for name, value in point.items()}, **own, **assigned}
             if seeds:
                 first = int(assigned.get("seed", [0])[0])
                 axes["seed"] = range(first, first + seeds)
@@ -110,8 +125,20 @@ class Study:
             if self.searched or "architecture" in assigned:
                 searched += found
             if "architecture" not in assigned:
-                fixed += self._fixed_trials(preset, axes, self.random[preset] if random is None else random)
+                fixed += self._fixed_trials(preset, axes, self.random.get(preset, 0) if random is None else random)
         return unique([*searched, *fixed])
+
+    def _own_tasks(self) -> dict[str, list[str]]:
+        """The axis of the tasks of the study's own, which are known from then on; none without."""
+        classes = [self.task] if isinstance(self.task, type) else list(self.task)
+        names = [task.name for task in classes]
+        for task in classes:
+            if not task.name.isidentifier():
+                raise ConfigurationError(f"task={task.name}: the name of {task.__name__} must be one of letters and _")
+            if names.count(task.name) > 1 or task.name in TASKS:
+                raise ConfigurationError(f"task={task.name}: two tasks of one name; rename {task.__name__}")
+            register(task)
+        return {"task": names} if names else {}
 
     def _fixed_trials(self, preset: str, axes: Axes, count: int) -> list[Configuration]:
         """Trials without a search: `count` random architectures, and the all-parallel and all-fusion networks."""

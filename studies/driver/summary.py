@@ -174,6 +174,6 @@ def _next(outcome: Outcome, session: Session) -> str:
     if len(options.assigned.get("seed", ())) > 1:
         options, more = replace(options, assigned={**options.assigned, "seed": [*seeds, seeds[-1] + 1]}), []
     words = [word for name, value in own.items() if value for word in (f"--{name.replace('_', '-')}", as_text(value))]
-    script = next((word for word in sys.orig_argv if word.endswith(f"{outcome.study.name}.py")), None)
-    command = [sys.orig_argv[0], script or f"studies/{outcome.study.name}.py", *more, *words, *command_words(options)]
+    script = next((word for word in sys.orig_argv if word.endswith(".py")), f"studies/{outcome.study.name}.py")
+    command = [sys.orig_argv[0], script, *more, *words, *command_words(options)]
     return redacted(shlex.join(command))

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, fingerprint
 from clearer.splits import learning_images, scored_images
+from clearer.tasks import own
 from studies.work.keys import Fingerprints
 from studies.work.remote_images import is_remote, local_copy
 
@@ -19,6 +21,10 @@ class Place:
     gpus: float = 0.0
     checkpoint_seconds: float = 60.0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """On a node that it arrives at, tasks of one's own are known too."""
+        return _arrived, (own.sources(), self.storage, self.data, self.gpus, self.checkpoint_seconds)
+
     @property
     def device(self) -> str:
         return "cuda" if self.gpus > 0 else "cpu"
@@ -29,6 +35,12 @@ class Place:
         if self.data is None:
             return None
         return local_copy(self.data) if is_remote(self.data) else Path(self.data)
+
+
+def _arrived(sources: list[str], *values: Any) -> Place:
+    for text in sources:
+        own.load(text)
+    return Place(*values)
 
 
 def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:

@@ -40,6 +40,8 @@ def keys(c: Configuration, data: Fingerprints = NO_DATA) -> dict[str, str]:
 @pytest.mark.parametrize("name", SINGLE)
 def test_a_field_changes_exactly_the_stages_that_it_determines(name: str) -> None:
     base = BASE
+    if name == "strength":
+        base = BASE.with_values(task="of_ones_own", task_source="0123456789ab")
     if task := OF_A_TASK.get(name):
         base = BASE.with_values(task=task.name, self_ensemble=1, blur="motion" if name == "blur_angle" else "gaussian")
     value = getattr(base, name)
