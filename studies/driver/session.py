@@ -128,5 +128,8 @@ class Session(contextlib.ExitStack):
             self.callback(self._end_tracking, self._tracking)
 
     def _end_tracking(self, tracking: Tracking) -> None:
-        if problem := tracking.close():
+        problem = tracking.close()
+        for line in tracking.said:
+            self.console.print(line, soft_wrap=True)
+        if problem:
             self.console.print(problem, style="yellow")

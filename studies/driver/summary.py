@@ -159,8 +159,6 @@ def _say_where(outcome: Outcome, session: Session) -> None:
     where = redacted(options.storage).rstrip("/")
     lines = {"figures and tables": f"{where}/studies/{study}/report/"}
     lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
-    if uri := redacted(session.tracking_uri or ""):
-        lines["MLflow"] = f"mlflow ui --backend-store-uri {shlex.quote(uri)}" if uri.startswith("sqlite") else uri
     lines["next"] = f"{_next(outcome, session)}   (only what is new runs)"
     for name, line in lines.items():
         console.print(f"{name:<20}{line}")

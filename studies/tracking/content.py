@@ -8,6 +8,7 @@ A failed trial has its curve and its reason; figures belong to finished trials, 
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ Point = tuple[str, int, int, float]
 class Content:
     """All that one run should hold. `ended` is None and `status` RUNNING for what is still under way.
 
-    `files` writes its artifacts into a folder, and `files_key` changes when they do. A user's own `note` stays.
+    `files` writes its artifacts into a folder, and `files_key` changes when they do. The note shows `picture`, which is
+    one of them, if there is one. A user's own note stays.
     """
 
     identity: dict[str, str]
@@ -62,6 +64,7 @@ class Content:
     points: frozenset[Point] = frozenset()
     files: Callable[[Path], None] = lambda folder: None
     files_key: str = ""
+    picture: str = ""
     is_partial: bool = False
     """A run may hold more than is known of it now."""
 
@@ -101,6 +104,7 @@ def study_content(store: Store, study: str) -> Content:
         tags=_texts(facts),
         files=write,
         files_key=digest(hashes) if hashes else "",
+        picture=next((name for name in sorted(hashes) if re.fullmatch(r"pareto_parameters.*\.png", name)), ""),
     )
 
 

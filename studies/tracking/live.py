@@ -3,6 +3,7 @@
 What is there and right stays; a second time changes nothing. A study neither waits for tracking nor fails with it.
 """
 
+import shlex
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -23,15 +24,23 @@ def sync_study(
 ) -> Counter[str]:
     """Makes a server's runs of a study what the store says; how many were `created`, `restored`, `completed` …
 
-    `say` takes a line about each database that was moved with its store. Raises StorageError: no such study. Raises
-    what MLflow does where the server can't be reached or fails.
+    `say` takes a line about each database that was moved with its store, and where MLflow shows the runs.
+    Raises StorageError: no such study. Raises what MLflow does where the server can't be reached or fails.
     """
     server = _server(store, study, uri, say)
     outcomes = _bring(store, study, server, thorough)
-    if uri.startswith("http"):  # MLflow's pages are about language models unless told otherwise
-        page = f"#/experiments/{server.experiment}/runs?workflowType=machine_learning"
-        say(f"its runs: {redacted(uri).rstrip('/')}/{page}")
+    say(f"{'MLflow':<20}{runs_page(uri, server.experiment)}")
     return outcomes
+
+
+def runs_page(uri: str, experiment: str) -> str:
+    """Where a browser finds an experiment's runs. MLflow's pages are about language models unless told otherwise."""
+    page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+    if uri.startswith("http"):
+        return f"{redacted(uri).rstrip('/')}/{page}"
+    if uri.startswith("sqlite"):
+        return f"mlflow ui --backend-store-uri {shlex.quote(redacted(uri))}   (then open http://127.0.0.1:5000/{page})"
+    return redacted(uri)
 
 
 def _server(store: Store, study: str, uri: str, say: Callable[[str], None] = lambda line: None) -> Server:
@@ -69,6 +78,7 @@ class Tracking:
     def __init__(self, uri: str, study: str, store: Store, under_way: Callable[[], Sequence[UnderWay]]):
         self.uri, self.study, self.store, self._under_way = uri, study, store, under_way
         self.error: str | None = None
+        self.said: list[str] = []
         self._ended_before = store.trial_ids(study)
         self._sent: set[str] = set()
         self._server: Server | None = None
@@ -90,7 +100,7 @@ class Tracking:
             if self.error is None:
                 self._attempt(self._update)
         self.error = None
-        self._attempt(lambda: sync_study(self.store, self.study, self.uri, thorough=False))
+        self._attempt(lambda: sync_study(self.store, self.study, self.uri, thorough=False, say=self.said.append))
 
     def _attempt(self, call: Callable[[], object]) -> None:
         try:

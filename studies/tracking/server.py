@@ -167,7 +167,10 @@ class Server:
 
         run_id, held = run.info.run_id, run.data.tags
         wanted = {**content.identity, **content.tags, NAME_TAG: content.name} | ({PARENT_TAG: parent} if parent else {})
-        note = {} if NOTE_TAG in held else {NOTE_TAG: content.note}
+        # A relative address, which MLflow's pages resolve; the run's own, which is known only now.
+        shown = f"\n\n![{content.picture}](get-artifact?path={content.picture}&run_uuid={run_id})"
+        text = content.note + (shown if content.picture and content.files_key else "")
+        note = {NOTE_TAG: text} if held.get(NOTE_TAG, content.note) == content.note else {}
         params = [Param(*item) for item in sorted(content.params.items() - run.data.params.items())]
         points = [Metric(name, value, stamp, step) for name, step, stamp, value in sorted(content.points - have)]
         tags = [RunTag(*item) for item in sorted((wanted | note).items() - held.items())]

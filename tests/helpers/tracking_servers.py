@@ -105,7 +105,7 @@ def contents(uri: str) -> dict[str, Any]:
             "status": run.info.status,
             "times": (run.info.start_time, run.info.end_time),
             "params": run.data.params,
-            "tags": {tag: text for tag, text in run.data.tags.items() if tag != PARENT},
+            "tags": {t: text.replace(run.info.run_id, "RUN") for t, text in run.data.tags.items() if t != PARENT},
             "metrics": {
                 metric: sorted((m.step, m.timestamp, m.value) for m in points) for metric, points in histories.items()
             },

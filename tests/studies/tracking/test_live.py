@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import threading
@@ -23,7 +24,7 @@ from studies.store.store import Store
 from studies.store.study_file import read_study, write_study
 from studies.tracking import live
 from studies.tracking.content import UnderWay
-from studies.tracking.live import Tracking, sync_study
+from studies.tracking.live import Tracking, runs_page, sync_study
 
 OTHER = SMALL.with_values(lambda1=0.5)
 BEGUN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -169,6 +170,22 @@ def test_a_study_is_brought_up_to_date_once_and_then_unchanged(begun: tuple[Stor
     put_row(store, "lambda_pareto", SMALL, [record(2)], "PF", **CLOCKS)
     assert sync_study(store, "lambda_pareto", uri) == {"created": 1, "completed": 1}
     assert sync_study(store, "lambda_pareto", uri) == {"unchanged": 2}
+
+
+@pytest.mark.parametrize(
+    ("uri", "page"),
+    [
+        ("http://me:word@host:5000/", "http://***@host:5000/#/experiments/7/runs?workflowType=machine_learning"),
+        ("sqlite:////a [b]'s/mlflow.db", "(then open http://127.0.0.1:5000/#/experiments/7/runs?workflowType="),
+        ("postgresql://me:word@host/runs", "postgresql://***@host/runs"),
+    ],
+)
+def test_where_runs_are_shown_is_said_without_secrets(uri: str, page: str) -> None:
+    said = runs_page(uri, "7")
+    assert page in said
+    assert "word" not in said
+    if uri.startswith("sqlite"):
+        assert shlex.split(said.partition("   (")[0])[-1] == uri
 
 
 def test_a_trial_that_this_version_can_not_read_keeps_its_run(begun: tuple[Store, str]) -> None:

@@ -71,6 +71,16 @@ def test_what_users_add_stays(tracked: tuple[Path, str]) -> None:
     assert synced(storage, uri)[name]["tags"]["mlflow.note.content"].startswith("σ=30")
 
 
+def test_the_overview_of_a_study_shows_its_front_unless_a_user_wrote_it(tracked: tuple[Path, str]) -> None:
+    storage, uri = tracked
+    client, study = mlflow.MlflowClient(tracking_uri=uri), runs(uri)["study"]
+    own = f"get-artifact?path=pareto_parameters.png&run_uuid={study.info.run_id}"
+    assert own in study.data.tags["mlflow.note.content"]
+    assert "pareto_parameters.png" in {file.path for file in client.list_artifacts(study.info.run_id)}
+    client.set_tag(study.info.run_id, "mlflow.note.content", "my own")
+    assert synced(storage, uri)["study"]["tags"]["mlflow.note.content"] == "my own"
+
+
 def test_a_failed_trial_that_is_run_again_keeps_its_run(tracked: tuple[Path, str]) -> None:
     storage, uri = tracked
     store = Store(str(storage))
