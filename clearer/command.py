@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.text import Text
 
 from clearer.fields import nearest
 
@@ -55,3 +56,8 @@ def console(width_in_files: int = 0, **options: Any) -> Console:
     if not found.is_terminal:
         found.width = max(found.width, width_in_files)
     return found
+
+
+def print_prose(console: Console, text: str | Text) -> None:
+    """Prints a line that nobody pastes: a terminal breaks it between words, a file holds it whole."""
+    console.print(text, soft_wrap=not console.is_terminal)

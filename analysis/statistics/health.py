@@ -199,7 +199,7 @@ def _times(ended: pd.DataFrame) -> Iterator[Finding]:
     unsteady = ended[spread > UNSTEADY]
     if len(unsteady):
         text = (
-            f"Beside other load were taken {len(unsteady)} of {counted(spread.notna().sum(), 'testing time')}: their "
+            f"{len(unsteady)} of {counted(spread.notna().sum(), 'testing time')} were taken beside other load: their "
             f"series spread by up to {percent(spread.max())}, and times closer than that do not compare."
         )
         yield _finding("unsteady time", text, mend, unsteady, times=len(unsteady), most=spread.max())

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis.rows.units import duration
+from clearer.command import print_prose
 from studies.planning.costs import Expected
 from studies.work.jobs import Progressed
 
@@ -114,7 +115,7 @@ class Progress:
 
     def say(self, line: str | Text) -> None:
         """One line above the jobs."""
-        self.console.print(Text("  ").append(line))
+        print_prose(self.console, Text("  ").append(line))
 
     def started(self, labels: Mapping[str, str], stage: str) -> None:
         """The jobs of a pack, by their keys, have started, or start again."""

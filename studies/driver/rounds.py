@@ -14,6 +14,7 @@ from typing import Any
 from analysis.rows.load import finished, load
 from analysis.storage.places import redacted
 from analysis.study_results import Results
+from clearer.command import print_prose
 from clearer.configuration import Configuration
 from clearer.images.datasets import DATASETS
 from clearer.presets import EDITION, FirstEdition, labels
@@ -128,7 +129,7 @@ class _Run:
         about = write_study(session.store, name, outcome.planned, self.study.question, **run)
         session.track(name)
         if session.console.is_terminal or len(outcome.planned) > 1:
-            session.console.print(f"all trials: {labels(outcome.planned)[0]}", soft_wrap=True)
+            print_prose(session.console, f"all trials: {labels(outcome.planned)[0]}")
         with self._progress as progress:
             at_once = len(missing) if self._deadline is None else session.slots(outcome.planned)
             for wave in (missing[first : first + at_once] for first in range(0, len(missing), at_once)):

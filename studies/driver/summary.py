@@ -17,6 +17,7 @@ from analysis.rows.units import duration
 from analysis.statistics.health import health_lines
 from analysis.storage.places import redacted
 from analysis.tables.trials import TABLE, results_table
+from clearer.command import print_prose
 from clearer.fields import as_text
 from clearer.presets import label
 from studies.driver.options import command_words
@@ -51,7 +52,7 @@ def conclude(outcome: Outcome, session: Session) -> int:
     for text, group in results.groups:
         _show(text, results_table(group, results.references, results.axes), outcome.study.name, console)
     for line in health_lines(results.health):
-        console.print(Text.assemble(("health", "yellow"), f"  {line}"), soft_wrap=False)
+        print_prose(console, Text.assemble(("health", "yellow"), f"  {line}"))
     for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
         console.print(line)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
@@ -109,7 +110,7 @@ def _show(text: str, results: pd.DataFrame, study: str, console: Console) -> Non
     below = "; ▼ below its degraded input" if shown["doubts"].notna().any() else ""
     front = "● configurations, by their means over seeds, on the Pareto front of PSNR and parameters"
     about = f"{text.replace(chr(10), '; ')}{below}; {front}"
-    console.print(Text.assemble(("\nResults", "bold"), f" on {about}"))
+    print_prose(console, Text.assemble(("\nResults", "bold"), f" on {about}"))
     more = {name: (name, "") for name in shown.columns if name not in TABLE}
     columns = {"on_front": _COLUMNS["on_front"], "kind": _COLUMNS["kind"], **more, **_COLUMNS}
     columns = {name: look for name, look in columns.items() if name not in _RARE or shown[name].notna().any()}
