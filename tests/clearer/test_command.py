@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from clearer.command import OneLineParser, console
+from clearer.command import OneLineParser, console, print_prose
 
 
 def test_an_error_is_one_line_and_exit_2(capsys):
@@ -47,3 +47,12 @@ def test_a_mistyped_word_of_a_subcommand_names_the_nearest(capsys: pytest.Captur
             parser.parse_args(words)
         assert stop.value.code == 2
         assert near in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "lines"), [(True, ["all trials:", "cells=2"]), (False, ["all trials: cells=2"])]
+)
+def test_a_terminal_breaks_prose_between_words_and_a_file_holds_it_whole(is_terminal, lines):
+    said = io.StringIO()
+    print_prose(console(file=said, force_terminal=is_terminal, width=12), "all trials: cells=2")
+    assert [line.rstrip() for line in said.getvalue().splitlines()] == lines
