@@ -52,7 +52,7 @@ def conclude(outcome: Outcome, session: Session) -> int:
     for text, group in results.groups:
         _show(text, results_table(group, results.references, results.axes), outcome.study.name, console)
     for line in health_lines(results.health):
-        print_prose(console, Text.assemble(("health", "yellow"), f"  {line}"))
+        console.print(Text.assemble(("health", "yellow"), f"  {line}"), soft_wrap=False)
     for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
         console.print(line)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows

@@ -52,7 +52,7 @@ def test_a_mistyped_word_of_a_subcommand_names_the_nearest(capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("is_terminal", "lines"), [(True, ["all trials:", "cells=2"]), (False, ["all trials: cells=2"])]
 )
-def test_a_terminal_breaks_prose_between_words_and_a_file_holds_it_whole(is_terminal, lines):
+def test_a_terminal_breaks_prose_between_words_and_a_file_holds_it_whole(terminal, lines):
     said = io.StringIO()
-    print_prose(console(file=said, force_terminal=is_terminal, width=12), "all trials: cells=2")
+    print_prose(console(file=said, force_terminal=terminal, width=12), "all trials: cells=2")
     assert [line.rstrip() for line in said.getvalue().splitlines()] == lines
