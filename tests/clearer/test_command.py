@@ -50,7 +50,7 @@ def test_a_mistyped_word_of_a_subcommand_names_the_nearest(capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("is_terminal", "lines"), [(True, ["all trials:", "cells=2"]), (False, ["all trials: cells=2"])]
+    ("terminal", "lines"), [(True, ["all trials:", "cells=2"]), (False, ["all trials: cells=2"])]
 )
 def test_a_terminal_breaks_prose_between_words_and_a_file_holds_it_whole(terminal, lines):
     said = io.StringIO()
