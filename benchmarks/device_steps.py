@@ -1,7 +1,7 @@
 """How long whole iterations take on a GPU: graphs against eager steps, packs against one after another and streams.
 
     python -m benchmarks.device_steps [--device cuda] [--scale paper] [--precision fp32,bf16] [--pack 16]
-        [--repeats 9] [--out FILE]
+        [--repeats 9] [--out FILE] [--check]
 
 Wall time, synchronised, of blocks of iterations that alternate within one run, each with its own
 batches; milliseconds an iteration: median, smallest, largest. An iteration of a search is an α step
@@ -13,10 +13,15 @@ parallel.
     K in a pack                    K searches at the proxy preset's size as one network, grouped convolutions
     K one after another, eager     the same K, each eager
     K streams                      the same K, each a graph of its own on a stream of its own
+
+With `--check` nothing is timed: for K = 1 and 4 it says which steps were captured, whether iterations wait
+for the GPU, and how much memory is reserved where a pack's activations were planned with so much.
 """
 
 import argparse
 import contextlib
+import gc
+import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +35,7 @@ from clearer import graphs
 from clearer.architecture import half_fusion
 from clearer.configuration import Configuration
 from clearer.images.sets import load_split
+from clearer.probe import step_bytes
 from clearer.runs import Run
 from clearer.search import Search
 from clearer.training import Training
@@ -120,6 +126,28 @@ def measure(blocks: Mapping[str, tuple[int, Block]], repeats: int, device: str) 
     ]
 
 
+def checked(kind: str, members: Sequence[Configuration], device: str) -> str:
+    """Whether the iterations of a run are graphs, wait for the GPU, and take the memory that was planned."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    run, waits = captured(started(kind, members, device)), "never waits"
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(BLOCK):
+            iterate(run)
+    except RuntimeError as error:
+        waits = f"waits: {str(error).splitlines()[0]}"
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    reserved, planned = torch.cuda.max_memory_reserved(), run.width * step_bytes(run.stage, members[0])
+    memory = f"{reserved / 1e9:.2f} GB reserved, {planned / 1e9:.2f} GB planned"
+    told = graphs.how(run.steps, run.device)["captured"]
+    return (
+        f"{kind}, {members[0].precision}, K = {run.width}: captured {', '.join(told) or 'nothing'}; {waits}; {memory}"
+    )
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,9 +157,18 @@ def main() -> None:
     parser.add_argument("--pack", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--check", action="store_true", help="time nothing: graphs, waits and memory on a GPU")
     options = parser.parse_args()
     check_device(parser, options.device)
     torch.set_num_threads(1)
+    if options.check:
+        if options.device == "cpu":
+            parser.error("--check: of a GPU alone")
+        for kind, width in itertools.product(("search", "training"), (1, 4)):
+            for precision in options.precision.split(","):
+                c = configured(options.scale, precision).with_values(search_iterations=10**6, train_iterations=10**6)
+                print(checked(kind, [c.with_values(seed=seed) for seed in range(width)], options.device), flush=True)
+        return
     wanted = candidates(options.scale, options.precision.split(","), options.pack, options.device)
     rows = measure({name: (members, run) for name, members, run in wanted}, options.repeats, options.device)
     print("| candidate | ms an iteration | min … max | a member |\n| --- | --- | --- | --- |")

@@ -18,6 +18,7 @@ from torch.utils.benchmark import Timer
 from clearer.architecture import FUSION, PARALLEL, module_convolutions
 from clearer.configuration import Configuration
 from clearer.modules import Fusion, Parallel
+from clearer.precision import fp32
 
 AUTHORS_PARALLEL, AUTHORS_FUSION = 0.7, 0.3
 
@@ -54,7 +55,7 @@ def measure_module_times(
         for kind in (Parallel, Fusion):
             module: nn.Module = kind(cell + 1, channels).to(device).eval()
             names = {"module": module, "branches": branches}
-            with torch.inference_mode():
+            with torch.inference_mode(), fp32():
                 timer = Timer("module(branches)", globals=names, num_threads=torch.get_num_threads())
                 times.append(round(1e3 * timer.blocked_autorange(min_run_time=seconds).median, 4))
     return times

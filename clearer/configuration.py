@@ -40,6 +40,7 @@ from clearer.tasks.known import OF_TASKS, TASKS, USUAL, TaskFields, task_of
 KINDS = ("searched", "random", "given")
 MIXINGS, SKIPS = ("parallel", "sequential"), ("none", "global")
 _COMPLEXITIES, _STATISTICS = ("parameters", "flops", "time", "authors"), ("running", "batch")
+_PRECISIONS = ("fp32", "tf32", "bf16")
 _SEED: Check = (lambda v: 0 <= v < 2**32, "must be in [0, 2^32)")
 _PATCH: Check = (lambda v: v >= 8, "must be 8 or greater")
 _SPLITS = ("train", "validation")
@@ -137,7 +138,7 @@ class Configuration(TaskFields):
     # How it runs
     seed: int = setting(0, LEARN, "the replicate; named streams are spawned from it", _SEED, "member named")
     report_iterations: int = setting(100, LEARN, "iterations between two rows of a curve", POSITIVE)
-    precision: str = setting("fp32", LEARN, "of passes forward and back; the rest is fp32", ("fp32", "bf16"), "cost")
+    precision: str = setting("fp32", LEARN, "of both passes, all else is fp32; tf32: of a GPU", _PRECISIONS, "cost")
     threads: int = setting(1, f"{LEARN} time", "CPU threads; sums, hence bits, depend on it", POSITIVE, "speed")
 
     def __post_init__(self) -> None:

@@ -120,11 +120,17 @@ class FlatPixels:
 
     def cut(self, windows: np.ndarray, size: int) -> Tensor:
         """As `MappedPixels.cut`, bit for bit."""
-        image, y, x, orientation = torch.from_numpy(windows).to(self._pixels.device).unbind(1)
+        image, y, x, orientation = _sent(windows, self._pixels.device).unbind(1)
         rows, columns = (grids[orientation] for grids in _grids(size, self._pixels.device))
         width = self._widths[image]
         first = self._starts[image] + y * width + x
         return self._pixels[first[:, None, None] + width[:, None, None] * rows + columns]
+
+
+def _sent(values: np.ndarray, device: torch.device) -> Tensor:
+    """Values on a device; a GPU is not waited for, so that the next batch is made while it computes."""
+    tensor = torch.from_numpy(values)
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 _FLIPS = [np.s_[::rows, ::columns] for rows in (1, -1) for columns in (1, -1)]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +27,11 @@ def device_name(device: object, threads: int | None = None) -> str:
             return torch.cuda.get_device_name(str(device))
         threads = threads or torch.get_num_threads()
     return f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def without_threads(device: str) -> str:
+    """A name of `device_name` without its number of threads, which a GPU's does not have."""
+    return re.sub(r", \d+ threads?$", "", device)
 
 
 def cores() -> int:

@@ -60,6 +60,8 @@ class MultiScale(nn.Module):
         right, lower = -width % multiple, -height % multiple
         if torch.compiler.is_compiling() or right or lower:  # an exported graph takes any size
             image = F.pad(image, (0, right, 0, lower), mode="replicate")
+            if image.is_cuda:  # where padding leaves no image channels last
+                image = image.contiguous(memory_format=torch.channels_last)
         branches = [self.stem(image)]
         column = 0
         for transition, cell in zip(self.transitions, self.cells, strict=True):

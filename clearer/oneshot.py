@@ -12,6 +12,7 @@ from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.images.sets import ImageSet
 from clearer.networks import Supernet
+from clearer.precision import fp32
 from clearer.testing import score
 
 NORM_BATCHES = 20
@@ -42,5 +43,6 @@ def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, dev
     """
     crops = Crops(images, [c], "one-shot batch norm", device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    update_bn((crops.batch(number) for number in range(NORM_BATCHES)), network)
+    with fp32():
+        update_bn((crops.batch(number) for number in range(NORM_BATCHES)), network)
     network.eval()

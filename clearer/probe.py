@@ -9,7 +9,9 @@ import torch.nn.functional as F
 
 from clearer.architecture import all_parallel, half_fusion
 from clearer.configuration import Configuration
+from clearer.graphs import WARM_UP, Losses, StaticStep, Step, is_static, new_pool
 from clearer.networks import MultiScale, Network, Supernet
+from clearer.precision import fp32
 
 PROBE_STEPS = 3
 _PROBE_FLOPS = 2e10
@@ -20,10 +22,19 @@ def step_seconds(stage: str, c: Configuration, device: str) -> float:
     torch.set_num_threads(c.threads)
     network = _network(stage, *_shape(c))
     flops = all_parallel(c.columns_by_cell).flops_per_pixel(c.channels, c.image_channels) * c.patch_size**2
-    batch = max(1, min(c.batch_size, int(_PROBE_FLOPS / flops)))
+    on_cpu = max(1, min(c.batch_size, int(_PROBE_FLOPS / flops)))
+    batch = c.batch_size if is_static(torch.device(device)) else on_cpu  # a part would leave a GPU half idle
     image = torch.rand(batch, c.image_channels, c.patch_size, c.patch_size, device=device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return c.batch_size / batch * _fastest(network, image.to(memory_format=torch.channels_last))
+
+    def step(degraded: torch.Tensor, clean: torch.Tensor) -> Losses:
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=c.precision == "bf16"):
+            restored = network(degraded)
+        F.mse_loss(restored.float(), clean).backward()
+        return {}
+
+    with fp32(c.precision == "tf32"):
+        return c.batch_size / batch * _fastest(step, image.to(memory_format=torch.channels_last))
 
 
 def step_bytes(stage: str, c: Configuration) -> int:
@@ -61,12 +72,16 @@ def _kept_bytes(stage: str, columns: tuple[int, ...], *more: Any) -> tuple[int, 
     return fixed, (sum(sizes.values()) - fixed) / (output.numel() / network.image_channels)
 
 
-def _fastest(network: torch.nn.Module, image: torch.Tensor) -> float:
-    """The seconds of the fastest step; on a CPU those of its processor time, which other load does not lengthen."""
-    times = []
+def _fastest(step: Step, image: torch.Tensor) -> float:
+    """The seconds of the fastest step, on a GPU as a graph; on a CPU of processor time, which other load leaves."""
+    times, before = [], 0
+    if is_static(image.device):
+        step, before = functools.partial(StaticStep(image.device, new_pool(image.device)), step), WARM_UP + 1
+    for _ in range(before):
+        step(image, image)
     for _ in range(PROBE_STEPS):
         started = _now(image.is_cuda)
-        F.mse_loss(network(image), image).backward()
+        step(image, image)
         if image.is_cuda:
             torch.cuda.synchronize()
         times.append(_now(image.is_cuda) - started)

@@ -15,7 +15,7 @@ without the members that diverge by themselves.
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -30,10 +30,8 @@ from clearer.graphs import Losses, StaticStep, set_rate
 from clearer.images.sets import ImageSet
 from clearer.networks import MultiScale
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part, shape
+from clearer.precision import fp32
 from clearer.streams import torch_generator
-
-Loss = Callable[[Tensor, Tensor], tuple[Tensor, Losses]]
-"""Of a degraded and a clean batch: what is descended, (K,), and the losses that the curve records."""
 
 
 class DivergedError(ArithmeticError):
@@ -74,7 +72,8 @@ class Member:
 class Run:
     """The members of a pack under optimisation: weights learn from `images`, one batch of `watched_images` is watched.
 
-    A subclass has a `stage` and a `_build`, adds its optimisers by `_learn` in `_place`, and iterates in `_iterate`.
+    A subclass has a `stage`, a `_build` and a `_loss`, adds its optimisers by `_learn` in `_place`, and iterates in
+    `_iterate`. No run holds its own methods: let go, it is freed at once, and so is a GPU's memory.
 
     A member's bits depend on the width, which is `full_width` of the one asked for. Places that are left over are
     filled by copies of the last member.
@@ -120,15 +119,18 @@ class Run:
         self.optimizers: dict[str, Optimizer] = {}
         self.crops: dict[str, Crops] = {}
         self.steps: dict[str, StaticStep] = {}  # where steps are static
-        self._bodies: dict[str, Callable[[Tensor, Tensor], Losses]] = {}
+        self._pool = graphs.new_pool(self.device)
         self.iteration = 0
         self._sums: dict[str, Tensor] = {}
         self._watched = Crops(self._watched_images, self._filled, f"{self.stage} watched crops", self.device).batch(0)
 
-    def _learn(self, name: str, optimizer: Optimizer, loss: Loss, images: ImageSet, role: str, clip: float = 0) -> None:
-        """Adds an optimiser, which `step(name)` steps from now on; `clip` is the largest norm of a gradient, if any."""
+    def _learn(self, name: str, optimizer: Optimizer, images: ImageSet, role: str) -> None:
+        """Adds an optimiser, which `step(name)` steps from now on."""
         self.optimizers[name], self.crops[name] = optimizer, Crops(images, self._filled, role, self.device)
-        self._bodies[name] = functools.partial(self._descend, optimizer, loss, clip or None)
+
+    def _loss(self, name: str, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+        """What an optimiser descends, (K,), and the losses that the curve records."""
+        raise NotImplementedError
 
     def advance(self, every: int | None = None) -> Iterator[Self]:
         """Iterates to the end, yielding itself every `every` iterations and whenever a member has ended.
@@ -250,7 +252,7 @@ class Run:
         """The mean squared errors over the watched crops, in evaluation mode and fp32; leaves it in training mode."""
         degraded, clean = self._watched
         self.network.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), fp32():
             errors = mean_square_error(self.network(degraded).clamp(0, 1), clean, self.width).tolist()
         self.network.train()
         return errors
@@ -262,8 +264,9 @@ class Run:
             self._refuse(self._state(), "weights are not finite")
             self._refuse([images.transpose(0, 1) for images in batch], "a batch is not finite")
         if not graphs.is_static(self.device):
-            return self._bodies[name](*batch)
-        return self.steps.setdefault(name, StaticStep(self._bodies[name], self.device))(*batch)
+            return self._descend(name, *batch)
+        static = self.steps.setdefault(name, StaticStep(self.device, self._pool))
+        return static(functools.partial(self._descend, name), *batch)
 
     def _state(self) -> list[Tensor]:
         """Weights and running statistics."""
@@ -281,15 +284,17 @@ class Run:
             restored = self.network(degraded, *alpha)
         return mean_square_error(restored, clean, self.width)
 
-    def _descend(self, optimizer: Optimizer, loss: Loss, clip: float | None, *batch: Tensor) -> Losses:
+    def _descend(self, name: str, *batch: Tensor) -> Losses:
         """One step on an optimiser's parameters alone: no other gradient is computed or kept."""
+        optimizer = self.optimizers[name]
         parameters = optimizer.param_groups[0]["params"]
         # backward lays each gradient out as its parameter is, which fused optimisers rely on; autograd.grad does not.
         try:
-            total, losses = loss(*batch)
-            total.sum().backward(inputs=parameters)
-            if clip is not None:
-                clip_gradients(parameters, self.width, clip)
+            with fp32(self.configuration.precision == "tf32"):
+                total, losses = self._loss(name, *batch)
+                total.sum().backward(inputs=parameters)
+            if name == "weights":
+                clip_gradients(parameters, self.width, self.configuration.clip_norm)
             optimizer.step()
         finally:
             optimizer.zero_grad(set_to_none=True)
@@ -337,7 +342,7 @@ class Run:
             own = joined([state["optimizers"][name]["state"] for state in filled])
             # Settings are no state: they are the configuration's, and a rate lies in a tensor of this run's own.
             optimizer.load_state_dict({"state": own, "param_groups": optimizer.state_dict()["param_groups"]})
-        self.steps = {}  # a graph writes into tensors that are the run's no longer
+        self.steps.clear()  # a graph writes into tensors that are the run's no longer
         self.iteration = states[0]["iteration"]
         sums = [state["sums"] for state in filled]
         self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}

@@ -55,11 +55,11 @@ class Search(Run):
             optimizer: Optimizer = torch.optim.Adam(self._weights, rate, fused=True, capturable=is_capturable)
         else:
             optimizer = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
-        self._learn("weights", optimizer, self._weights_loss, self._images, "search weights crops", c.clip_norm)
+        self._learn("weights", optimizer, self._images, "search weights crops")
         options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
         options["capturable"] = is_capturable
         adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
-        self._learn("alpha", adam, self._alpha_loss, self._watched_images, "search alpha crops")
+        self._learn("alpha", adam, self._watched_images, "search alpha crops")
 
     def alpha(self, member: Member) -> Tensor:
         """α of a member's columns now, (columns, 2): parallel, fusion."""
@@ -75,7 +75,10 @@ class Search(Run):
         self._anneal(c.weights_learning_rate, c.weights_learning_rate_end)
         return {**self.step("weights"), **losses}
 
-    def _alpha_loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+    def _loss(self, name: str, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+        if name == "weights":
+            loss = self._restoration(degraded, clean, self.supernet.alpha().detach())
+            return loss, {"restoration_loss": loss}
         is_folded = self.configuration.alpha_statistics == "running"
         with frozen(self._weights), folded(self.supernet) if is_folded else contextlib.nullcontext():
             return self.alpha_objective(self._restoration(degraded, clean))
@@ -84,10 +87,6 @@ class Search(Run):
         """L of every member for given L_Res, and its three terms; (K,) each."""
         logits = self.supernet.logits.unflatten(0, (self.width, -1))
         return objective(restoration, logits, self._costs, *self._lambdas.unbind(dim=1))
-
-    def _weights_loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
-        loss = self._restoration(degraded, clean, self.supernet.alpha().detach())
-        return loss, {"restoration_loss": loss}
 
     def _has_settled(self, member: Member) -> bool:
         c = member.configuration

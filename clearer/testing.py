@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
 from clearer.modules import folded
+from clearer.precision import fp32
 from clearer.protocols import scored_area
 from clearer.scores import Scores
 from clearer.tasks.known import task_of
@@ -59,7 +60,7 @@ def score(c: Configuration, network: nn.Module, images: ImageSet, device: torch.
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scores = Scores()
     inputs = degraded_inputs(c, images)
-    with torch.inference_mode(), folded(network):
+    with torch.inference_mode(), fp32(), folded(network):
         for name, clean, degraded in zip(images.names, images.clean, inputs, strict=True):
             raw = restore(network, on_device(degraded, device), c.self_ensemble)[0]
             if not bool(torch.isfinite(raw).all()):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clearer.configuration import Configuration
 from clearer.modules import folded
+from clearer.precision import fp32
 from clearer.testing import restore
 
 STEADY = 0.03
@@ -45,7 +46,7 @@ def measure_testing_time(network: nn.Module, inputs: Sequence[Tensor], c: Config
         return 1e3 * _seconds(network, inputs, c.self_ensemble) / len(inputs)
 
     found: list[Timing] = []
-    with torch.inference_mode(), folded(network):
+    with torch.inference_mode(), fp32(), folded(network):
         while len(found) < c.time_attempts and not (found and found[-1].spread <= STEADY):
             runs = np.array([[call() for _ in range(c.time_calls + 1)][1:] for _ in range(c.time_series)])
             medians = np.median(runs, axis=1)
@@ -61,7 +62,7 @@ def measure_testing_time(network: nn.Module, inputs: Sequence[Tensor], c: Config
 
 def pass_seconds(network: nn.Module, inputs: Iterable[Tensor], self_ensemble: int) -> float:
     """Seconds to restore all of `inputs` once, one after another, as the paper prints; warm, after a testing time."""
-    with torch.inference_mode(), folded(network):
+    with torch.inference_mode(), fp32(), folded(network):
         return sum(_seconds(network, [degraded], self_ensemble) for degraded in inputs)
 
 

@@ -35,7 +35,7 @@ class Training(Run):
         rate = rate_of(self.configuration.train_learning_rate, self.device)
         is_capturable = self.device.type == "cuda"
         adam = torch.optim.Adam(self.network.parameters(), rate, fused=True, capturable=is_capturable)
-        self._learn("weights", adam, self._loss, self._images, "train crops", self.configuration.clip_norm)
+        self._learn("weights", adam, self._images, "train crops")
 
     def network_of(self, member: Member) -> Network:
         """A member's network, on its own."""
@@ -51,6 +51,6 @@ class Training(Run):
         self._anneal(c.train_learning_rate, c.train_learning_rate_end)
         return self.step("weights")
 
-    def _loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
+    def _loss(self, name: str, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Losses]:
         loss = self._restoration(degraded, clean)
         return loss, {"restoration_loss": loss}

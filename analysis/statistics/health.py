@@ -16,9 +16,11 @@ from analysis.rows.units import counted, percent
 MOVING_DB, FALLEN_DB = 0.5, 0.5
 UNSTEADY = 0.1
 """A time whose series spread by more was not taken on an idle machine."""
+_THREADS = r", \d+ threads?$"
+"""Ends the name of a processor."""
 CHECKS = (
     "networks below their input, images shared by splits, skip=global with SGD, trainings that moved or fell at their "
-    "end, shared trainings, few seeds, testing times, and missing denoisers"
+    "end, shared trainings, few seeds, mixed devices, testing times, and missing denoisers"
 )
 
 
@@ -45,6 +47,7 @@ def health(
     * `still moving`, `fell`: trainings, by their curves (`training_ends`).
     * `shared trainings`: searches, over seeds and λ, that found fewer distinct trainings than they are.
     * `few seeds`: searched configurations of fewer than 3 seeds, over which no interval is given.
+    * `mixed devices`: searches or trainings of which some ran on a GPU and some on a CPU.
     * `no time`: testing times that were refused. `unsteady time`: those whose series spread by more than 10 %.
     * `denoisers missing`: classical denoisers that a package was missing for.
 
@@ -61,6 +64,7 @@ def health(
         *_trainings(scored, curves),
         *_shared(scored),
         *_seeds(scored),
+        *_devices(scored),
         *_times(ended),
         *_without_wavelets(references),
     ]
@@ -186,6 +190,20 @@ def _seeds(scored: pd.DataFrame) -> Iterator[Finding]:
         )
         mend = f"--seeds {LEAST_SEEDS} or more; a paired test reaches 5 % from 6 seeds on"
         yield _finding("few seeds", text, mend, few, configurations=count, searched=of, seeds=least)
+
+
+def _devices(scored: pd.DataFrame) -> Iterator[Finding]:
+    for stage, name in (("search", "searches"), ("train", "trainings")):
+        devices = scored[f"{stage}_device"].dropna() if f"{stage}_device" in scored else pd.Series(dtype=str)
+        on_cpu = devices.str.contains(_THREADS)
+        if on_cpu.nunique() > 1:
+            text = (
+                f"On a GPU ran {len(devices) - on_cpu.sum()} of {len(devices)} {name}, the others on a CPU, whose "
+                "noise is another for the same crops: a pair of such rows is not paired."
+            )
+            few = scored.loc[on_cpu[on_cpu == (on_cpu.mean() < 0.5)].index]
+            mend = "all on devices of one kind, in another storage"
+            yield _finding("mixed devices", text, mend, few, rows=len(devices), on_cpu=on_cpu.sum())
 
 
 def _times(ended: pd.DataFrame) -> Iterator[Finding]:

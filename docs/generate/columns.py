@@ -45,7 +45,7 @@ MEANINGS: Mapping[str, str] = {
     "search_seconds": "time of the search; of one in a pack, its share",
     "train_seconds": "time of the training; of one in a pack, its share",
     "gpu_seconds": "seconds of search and training times the share of a GPU",
-    "energy_wh": "energy in watt-hours; nothing measures it yet",
+    "energy_wh": "watt-hours of the GPU in search and training, by the share where it is shared; needs `.[energy]`",
     "search_reused": "whether the search was in the store already, or another trial's of this run",
     "train_reused": "whether the training was in the store already, or another trial's of this run",
     "search_key": "the search's folder in `stages/search/`",

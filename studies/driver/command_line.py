@@ -77,7 +77,7 @@ def _run(study: Study, options: Options, console: Console) -> int:
         if options.dry_run:
             if study.follow is not None:
                 console.print("further trials follow from what these find; they are not counted here")
-            dry_run.show(missing, planned, session)
+            dry_run.show(study.name, missing, planned, session)
             return 0
         outcome = rounds.run(study, session, planned)
     return summary.conclude(outcome, session)

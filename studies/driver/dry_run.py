@@ -19,8 +19,8 @@ _SLOTTED = ("reference", "search", "train", "test")
 """What runs side by side; testing times are taken one at a time."""
 
 
-def show(missing: Sequence[Trial], configurations: Sequence[Configuration], session: Session) -> None:
-    """Prints what the trials that are missing need, share and cost, of all that is planned.
+def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configuration], session: Session) -> None:
+    """Prints what the trials that are missing of a study need, share and cost, of all that is planned.
 
     Raises:
         ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
@@ -31,6 +31,7 @@ def show(missing: Sequence[Trial], configurations: Sequence[Configuration], sess
     slots = _slots(Request(threads, place.gpus), session)
     device = functools.cache(lambda threads: device_name(place.device, threads))
     known = device if session.is_local else None
+    session.settle_packs(study, configurations)
     plan = Plan(session.store, missing, session.pixels.trials(configurations))
     needs = plan.needs(known)
     costs = Costs(session.store, place, plan.finished, not session.is_local)
@@ -42,10 +43,12 @@ def show(missing: Sequence[Trial], configurations: Sequence[Configuration], sess
 def _slots(request: Request, session: Session) -> int:
     """How many trials run at once; a Ray that would be started here is not, for what it would hold is known."""
     nodes = this_machine(request.gpus > 0) if session.is_local else session.cluster.nodes()
+    asked = 0 if session.is_local else session.options.slots or 0
     problems = request.problems(nodes)
-    if problems:
+    if problems and not asked:
         raise ClusterError("\n".join(problems))
-    return min(request.slots(nodes), session.concurrent or request.slots(nodes))
+    held = max(request.slots(nodes), asked)
+    return min(held, session.concurrent or held)
 
 
 def _stage_lines(needs: Mapping[str, Need]) -> list[str]:

@@ -221,13 +221,15 @@ class Execution:
             return
         cluster = self.session.cluster
         progress.more("testing times", {"time": len(ready)}, follow=False)
-        host = cluster.timing_host(ready)
+        device = self.session.timed_on(self.study)
+        node = cluster.timing_node(max(trial.configuration.threads for trial, _ in ready), device)
+        host = node["NodeManagerHostname"] if node else "a node that is started"
 
         def waiting(owner: str) -> None:
             progress.say(f"another study ({owner}) takes times on {host}: waiting")
 
         with claims.alone(timing_name(host), waiting):
-            times = cluster.time_networks(ready, self.session.place)
+            times = cluster.time_networks(ready, self.session.place, device, progress.say)
             for (trial, architecture), time_ in zip(ready, times, strict=True):
                 milliseconds = self._write(trial, architecture, *time_)
                 took = f"not timed: {time_[1]}" if milliseconds is None else f"{milliseconds:.1f} ms an image"

@@ -36,10 +36,11 @@ def _budget(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """The type of a flag that takes a share of a GPU, or whole GPUs."""
+    """The type of a flag that takes a share of a GPU."""
     found = _number(text)
-    if not (0 <= found <= 1 or found.is_integer()) or found < 0:
-        raise argparse.ArgumentTypeError(f"{text} is neither a share of a GPU (0 to 1) nor whole GPUs")
+    if not 0 <= found <= 1:
+        mend = "; a trial uses one GPU at most: more GPUs run more trials at once" if found > 1 else ""
+        raise argparse.ArgumentTypeError(f"{text} is no share of a GPU (0 to 1){mend}")
     return found
 
 
@@ -60,7 +61,9 @@ ALL = 2**63 - 1
 _PRESETS = "quick: embedded images, seconds a trial; proxy: BSD500, small; paper: the paper's settings"
 _PACK = "searches of one shape, or trainings of one architecture, computed as one network (default: auto)"
 _RANDOM = "random architectures beside the searches, with the same training; all: the space (default: the preset's)"
-_SHARE = "a share of a GPU or whole GPUs for each trial (default 0: CPU)"
+_SHARE = "the share of a GPU that each trial takes, 1 for a whole one (default 0: CPU)"
+_SLOTS = "for how many trials at once packs are made on GPUs (default: what the cluster holds at the first run)"
+_TIMES = "the node that takes testing times (default: one with the GPU or processor that took the study's others)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,8 @@ class Options:
     seeds: int | None = _flag(None, "N", "replicates of every trial (default: the preset's)", whole_number)
     concurrent: int | None = _flag(None, "N", "trials at once at most (default: what the cluster holds)", whole_number)
     gpus_per_trial: float = _flag(0.0, "X", _SHARE, share)
+    slots: int | None = _flag(None, "N", _SLOTS, whole_number)
+    time_on: str | None = _flag(None, "NODE", _TIMES)
     pack: int | None = _flag(None, "K|auto", _PACK, lambda text: None if text == "auto" else whole_number(text))
     random: int | None = _flag(None, "N|all", _RANDOM, lambda text: ALL if text == "all" else whole_number(text, 0))
     budget: float | None = _flag(None, "TIME", "start no trial after this time, as 90m or 2h; what runs ends", _budget)

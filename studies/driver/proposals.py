@@ -13,11 +13,9 @@ from typing import Any, Literal
 from clearer.architecture import PARALLEL, Architecture
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
-from clearer.machine import device_name
 from studies.driver.axes import configuration, unique
 from studies.driver.study import Findings
 from studies.store.study_file import planned_trials
-from studies.work.module_times import module_times
 
 LAMBDAS = ("lambda1", "lambda2")
 CHOICES = ("cells", "columns", "channels")
@@ -59,8 +57,8 @@ class Adaptive:
         self.choices = {name: assigned[name] for name in CHOICES if len(assigned.get(name, ())) > 1}
         swept = [name for name in LAMBDAS if name not in self.fixed]
         self.ranges = {name: tuple(sorted(assigned.get(name, (LOWEST, HIGHEST)))) for name in swept}
-        self.base = self._configuration({name: values[0] for name, values in self.choices.items()}, self.seeds[0])
         self._module_times: dict[tuple[int, int], tuple[float, ...]] = {}
+        self.base = self._configuration({name: values[0] for name, values in self.choices.items()}, self.seeds[0])
 
     def next_round(self) -> list[Configuration]:
         """What was planned before; once all of that has ended, new proposals, as many as the cluster holds."""
@@ -95,9 +93,9 @@ class Adaptive:
             return []
         finished = sum(row["status"] == "finished" for row in rows)
         others = sum(row["study"] != self.findings.study for row in rows)
-        size, device = self.base.patch_size, device_name(self._device(), self.base.threads)
+        size = self.base.patch_size
         taught = f"{finished} finished and {len(rows) - finished} failed trials, {others} of them of other studies"
-        proxy = f"the sum of module times at {size}×{size} pixels, measured once on {device}"
+        proxy = f"the sum of module times at {size}×{size} pixels, measured once on the trials' device"
         scores = "PSNR is that of validation crops"
         return [f"the sampler was taught {taught}", scores, f"its time proxy is {proxy}; testing times are in the rows"]
 
@@ -176,17 +174,9 @@ class Adaptive:
             return math.nan
         shape = c.cells, c.channels
         if shape not in self._module_times:
-            self._module_times[shape] = module_times(c, self.findings.store, self._device(), keep=True)
+            self._module_times[shape] = self.findings.module_times(c)
         times, cells = self._module_times[shape], Architecture.parse(row["architecture"]).cells
         return sum(times[2 * i + (letter != PARALLEL)] for i, letters in enumerate(cells) for letter in letters)
-
-    def _device(self) -> str:
-        """This process's GPU where trials take one and it has one: a cluster's may be elsewhere."""
-        if not self.findings.options.gpus_per_trial:
-            return "cpu"
-        import torch
-
-        return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -91,6 +91,7 @@ class _Run:
         if missing:  # before anything is written
             with self._progress:
                 self._nodes = session.preflight(missing)
+                session.settle_packs(name, outcome.planned)
                 self._expect(missing)
         with session.alone(name) as has_waited:
             if has_waited:
@@ -117,11 +118,15 @@ class _Run:
 
     def _run_round(self, missing: list[Trial]) -> None:
         session, name, outcome = self.session, self.study.name, self.outcome
-        session.cluster.check_request(max(trial.configuration.threads for trial in missing))
+        threads = max(trial.configuration.threads for trial in missing)
+        session.cluster.check_request(threads)
+        session.cluster.timing_node(threads, session.timed_on(name))
         if session.options.retry_failed:
             for trial_id in session.store.trial_ids(name) & {trial.trial_id for trial in missing}:
                 session.store.forget_trial(name, trial_id)
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
+        packing = session.packing
+        run |= {"packing": {"slots": packing.slots, "gpu_bytes": packing.gpu_bytes}} if packing.gpus else {}
         run |= {"edition": 1} if isinstance(session.options.preset, FirstEdition) else {}
         run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
         planned = session.pixels.trials(outcome.planned)
@@ -178,5 +183,6 @@ def findings(outcome: Outcome, session: Session) -> Findings:
         recorded=list(planned_trials(session.store, name).values()),
         rows=rows,
         slots=lambda: session.slots(planned),
+        module_times=session.module_times,
         compute=compute,
     )

@@ -1,26 +1,29 @@
 """What one run of a study has at hand: place, store, cluster and tracking, each opened when first needed."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from rich.console import Console
 
 from clearer.configuration import Configuration
-from clearer.machine import memory_bytes
+from clearer.machine import memory_bytes, without_threads
 from studies.driver.options import Options
-from studies.nodes.capacity import Request, this_machine
+from studies.nodes.capacity import Request, shares, this_machine
 from studies.nodes.connection import connect
-from studies.nodes.preflight import check_here, check_nodes
+from studies.nodes.preflight import check_gpus, check_here, check_nodes
 from studies.nodes.scheduling import Cluster
-from studies.planning.packs import Packing
+from studies.planning.packs import GPU_BYTES, Packing
 from studies.store.claims import Claims
 from studies.store.store import Store, storage_of
+from studies.store.study_file import runs_of
 from studies.tracking.content import UnderWay
 from studies.tracking.live import Tracking
 from studies.tracking.server import default_uri
-from studies.work.module_times import with_module_times
+from studies.work.module_times import module_times
 from studies.work.place import Place
 from studies.work.remote_images import data_place
 from studies.work.trials import Pixels, Trial
@@ -43,7 +46,11 @@ class Session(contextlib.ExitStack):
         self.place = Place(*place, options.gpus_per_trial, options.checkpoint_seconds)
         self.store = Store(self.place.storage)
         self.pixels = Pixels(self.place.folder, may_lack=options.dry_run)
-        self.packing = Packing(options.pack, options.gpus_per_trial)
+        self.packing = Packing(options.pack, options.gpus_per_trial, options.slots)
+        if 0 < (g := options.gpus_per_trial) < 1 and (left := 1 - shares(g) * g) > 0.01:
+            held = f"a GPU holds {shares(g)} such trials, and {left:.2g} of it stays idle"
+            console.print(f"--gpus-per-trial {g:g}: {held}; 1/{shares(g)} and 1/{shares(g) + 1} use all of it")
+        self._gpu_bytes: list[int] = []
         self._tracking: Tracking | None = None
         self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()
         """The trials that have begun, for tracking."""
@@ -69,7 +76,8 @@ class Session(contextlib.ExitStack):
     @cached_property
     def cluster(self) -> Cluster:
         self.enter_context(connect(self.options.address))
-        return Cluster(self.options.gpus_per_trial, self.concurrent)
+        o = self.options
+        return Cluster(o.gpus_per_trial, self.concurrent, o.slots, o.time_on)
 
     def slots(self, configurations: Sequence[Configuration]) -> int:
         """How many trials the cluster holds at once."""
@@ -83,6 +91,23 @@ class Session(contextlib.ExitStack):
         held = Request(threads, self.place.gpus).slots(this_machine(self.place.gpus > 0))
         return max(1, min(held, self.concurrent or held))
 
+    def settle_packs(self, study: str, configurations: Sequence[Configuration]) -> None:
+        """Settles for how many slots and what memory of GPUs packs are made: as asked, as before, or as there is."""
+        if not self.place.gpus:
+            return
+        kept = next((run["packing"] for run in reversed(runs_of(self.store, study)) if "packing" in run), {})
+        now = self.slots_here if self.is_local else self.slots
+        slots = self.packing.slots or kept.get("slots") or now(configurations)
+        size = kept.get("gpu_bytes") or min(self._gpu_bytes, default=GPU_BYTES)
+        self.packing = replace(self.packing, slots=slots, gpu_bytes=size)
+
+    def timed_on(self, study: str) -> str:
+        """The kind of device, GPU or CPU as the trials', that most times of a study were taken on; none yet: empty."""
+        rows = self.store.rows(study, self.store.trial_ids(study), ("device",))
+        names = [row["device"] for row in rows if row.get("device")]
+        found = Counter(name for name in names if (without_threads(name) == name) is (self.place.gpus > 0))
+        return found.most_common(1)[0][0] if found else ""
+
     def preflight(self, missing: Sequence[Trial]) -> dict[str, Any]:
         """Asks what would stop the trials, here or on every node; what to record of the nodes.
 
@@ -94,7 +119,13 @@ class Session(contextlib.ExitStack):
         if self.is_local:
             check_here(*about)
         self.cluster.check_request(threads)
-        return {} if self.is_local else check_nodes(*about)
+        if self.is_local:
+            self._gpu_bytes = check_gpus(self.console) if self.place.gpus else []
+            return {}
+        found = check_nodes(*about)
+        self._gpu_bytes = [size for node in found["nodes"] for size in node["gpu_bytes"]]
+        self.cluster.devices.update({node["host"]: node["device"] for node in found["nodes"]})
+        return found
 
     @contextlib.contextmanager
     def alone(self, study: str) -> Iterator[bool]:
@@ -109,9 +140,20 @@ class Session(contextlib.ExitStack):
             yield bool(owners)
 
     def measured(self, configurations: Sequence[Configuration]) -> list[Configuration]:
-        """The configurations with module times where they need some."""
-        o = self.options
-        return with_module_times(configurations, self.store, o.gpus_per_trial, keep=not o.dry_run)
+        """The configurations, with `module_times_ms` where they ask for times."""
+        asked = [c.kind == "searched" and c.complexity == "time" and not c.module_times_ms for c in configurations]
+        return [
+            c.with_values(module_times_ms=self.module_times(c)) if asks else c
+            for c, asks in zip(configurations, asked, strict=True)
+        ]
+
+    def module_times(self, c: Configuration) -> tuple[float, ...]:
+        """The module times of a configuration on what trials run on: kept in the store, but by a dry run."""
+        keep = not self.options.dry_run
+        if self.place.gpus:
+            self.cluster.check_request(c.threads)
+            return self.cluster.module_times(c, self.place.storage, keep, self.console.print)
+        return module_times(c, self.store, "cpu", keep)
 
     def missing(self, study: str, configurations: Sequence[Configuration]) -> list[Trial]:
         """The trials that have no whole row; with `retry_failed`, those with the row of a failure too."""

@@ -37,7 +37,8 @@ Points = Callable[[str, Path | None], Sequence[Mapping[str, Any]]]
 class Findings:
     """What a study's `follow` and `answer` see: what was asked, the trials planned so far, and their finished rows.
 
-    `slots` says how many trials the cluster holds at once; `compute` has jobs computed that belong to no trial.
+    `slots` says how many trials the cluster holds at once; `compute` has jobs computed that belong to no trial;
+    `module_times` has those of a configuration measured where trials run, unless the store has them.
     """
 
     study: str
@@ -50,6 +51,7 @@ class Findings:
     rows: pd.DataFrame
     slots: Callable[[], int]
     compute: Callable[[str, Sequence[Job]], None]
+    module_times: Callable[[Configuration], tuple[float, ...]]
 
     @property
     def found(self) -> dict[str, str]:

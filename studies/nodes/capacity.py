@@ -43,15 +43,21 @@ class Request:
         by_cpu = int(node.get("CPU", 0) // self.threads)
         if not self.gpus:
             return by_cpu
-        gpus = node.get("GPU", 0)
-        by_gpu = int(gpus) * int(1 / self.gpus + 1e-9) if self.gpus < 1 else int(gpus // self.gpus)
-        return min(by_cpu, by_gpu)
+        return min(by_cpu, int(node.get("GPU", 0)) * shares(self.gpus))
+
+
+def shares(gpus: float) -> int:
+    """How many trials with such a share one GPU holds."""
+    return int(1 / gpus + 1e-9)
 
 
 def _mend(name: str, most: float) -> str:
     if most:
         return f"ask for {most:g} or less, or add a larger node"
-    return "add a node with a GPU, or leave the flag out to run on CPUs" if name == "GPU" else "start a node"
+    if name != "GPU":
+        return "start a node"
+    autoscaled = "where an autoscaler starts such nodes, say by --slots N how many trials they will hold"
+    return f"add a node with a GPU that CUDA or ROCm knows, or leave the flag out to run on CPUs; {autoscaled}"
 
 
 def this_machine(with_gpus: bool) -> list[dict[str, float]]:

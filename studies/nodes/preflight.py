@@ -1,10 +1,10 @@
 """What would go wrong on the nodes of a cluster: every node is asked, at once, before the first trial.
 
 * What stops a study: another Python, Ray, torch or code than the driver's, a storage or data that is not the same
-  everywhere, too little space, a GPU that torch can't use, a node that does not answer.
+  everywhere, too little space, a GPU that can't compute a convolution, a node that does not answer.
 * What is said and recorded only: other builds and processors, which may move the last digits, a clock, a busy GPU,
   tracking.
-* What it does not see: quotas, and what happens to a node later.
+* What it does not see: quotas, what happens to a node later, and GPUs that others use all the time.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ from analysis.storage.places import redacted
 from clearer.images.datasets import dataset_folder
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError, connect
-from studies.nodes.report import Problem, Question, Report, examine, free_bytes, gb, installed, release
-from studies.nodes.scheduling import Cluster, alive, cause
+from studies.nodes.report import Problem, Question, Report, examine, examine_gpus, free_bytes, gb, installed, release
+from studies.nodes.scheduling import Cluster, alive, cause, node_name
 from studies.planning.costs import bytes_at_most, needed_bytes
 from studies.store.store import Store
 from studies.work.place import Place
 from studies.work.remote_images import is_remote, sizes
 from studies.work.trials import Trial
 
-ANSWER_SECONDS = 120
+ANSWER_SECONDS, GPU_SECONDS = 120, 60
 _CLOCK_SECONDS = 5
 _COLUMNS = [*"node CPU GPU Python torch processor".split(), "storage free", "cache free", "clock"]
 Nodes = Mapping[str, dict[str, Any]]
@@ -62,15 +62,62 @@ def check_nodes(
 ) -> dict[str, Any]:
     """Asks every node that could hold a trial, and shows what they say; what to record. Raises as `preflight`."""
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
-    nodes = {node["NodeID"]: node for node in sorted(alive(), key=_host) if held.get(node["NodeID"])}
+    nodes = {node["NodeID"]: node for node in sorted(alive(), key=node_name) if held.get(node["NodeID"])}
+    if not nodes:
+        console.print("no node can hold a trial yet: the autoscaler has to start some, which are not asked then")
     answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
+    gpus, about_gpus = _asked_gpus(nodes) if place.gpus else ({}, [])
+    for node, (report, _) in answers.items():
+        names, report.gpu_bytes = gpus.get(node, ([], []))
+        report.gpus = [f"{name} {gb(size)} GB" for name, size in zip(names, report.gpu_bytes, strict=True)]
+        report.device = names[0] if names else "" if place.gpus else report.processor
     console.print(_table(answers, nodes), soft_wrap=False)
     reports = [report for report, _ in answers.values()]
-    found += [problem for report in reports for problem in report.problems] + mixed(reports, place.gpus > 0)
+    found += (
+        about_gpus + [problem for report in reports for problem in report.problems] + mixed(reports, place.gpus > 0)
+    )
     found += [_of_clock(*answer) for answer in answers.values() if abs(answer[1]) > _CLOCK_SECONDS]
     found += _of_space(place, trials, sum(held.values()))
     warnings = _conclude(found + tracking_problems(tracking), console)
     return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
+
+
+def check_gpus(console: Console) -> list[int]:
+    """Has every GPU of the cluster compute; their bytes. Raises ClusterError: one can't."""
+    gpus, problems = _asked_gpus({node["NodeID"]: node for node in alive()})
+    _conclude(problems, console)
+    return [size for _, sizes in gpus.values() for size in sizes]
+
+
+def _asked_gpus(nodes: Nodes) -> tuple[dict[str, tuple[list[str], list[int]]], list[Problem]]:
+    """The names and the bytes of the GPUs of nodes, by their ids, and what is wrong with them.
+
+    A task that takes all GPUs of a node sees those that Ray has there, and no others.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    pending = {}
+    for node, about in nodes.items():
+        if count := int(about["Resources"].get("GPU", 0)):
+            whole: dict[str, Any] = {"num_cpus": 0, "num_gpus": count, "max_calls": 1}  # it ends with what CUDA took
+            where = NodeAffinitySchedulingStrategy(node, soft=False)
+            task: Any = ray.remote(**whole, scheduling_strategy=where)(examine_gpus)
+            pending[task.remote(node_name(about))] = node
+    ready, late = ray.wait(list(pending), num_returns=len(pending), timeout=GPU_SECONDS) if pending else ([], [])
+    found, problems = {}, []
+    for reference in ready:
+        node = pending[reference]
+        try:
+            *found[node], about_them = ray.get(reference)
+            problems += about_them
+        except ray.exceptions.RayError as error:
+            problems.append(Problem(True, node_name(nodes[node]), f"can't run a task on its GPUs ({cause(error)})"))
+    for reference in late:
+        ray.cancel(reference, force=True)
+        text = f"its GPUs were not free within {GPU_SECONDS} s: they were not tried"
+        problems.append(Problem(False, node_name(nodes[pending[reference]]), text))
+    return {node: (own[0], own[1]) for node, own in found.items()}, problems
 
 
 def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
@@ -152,13 +199,10 @@ def _asked(place: Place, files: Mapping[str, Mapping[str, int]], nodes: Nodes) -
     with _marker(Store(place.storage)) as (store, marker):
         pending = {}
         for node, about in nodes.items():
-            gpus = place.gpus > 0 and about["Resources"].get("GPU", 0) > 0
-            where = NodeAffinitySchedulingStrategy(node, soft=False)
-            # With max_calls a process that has taken up CUDA ends at once, and gives the memory back.
-            options: dict[str, Any] = {"num_cpus": 0, "max_calls": int(gpus), "scheduling_strategy": where}
-            task: Any = ray.remote(**options)(examine)
-            question = Question(place.storage, marker, files, gpus, *here)
-            pending[task.remote(question, node, _host(about))] = node
+            options: dict[str, Any] = {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
+            task: Any = ray.remote(num_cpus=0, **options)(examine)
+            question = Question(place.storage, marker, files, *here)
+            pending[task.remote(question, node, node_name(about))] = node
         end = time.monotonic() + ANSWER_SECONDS
         while pending:
             ready, _ = ray.wait(list(pending), timeout=max(0.0, end - time.monotonic()))
@@ -169,11 +213,13 @@ def _asked(place: Place, files: Mapping[str, Mapping[str, int]], nodes: Nodes) -
                 report = ray.get(ready[0])
                 reports[node] = report, report.finished_at - now
             except ray.exceptions.RayError as error:
-                found.append(Problem(True, _host(nodes[node]), f"can't run a task ({cause(error)}); see its Ray logs"))
+                found.append(
+                    Problem(True, node_name(nodes[node]), f"can't run a task ({cause(error)}); see its Ray logs")
+                )
         for reference, node in pending.items():
             ray.cancel(reference, force=True)
             text = f"has not answered within {ANSWER_SECONDS} s; take it out of the cluster, or start it again"
-            found.append(Problem(True, _host(nodes[node]), text))
+            found.append(Problem(True, node_name(nodes[node]), text))
         seen = set(store.names(marker))
     for node, (report, _) in reports.items():
         if node not in seen and not any(problem.is_error for problem in report.problems):
@@ -207,11 +253,5 @@ def _table(answers: Answers, nodes: Nodes) -> Table:
         found = gpus, report.versions["python"], report.versions["torch"], report.processor, *free
         table.add_row(report.host, f"{resources.get('CPU', 0):g}", *found, f"{ahead:+.1f} s")
     for node in nodes.keys() - answers.keys():
-        table.add_row(_host(nodes[node]), "no answer")
+        table.add_row(node_name(nodes[node]), "no answer")
     return table
-
-
-def _host(node: Mapping[str, Any]) -> str:
-    """The name that `ray start --node-name` gave, else the machine's."""
-    named = node["NodeName"]
-    return named if named not in ("", node["NodeManagerAddress"]) else node["NodeManagerHostname"]

@@ -4,7 +4,6 @@ What a node may lack is imported where that can be said of it.
 """
 
 import hashlib
-import os
 import shutil
 import socket
 import time
@@ -40,14 +39,13 @@ class Question:
     storage: str
     marker: str
     files: Mapping[str, Mapping[str, int]]
-    gpus: bool
     versions: Mapping[str, str]
     code: str
 
 
 @dataclass
 class Report:
-    """A node's answer; sizes are in bytes."""
+    """A node's answer; sizes are in bytes. `device` takes testing times there."""
 
     host: str
     processor: str
@@ -56,6 +54,8 @@ class Report:
     storage_free: int | None = None
     cache_free: int | None = None
     gpus: list[str] = field(default_factory=list)
+    gpu_bytes: list[int] = field(default_factory=list)
+    device: str = ""
     problems: list[Problem] = field(default_factory=list)
     finished_at: float = 0.0
 
@@ -67,7 +67,6 @@ def examine(question: Question, node: str, host: str = "") -> Report:
     errors = [*_storage_errors(question, node, report), *_data_errors(question.files)]
     report.problems += [Problem(True, report.host, text) for text in errors]
     found = [*_code_problems(question, report.versions, code), *_cache_problems(question, report)]
-    found += _gpu_problems(report) if question.gpus else []
     report.problems += [Problem(is_error, report.host, text) for is_error, text in found]
     report.finished_at = time.time()
     return report
@@ -186,23 +185,33 @@ def _cache_problems(question: Question, report: Report) -> Iterator[tuple[bool, 
         yield free < copied, f"{cache} has {gb(free)} GB free, for {wanted}; name another folder in CLEARER_CACHE"
 
 
-def _gpu_problems(report: Report) -> Iterator[tuple[bool, str]]:
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        del os.environ["CUDA_VISIBLE_DEVICES"]  # so Ray hides all GPUs from a task that takes none
+def examine_gpus(host: str) -> tuple[list[str], list[int], list[Problem]]:
+    """The names and the bytes of the GPUs that this process has, and what is wrong with them."""
+    names: list[str] = []
+    sizes: list[int] = []
+    problems: list[Problem] = []
     try:
         import torch
 
         if not torch.cuda.is_available():
-            built = f"torch {torch.__version__} (built for {torch.version.cuda or 'no CUDA'})"
-            yield True, f"{built} sees no GPU; install a build that fits the driver of nvidia-smi"
-            return
+            built = f"CUDA {torch.version.cuda}" if torch.version.cuda else f"ROCm {torch.version.hip}"
+            built = built if torch.version.cuda or torch.version.hip else "no GPU"
+            mend = "install a build that fits the driver of nvidia-smi, or of rocm-smi"
+            problems.append(Problem(True, host, f"torch {torch.__version__} (built for {built}) sees no GPU; {mend}"))
         for index in range(torch.cuda.device_count()):
             name, (free, total) = torch.cuda.get_device_name(index), torch.cuda.mem_get_info(index)
-            report.gpus.append(f"{name} {gb(total)} GB")
+            names.append(name)
+            sizes.append(int(total))
             if free < _FREE_SHARE * total:
-                yield False, f"GPU {index} ({name}) has {gb(free)} of {gb(total)} GB free; end what else uses it"
+                text = f"GPU {index} ({name}) has {gb(free)} of {gb(total)} GB free; end what else uses it"
+                problems.append(Problem(False, host, text))
+            image = torch.rand(1, 8, 16, 16, device=f"cuda:{index}", requires_grad=True)
+            torch.nn.functional.conv2d(image, torch.rand(8, 8, 3, 3, device=image.device)).sum().backward()
+            torch.cuda.synchronize(index)
     except Exception as error:  # CUDA's errors are of many kinds
-        yield True, f"a GPU can't be used ({_line(error)})"
+        mend = "is torch's build for a GPU of this kind?"
+        problems.append(Problem(True, host, f"GPU {max(0, len(names) - 1)} can't compute ({_line(error)}); {mend}"))
+    return names, sizes, problems
 
 
 def _some(names: set[str]) -> str:

@@ -1,23 +1,28 @@
 """Where and when packs and testing times run. `studies.nodes.connection` joins or starts the cluster.
 
 Packs are Ray Tune's trials: it places them, limits how many run at once, and starts one again when its worker or node
-is lost. What a job computed is in the store, so Tune's own files are disposable. Testing times are taken by one task at
-a time after the trials, on one node of which nothing else of the study has a share.
+is lost. What a job computed is in the store, so Tune's own files are disposable. Testing times, and the module times
+of `complexity=time` on a GPU, are taken by one task at a time, on one node of which nothing else of the study has a
+share. Its process ends with it, and gives its GPU's memory back.
 """
 
 import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from analysis.storage.places import redacted
+from clearer.configuration import Configuration
+from clearer.fields import nearest
+from clearer.machine import without_threads
 from studies.nodes.capacity import Request
 from studies.nodes.connection import ClusterError
 from studies.nodes.exchange import Exchange
+from studies.store.store import Store
 from studies.work.jobs import failure_of
 from studies.work.place import Place
 from studies.work.trials import Trial
@@ -25,6 +30,9 @@ from studies.work.trials import Trial
 MAX_FAILURES = 3
 """How often a task that takes times is started again whose node was lost."""
 _LOST_IN_A_ROW = 2
+_WAIT_SECONDS = 30.0
+"""After so long without a device to take times on, that is said."""
+Say = Callable[[str], None]
 Timed = tuple[Trial, str]
 """A trial with its architecture, whose network has been trained."""
 Time = tuple[str | None, str | None]
@@ -37,10 +45,19 @@ class Cluster:
 
     gpus_per_trial: float = 0.0
     concurrent: int | None = None
+    will_hold: int | None = None
+    """How many trials the nodes will hold that an autoscaler starts."""
+    time_on: str | None = None
+    """The node that takes testing times."""
+    devices: dict[str, str] = field(default_factory=dict)
+    """What computes on each node, by its name, as preflight has found it."""
 
     def check_request(self, threads: int) -> None:
         """Raises ClusterError, a line for each resource that is missing, where no node can ever hold a trial."""
-        problems = Request(threads, self.gpus_per_trial).problems(self.nodes())
+        problems = [] if self.will_hold else Request(threads, self.gpus_per_trial).problems(self.nodes())
+        names = sorted({node_name(node) for node in alive()})
+        if self.time_on not in (None, *names):
+            problems.append(f"--time-on {self.time_on}: no such node{nearest(str(self.time_on), names)}")
         if problems:
             raise ClusterError("\n".join(problems))
 
@@ -50,7 +67,7 @@ class Cluster:
 
     def slots(self, threads: int) -> int:
         """How many trials, or packs of them, run at once."""
-        held = Request(threads, self.gpus_per_trial).slots(self.nodes())
+        held = max(Request(threads, self.gpus_per_trial).slots(self.nodes()), self.will_hold or 0)
         return min(held, self.concurrent or held)
 
     @contextlib.contextmanager
@@ -99,24 +116,18 @@ class Cluster:
         runs.checkpoint_config = tune.CheckpointConfig(checkpoint_at_end=False)  # one that fails costs the process
         return tune.Tuner(trainable, param_space={"gpus": self.gpus_per_trial}, tune_config=asks, run_config=runs)
 
-    def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
+    def time_networks(self, timed: Sequence[Timed], place: Place, device: str = "", say: Say = print) -> Iterator[Time]:
         """The keys of testing times, in order, each measured alone on one node; or why one could not be had.
 
-        A network whose process is lost again and again has no time; after two such in a row, no other has one.
+        A network whose process is lost again and again has no time; after two such in a row, no other has one. `device`
+        is as in `timing_node`.
         """
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         left, lost, why = list(timed), 0, ""
         while left and lost < _LOST_IN_A_ROW:
-            node = self._timing_node(timed)
-            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            whole = {"num_gpus": 1} if self.gpus_per_trial > 0 else {"num_cpus": node["Resources"].get("CPU", 1)}
-            options = {"scheduling_strategy": where, "num_returns": "streaming", "max_retries": MAX_FAILURES, **whole}
-            task = ray.remote(_time_networks).options(**options)
             try:
-                for reference in task.remote(left, place):  # type: ignore[attr-defined]
-                    found = ray.get(reference)
+                for found in self._alone(_time_networks, _threads(timed), device, say, left, place):
                     left, lost = left[1:], 0
                     yield found
             except ray.exceptions.RayError as error:
@@ -125,17 +136,59 @@ class Cluster:
                 yield None, why
         yield from [(None, why)] * len(left)
 
-    def timing_host(self, timed: Sequence[Timed]) -> str:
-        """The name of the machine on which `time_networks` measures."""
-        return self._timing_node(timed)["NodeManagerHostname"]
+    def module_times(self, c: Configuration, store: str, keep: bool, say: Say = print) -> tuple[float, ...]:
+        """As `studies.work.module_times`, on a GPU of the cluster."""
+        (found,) = self._alone(_module_times, c.threads, "", say, c, store, keep)
+        return found
 
-    def _timing_node(self, timed: Sequence[Timed]) -> dict[str, Any]:
-        """The driver's own node where it can hold what is timed, else the first by its id of those that can."""
+    def _alone(self, body: Any, threads: int, device: str, say: Say, *arguments: Any) -> Iterator[Any]:
+        """What a generator yields in a process of its own on the timing node, of which it takes the whole device."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        node = self.timing_node(threads, device)
+        # `options` alone does not make a process that has taken up CUDA end: it would keep its memory.
+        options: dict[str, Any] = {"num_returns": "streaming", "max_retries": MAX_FAILURES, "max_calls": 1}
+        if node is not None:
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        cpus = node["Resources"].get("CPU", 1) if node else threads
+        options |= {"num_gpus": 1} if self.gpus_per_trial else {"num_cpus": cpus}
+        task: Any = ray.remote(**options)(_begun)
+        results = task.options(name=body.__name__).remote(body, *arguments)
+        if not ray.wait([results], timeout=_WAIT_SECONDS)[0]:
+            what = "a GPU" if self.gpus_per_trial else "all cores"
+            say(f"waiting for {what} of {node_name(node) if node else 'a node that is started'}, to take times alone")
+        ray.get(next(results))
+        for reference in results:
+            yield ray.get(reference)
+
+    def timing_node(self, threads: int, device: str = "") -> dict[str, Any] | None:
+        """The node on which times are taken; None where one has to be started.
+
+        It is that of `time_on`, else of those that can hold what is timed one with the `device` that other times of the
+        study were taken on; of these the driver's own, else the first by name. Raises ClusterError: the device is gone.
+        """
         import ray
 
-        request = Request(max(trial.configuration.threads for trial, _ in timed), min(self.gpus_per_trial, 1.0))
+        request = Request(threads, 1.0 if self.gpus_per_trial else 0.0)
+        nodes = [node for node in alive() if request.slots([node["Resources"]])]
+        if self.time_on is not None:
+            nodes = [node for node in nodes if node_name(node) == self.time_on]
+            if not nodes:
+                raise ClusterError(f"--time-on {self.time_on}: the node is gone, or can't hold what is timed")
+        wanted = without_threads(device)
+        alike = [node for node in nodes if not device or self.devices.get(node_name(node), wanted) == wanted]
+        if nodes and not alike and self.time_on is None:
+            mend = "start such a node, or name another by --time-on NODE"
+            raise ClusterError(f"the study's times are of {device}, which no node has now; {mend}")
         here = ray.get_runtime_context().get_node_id()
-        return min(alive(), key=lambda n: (not request.slots([n["Resources"]]), n["NodeID"] != here, n["NodeID"]))
+        return min(alike or nodes, key=lambda n: (n["NodeID"] != here, node_name(n), n["NodeID"]), default=None)
+
+
+def node_name(node: Mapping[str, Any]) -> str:
+    """The name that `ray start --node-name` gave, else the machine's."""
+    named = node["NodeName"]
+    return named if named not in ("", node["NodeManagerAddress"]) else node["NodeManagerHostname"]
 
 
 def cause(error: Exception) -> str:
@@ -157,6 +210,22 @@ def _scratch(place: Place) -> Path:
     if below is not None:
         below.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="tune-", dir=below))
+
+
+def _begun(body: Any, *arguments: Any) -> Iterator[Any]:
+    """Says first that it has begun."""
+    yield None
+    yield from body(*arguments)
+
+
+def _threads(timed: Sequence[Timed]) -> int:
+    return max(trial.configuration.threads for trial, _ in timed)
+
+
+def _module_times(c: Configuration, store: str, keep: bool) -> Iterator[tuple[float, ...]]:
+    from studies.work.module_times import module_times
+
+    yield module_times(c, Store(store), "cuda", keep)
 
 
 def _time_networks(timed: list[Timed], place: Place) -> Iterator[Time]:

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from studies.work.gpu import take_memory
 from studies.work.learning import compute_pack
 from studies.work.place import Place
 
@@ -25,8 +26,10 @@ class PackWorker(tune.Trainable):
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        gpus = {"GPU": config["gpus"]} if config["gpus"] else {}
-        return tune.PlacementGroupFactory([{"CPU": config["pack"].configuration.threads, **gpus}])
+        gpus = _gpus(config)
+        return tune.PlacementGroupFactory(
+            [{"CPU": config["pack"].configuration.threads, **({"GPU": gpus} if gpus else {})}]
+        )
 
     def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
         """Begins with a pack at `place`, which may hold secrets: Tune writes `config` to files."""
@@ -34,6 +37,8 @@ class PackWorker(tune.Trainable):
         self._place = place
         self._told_to_leave = False
         self._asked = time.monotonic()
+        if gpus := _gpus(config):
+            take_memory(gpus)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -69,6 +74,11 @@ class PackWorker(tune.Trainable):
             if _node_is_drained():  # SIGTERM may come meanwhile, so False is not assigned
                 self._told_to_leave = True
         return self._told_to_leave
+
+
+def _gpus(config: dict[str, Any]) -> float:
+    """The share of a GPU that a pack takes."""
+    return config.get("gpus", 0.0) if config["pack"].jobs[0].on_gpu else 0.0
 
 
 def _node_is_drained() -> bool:

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +12,7 @@ from clearer.architecture import half_fusion, supernet_parameters
 from clearer.configuration import Configuration, cost_fields, digest
 from clearer.fields import as_text
 from clearer.images.datasets import DATASETS
-from clearer.machine import device_name
+from clearer.machine import device_name, without_threads
 from clearer.tasks.known import task_of
 from studies.planning.packs import Packing, pack_time
 from studies.planning.plan import STAGES, Device, Need, Plan
@@ -199,7 +198,7 @@ class Costs:
         if not self._place.gpus:
             return name == _cpu(c.threads)
         if self._elsewhere or not _gpu():
-            return bool(name) and re.search(r"\d+ threads?$", name) is None
+            return bool(name) and without_threads(name) == name
         return name == _gpu()
 
 

@@ -2,6 +2,9 @@
 
 A result's bits depend on the width of its pack. So widths follow from the trials that a study plans, never from what
 happens to be missing, from the number of cores, or from a clock. Short packs are filled up; order changes no bit.
+
+On GPUs they follow from the number of slots, too: that of `--slots`, or the cluster's at the first run, which
+`study.json` keeps. A pack saves time within a slot, and no slot may be idle for it.
 """
 
 from collections import defaultdict
@@ -13,38 +16,41 @@ from studies.work.jobs import Job, Learning, Pack, Search, Train
 
 WIDEST = 8
 NARROW_CHANNELS = 16
-"""Up to so many channels C a pack is faster on a CPU."""
+"""Up to so many channels C a pack is faster on a CPU. Of GPUs nothing is measured."""
 _FURTHER = 0.4
 """What each further member adds to a pack's time, where a search alone takes 1, at C = 4 and 8.
 
 Measured by `python -m benchmarks.search_step --pack 1,4,8`.
 """
 _SLOTS = 2
-"""Packs of searches that are taken to run at once: the smallest machine's."""
-CPU_BYTES, GPU_BYTES = 2 << 30, 32 << 30
-"""What the activations of one pack may take: of a process, and of a whole GPU."""
+"""Packs of searches that are taken to run at once on CPUs: the smallest machine's."""
+CPU_BYTES, GPU_BYTES = 2 << 30, 16 << 30
+"""What activations of one pack may take of a process; the memory of a GPU, half of which they may, where unknown."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How wide packs are: `asked` for, or None for `auto`; `gpus` is the share of a GPU that a pack takes."""
+    """How wide packs are: `asked` for, or None for `auto`; `gpus` is the share of a GPU of each of `slots` packs."""
 
     asked: int | None = None
     gpus: float = 0.0
+    slots: int | None = None
+    gpu_bytes: int = GPU_BYTES
 
     def searches(self, planned: Iterable[Search]) -> dict[str, int]:
         """The width of each search's pack, by its name, for all searches of a study."""
         if self.asked is not None:
             return {job.name: self._full(self.asked, job.configuration) for job in planned}
-        shapes = _by_shape(planned)
-        slots = _SLOTS if len(shapes) == 1 else 1
-        return {name: k for jobs in shapes.values() for name, k in self._widths(jobs, slots, WIDEST).items()}
+        return self._all(_by_shape(planned), _SLOTS, WIDEST)
 
     def trainings(self, planned: Iterable[Train]) -> dict[str, int]:
         """The width of each training's pack, by its name; only trainings of one architecture share a pack."""
-        most = WIDEST if self.asked is None else self.asked
-        shapes = _by_shape(planned)
-        return {name: k for jobs in shapes.values() for name, k in self._widths(jobs, 1, most).items()}
+        return self._all(_by_shape(planned), 1, WIDEST if self.asked is None else self.asked)
+
+    def _all(self, shapes: Mapping[str, Sequence[Learning]], on_cpus: int, most: int) -> dict[str, int]:
+        """The widths of jobs of some shapes, which have the slots in equal parts."""
+        slots = max(1, (self.slots if self.gpus and self.slots else on_cpus) // max(1, len(shapes)))
+        return {name: k for jobs in shapes.values() for name, k in self._widths(jobs, slots, most).items()}
 
     def _full(self, width: int, c: Configuration) -> int:
         from clearer.packing import full_width  # here, so that to plan a finished study needs no torch
@@ -59,11 +65,11 @@ class Packing:
     def _fastest(self, jobs: Sequence[Learning], slots: int, most: int) -> list[int]:
         """The widths of the packs in which `jobs` take least time, `slots` packs at once; the narrowest of equals."""
         c, count = jobs[0].configuration, len(jobs)
-        if 1 in (count, most) or (not self.gpus and c.channels > NARROW_CHANNELS):
+        if 1 in (count, most) or c.channels > NARROW_CHANNELS:
             return [1] * count
         from clearer.probe import step_bytes
 
-        memory = GPU_BYTES * min(self.gpus, 1.0) if self.gpus else CPU_BYTES
+        memory = self.gpu_bytes * self.gpus / 2 if self.gpus else CPU_BYTES
         most = max(1, min(most, int(memory / step_bytes(jobs[0].stage, c))))
         widths = {1, *(self._full(k, c) for k in range(2, most + 1))}
         splits = [self._split(count, k, c) for k in sorted(widths) if k <= most]

@@ -35,7 +35,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to compute. Others follow where `others_wait`; its failure is a trial's where it `is_a_trial_s`."""
+    """One thing to compute. Others follow where `others_wait`; its failure is a trial's where it `is_a_trial_s`.
+
+    One that takes no GPU (`on_gpu`) computes on a CPU in every study.
+    """
 
     key: str
     configuration: Configuration
@@ -43,6 +46,7 @@ class Job:
     stage: ClassVar[str] = ""
     others_wait: ClassVar[bool] = False
     is_a_trial_s: ClassVar[bool] = True
+    on_gpu: ClassVar[bool] = True
 
     @property
     def stages(self) -> list[tuple[str, str]]:
@@ -168,7 +172,7 @@ class References(Job):
     """What methods without training score under a configuration's protocol."""
 
     stage = "reference"
-    is_a_trial_s = False
+    is_a_trial_s = on_gpu = False
 
     @property
     def text(self) -> str:

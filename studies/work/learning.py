@@ -8,6 +8,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,9 +20,12 @@ from clearer.runs import DivergedError, Member
 from studies.store.rows import curve_table
 from studies.store.store import Store, as_parquet
 from studies.work import stages
-from studies.work.jobs import Ended, Event, Job, Learning, Pack, Progressed, failure_of
+from studies.work.gpu import Energy, take_memory
+from studies.work.jobs import Ended, Event, Failure, Job, Learning, Pack, Progressed, failure_of
 from studies.work.place import Place
 
+ATTEMPTS = 3
+"""How often one job alone asks a shared GPU for memory."""
 TICK_SECONDS = 2.0
 """The longest time between two answers of a pack that learns, so that it can be stopped in between."""
 
@@ -42,7 +46,8 @@ def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Gene
             ended |= {event.key for event in events if isinstance(event, Ended)}
             yield events
     except Exception as error:
-        yield [Ended(job.key, failure_of(error)) for job in pack.jobs if job.key not in ended]
+        failure = _failure(error, place)
+        yield [Ended(job.key, failure) for job in pack.jobs if job.key not in ended]
         return
     for job in pack.jobs:
         if job.key not in ended:
@@ -50,11 +55,22 @@ def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Gene
                 job.compute(place)
                 yield [Ended(job.key)]
             except Exception as error:
-                yield [Ended(job.key, failure_of(error))]
+                yield [Ended(job.key, _failure(error, place))]
 
 
-def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave) -> Iterator[Events]:
-    """Computes jobs of one shape as one pack; its halves one after the other, where a GPU's memory does not hold it."""
+def _failure(error: Exception, place: Place) -> Failure:
+    """What a job's error stands for: where a GPU is shared, its memory may be enough another time."""
+    is_shared = 0 < place.gpus < 1 and isinstance(error, torch.OutOfMemoryError)
+    return replace(failure_of(error), permanent=False) if is_shared else failure_of(error)
+
+
+def _learn(
+    jobs: Sequence[Learning], width: int, place: Place, leave: Leave, attempts: int = ATTEMPTS
+) -> Iterator[Events]:
+    """Computes jobs of one shape as one pack; its halves one after the other, where a GPU's memory does not hold it.
+
+    What is alone and does not find the memory of a shared GPU tries again: its neighbours end, too.
+    """
     store = Store(place.storage)
     missing = [job for job in jobs if store.result(job.stage, job.key) is None]
     if not missing:
@@ -62,15 +78,14 @@ def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave) -> 
     torch.set_num_threads(missing[0].configuration.threads)  # sums, hence bits, depend on it
     try:
         yield from _Members(missing, width, place, store).events(leave)
-    except torch.OutOfMemoryError:
-        if width == 1:
-            raise
-        half = (width + 1) // 2
-    else:
         return
-    torch.cuda.empty_cache()
+    except torch.OutOfMemoryError:
+        if width == 1 and (attempts == 1 or not 0 < place.gpus < 1):
+            raise
+    take_memory(place.gpus)  # here the error is gone, which held the run
+    half = (width + 1) // 2
     for part in (missing[:half], missing[half:]):
-        yield from _learn(part, half, place, leave)
+        yield from _learn(part, half, place, leave, attempts - (width == 1))
 
 
 class _Members:
@@ -85,10 +100,12 @@ class _Members:
         """How many rows of each curve events have told."""
         self._ended: set[str] = set()
         self._saved = 0
+        self._energy = Energy(0.0, 0.0)
 
     def events(self, leave: Leave) -> Iterator[Events]:
         """Goes on from where all members have a checkpoint; saves one every `checkpoint_seconds`, and when left."""
         self._resume()
+        self._energy = Energy(self.place.gpus, self._seconds)
         saved = told = time.monotonic()
         try:
             for _ in self.run.advance(every=1):
@@ -129,10 +146,14 @@ class _Members:
                 state = pack_state(self.run.state_dict(member))
                 self.store.save_checkpoint(job.stage, job.key, self.run.iteration, state)
 
+    @property
+    def _seconds(self) -> float:
+        """What all members have taken."""
+        return sum(member.seconds for member in self.run.members)
+
     def _rows(self) -> Iterator[Event]:
         """The rows of curves that were not told yet."""
-        run = self.run
-        seconds = sum(member.seconds for member in run.members)
+        run, seconds = self.run, self._seconds
         for number, (job, member) in enumerate(zip(self.jobs, run.members, strict=True)):
             for record in member.curve[self._told[number] :]:
                 yield Progressed(job.key, record, run.iterations, seconds)
@@ -162,6 +183,7 @@ class _Members:
             "pack": run.width,
             "device": device_name(self.place.device),
             "gpus": self.place.gpus,
+            "energy_wh": self._energy.of(member.seconds, self._seconds),
             "host": socket.gethostname(),
             "started_at": first["recorded_at"] - first["seconds"] * len(run.members),
             "finished_at": time.time(),

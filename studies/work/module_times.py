@@ -4,7 +4,6 @@ The times are what C^p and C^f of Eq. 5 are then, so they belong to what determi
 again on the same device finds them in the store and hence the same trials.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from clearer.configuration import Configuration, digest
@@ -14,20 +13,8 @@ from studies.store.store import Store
 STAGE = "modules"
 
 
-def with_module_times(
-    configurations: Sequence[Configuration], store: Store, gpus: float, keep: bool
-) -> list[Configuration]:
-    """The configurations, with `module_times_ms` where they ask for times: measured here, stored with `keep`."""
-    device = "cuda" if gpus else "cpu"
-    asked = [c.kind == "searched" and c.complexity == "time" and not c.module_times_ms for c in configurations]
-    return [
-        c.with_values(module_times_ms=module_times(c, store, device, keep)) if asks else c
-        for c, asks in zip(configurations, asked, strict=True)
-    ]
-
-
 def module_times(c: Configuration, store: Store, device: str, keep: bool) -> tuple[float, ...]:
-    """Milliseconds of P and F of every cell at the configuration's width and patch size: P1, F1, P2, …"""
+    """Milliseconds of P and F of every cell at the configuration's width and patch size, taken here: P1, F1, P2, …"""
     import torch
 
     shape = {"cells": c.cells, "channels": c.channels, "size": c.patch_size}

@@ -127,10 +127,13 @@ def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[st
     }
     if found:
         row |= architecture_columns(c, Architecture.parse(found))
-    row |= _learnt(store, "search", trial.search_key, c.search_iterations)
-    learnt = _learnt(store, "train", train, c.train_iterations)
-    learnt["gpu_seconds"] = (learnt.get("gpu_seconds") or 0) + (row.get("gpu_seconds") or 0) or None
-    return row | learnt | _scores(store, tested) | _testing_time(store, ending.time_key)
+    searched = _learnt(store, "search", trial.search_key, c.search_iterations)
+    trained = _learnt(store, "train", train, c.train_iterations)
+    stages = [found for found in (searched, trained) if found]
+    row["gpu_seconds"] = sum(found.pop("gpu_seconds") for found in stages) or None
+    each = [found.pop("energy_wh") for found in stages]
+    row["energy_wh"] = sum(each) if each and None not in each else None  # what is not known of one is not of both
+    return row | searched | trained | _scores(store, tested) | _testing_time(store, ending.time_key)
 
 
 def _learnt(store: Store, stage: str, key: str | None, iterations: int) -> dict[str, Any]:
@@ -140,8 +143,8 @@ def _learnt(store: Store, stage: str, key: str | None, iterations: int) -> dict[
     row = {f"{stage}_{about}": result[about] for about in ("seconds", "device", "pack")} | {"host": result["host"]}
     if result["iterations"] < iterations:
         row[f"{stage}_stopped_at"] = result["iterations"]
-    if result["gpus"]:
-        row["gpu_seconds"] = result["seconds"] * result["gpus"]
+    row["gpu_seconds"] = result["seconds"] * result["gpus"]
+    row["energy_wh"] = result.get("energy_wh")
     return row | ({"alpha": result["alpha"]} if stage == "search" else {})
 
 

@@ -63,14 +63,16 @@ def photographs() -> dict[str, ImageSet]:
 
 @pytest.fixture(scope="session")
 def search(photographs):
-    return lambda configuration: Search([configuration], photographs["train"], photographs["validation"])
+    return lambda configuration, width=1: Search(
+        [configuration] * width, photographs["train"], photographs["validation"]
+    )
 
 
 @pytest.fixture(scope="session")
 def training(photographs):
     architecture = Architecture.parse("FP-PF")
-    return lambda configuration: Training(
-        [configuration], architecture, photographs["train"], photographs["validation"]
+    return lambda configuration, width=1: Training(
+        [configuration] * width, architecture, photographs["train"], photographs["validation"]
     )
 
 

@@ -3,7 +3,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from clearer import crops
 from clearer.crops import ORIENTATIONS, Crops, FlatPixels, MappedPixels
 from clearer.images.sets import ImageSet
 
@@ -128,6 +130,34 @@ def test_images_in_memory_are_not_copied():
     cut, window = MappedPixels([image]).cut, np.array([[0, 4, 5, 0]])
     image[4, 5] = 1, 2, 3
     assert cut(window, 8)[0, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_batch_is_sent_to_a_gpu_without_waiting_for_it(monkeypatch):
+    sent, pinned = [], []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor.clone()) or pinned[-1])
+    monkeypatch.setattr(
+        torch.Tensor, "to", lambda tensor, device, **how: sent.append((tensor, device.type, how)) or tensor
+    )
+    windows = np.array([[0, 1, 2, 3]])
+    assert torch.equal(crops._sent(windows, torch.device("cuda")), torch.from_numpy(windows))
+    assert sent == [(pinned[0], "cuda", {"non_blocking": True})], "a copy waits, unless it is of pinned memory"
+
+
+def test_one_copy_to_a_device_a_batch_and_it_does_not_block():
+    class Copies(TorchDispatchMode):
+        found = ()
+
+        def __torch_dispatch__(self, operation, types, arguments=(), more=None):
+            more = more or {}
+            if more.get("device", arguments[0].device if arguments else None) != arguments[0].device:
+                self.found += ((operation._schema.name, more.get("non_blocking")),)
+            return operation(*arguments, **more)
+
+    pixels = FlatPixels([np.zeros((40, 40, 1), np.uint8)] * 2, "meta")  # of a device from which nothing can be read
+    for _ in range(2):  # at first grids are made, which stay
+        with Copies() as copies:
+            pixels.cut(np.array([[0, 1, 2, 3], [1, 0, 0, 7]]), 8)
+    assert copies.found == (("aten::_to_copy", True),)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,7 +1,12 @@
 """Steps on static tensors are the steps: on the CPU to the bit; on a GPU a replayed graph is the eager step."""
 
+import gc
+import weakref
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from clearer import graphs
 from clearer.architecture import Architecture
@@ -58,10 +63,167 @@ def test_a_step_reads_and_leaves_the_same_tensors(static):
         total.add_((degraded - clean).sum())
         return {"loss": total.clone()}
 
-    step = StaticStep(body, torch.device("cpu"))
+    step = StaticStep(torch.device("cpu"))
     batches = [(torch.full((2, 1, 4, 4), float(n)), torch.ones(2, 1, 4, 4)) for n in range(6)]
-    assert [step(*batch)["loss"].item() for batch in batches] == [-32, -32, 0, 64, 160, 288]
+    assert [step(body, *batch)["loss"].item() for batch in batches] == [-32, -32, 0, 64, 160, 288]
     assert len(seen) == 1
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """What capturing asks of torch.cuda, without a GPU: the stream that is current, and what was used."""
+    used = SimpleNamespace(stream="default", streams=[], pools=[], ended=None)
+
+    class Stream:
+        def __init__(self, device):
+            used.streams.append(self)
+
+        def wait_stream(self, other):
+            pass
+
+    class Within:
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __enter__(self):
+            self.before, used.stream = used.stream, self.stream
+
+        def __exit__(self, *_):
+            used.stream = self.before
+
+    class Graph:
+        def capture_begin(self, pool=None, **_):
+            used.pools.append(pool)
+
+        def capture_end(self):
+            if used.ended:
+                raise RuntimeError(used.ended)
+
+        def replay(self):
+            pass
+
+    graphs._side_stream.cache_clear()
+    patched = {"Stream": Stream, "CUDAGraph": Graph, "stream": Within, "synchronize": lambda *_: None}
+    patched |= {"current_stream": lambda *_: SimpleNamespace(wait_stream=lambda other: None, name=used.stream)}
+    patched |= {"set_stream": lambda stream: setattr(used, "stream", stream.name), "empty_cache": lambda: None}
+    for name, value in patched.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch._C, "_host_emptyCache", lambda: None, raising=False)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    yield used
+    graphs._side_stream.cache_clear()
+
+
+def stepped(body, count=graphs.WARM_UP + 2):
+    """A static step that has been taken so often as on a GPU, and its losses."""
+    step, image = StaticStep(torch.device("cuda"), pool="pool"), torch.zeros(1)
+    return step, [step(body, image, image) for _ in range(count)]
+
+
+def test_steps_of_a_process_are_captured_on_one_stream_and_replayed(cuda):
+    taken = []
+
+    def body(*_):
+        taken.append(cuda.stream)
+        return {"loss": torch.ones(1)}
+
+    for _ in range(2):
+        step, losses = stepped(body)
+        assert step.is_captured
+        assert step.problem is None
+        assert losses[-1]["loss"] is not losses[-2]["loss"], "what the next replay of any graph overwrites is copied"
+    (side,) = cuda.streams
+    assert taken == [side] * 2 * (graphs.WARM_UP + 1)
+    assert cuda.stream == "default"
+    assert cuda.pools == ["pool"] * 2
+
+
+def test_a_capture_that_fails_says_why_and_leaves_the_stream(cuda):
+    def body(*_):
+        if len(taken) == graphs.WARM_UP:
+            cuda.ended = "CUDA error: operation failed due to a previous error during capture"
+            taken.append(None)
+            raise RuntimeError("aten::item: cannot copy during capture")
+        taken.append(cuda.stream)
+        return {}
+
+    taken = []
+    try:
+        raise ValueError("something else, which is being handled meanwhile")
+    except ValueError:
+        step, _ = stepped(body)
+    assert step.problem == "RuntimeError: aten::item: cannot copy during capture"
+    assert not step.is_captured
+    assert cuda.stream == "default"
+    assert taken[-2:] == ["default"] * 2, "it goes on as any other step"
+
+
+@pytest.mark.parametrize("ended", ["", "CUDA error: operation failed due to a previous error during capture"])
+def test_a_capture_that_is_out_of_memory_raises(cuda, ended):
+    def body(*_):
+        if len(taken) == graphs.WARM_UP:
+            cuda.ended = ended
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        taken.append(0)
+        return {}
+
+    taken = []
+    with pytest.raises(torch.OutOfMemoryError):
+        stepped(body)
+    assert cuda.stream == "default"
+
+
+@pytest.mark.parametrize("is_static", [True, False])
+def test_a_run_that_is_let_go_is_freed_at_once(start, tiny, monkeypatch, is_static):
+    monkeypatch.setattr(graphs, "is_static", lambda device: is_static)
+    gc.collect()
+    gc.disable()  # else the collector finds what a cycle keeps
+    try:
+        run = start(tiny)
+        next(run.advance(2))
+        kept = weakref.ref(run), weakref.ref(run.network)
+        del run
+        assert [reference() for reference in kept] == [None, None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("width", [1, 4])
+def test_no_step_reads_a_tensor_back(start, tiny, precision, width):
+    """Whoever reads one waits for the GPU: fake tensors have no values, so `item`, `if tensor` and such raise."""
+    run = start(tiny.with_values(precision=precision), width)
+    batch = [torch.rand(2, run.width, 8, 8).contiguous(memory_format=torch.channels_last) for _ in range(2)]
+    for name in run.optimizers:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            losses = [run._descend(name, *batch) for _ in range(2)][-1]
+            assert all(loss.shape == (run.width,) for loss in losses.values())
+            with pytest.raises(DataDependentOutputException):
+                next(iter(losses.values()))[0].item()
+
+
+def test_what_learns_and_what_scores_is_in_the_precision_that_it_says(start, tiny, monkeypatch):
+    used = {"step": set(), "curve": set()}
+    real = torch.nn.functional.conv2d
+
+    def convolved(image, *arguments, **options):
+        used["step" if torch.is_grad_enabled() else "curve"].add(torch.backends.cudnn.allow_tf32)
+        return real(image, *arguments, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", convolved)
+    monkeypatch.setattr(
+        torch.nn.Conv2d,
+        "_conv_forward",
+        lambda own, image, weight, bias: convolved(
+            image, weight, bias, own.stride, own.padding, own.dilation, own.groups
+        ),
+    )
+    before = torch.backends.cudnn.allow_tf32
+    for precision, is_tf32 in (("tf32", True), ("fp32", False), ("bf16", False)):
+        used["step"].clear()
+        next(start(tiny.with_values(precision=precision, report_iterations=1)).advance(1))
+        assert used == {"step": {is_tf32}, "curve": {False}}
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

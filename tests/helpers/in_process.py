@@ -49,9 +49,9 @@ class InProcess:
     def check_request(self, threads: int) -> None:
         """Holds anything."""
 
-    def timing_host(self, timed: Sequence[Timed]) -> str:
-        """The name that was given."""
-        return self._host
+    def timing_node(self, threads: int, device: str = "") -> dict[str, Any]:
+        """A node of the name that was given."""
+        return {"NodeManagerHostname": self._host}
 
     @contextmanager
     def workers(self, place: Place) -> Iterator[Exchange]:
@@ -83,7 +83,9 @@ class InProcess:
                 exchange.tell(error)
                 return
 
-    def time_networks(self, timed: Sequence[Timed], place: Place) -> Iterator[Time]:
+    def time_networks(
+        self, timed: Sequence[Timed], place: Place, device: str = "", say: Callable[[str], None] = print
+    ) -> Iterator[Time]:
         """Times each network here."""
         for trial, architecture in timed:
             c = trial.configuration

@@ -121,3 +121,12 @@ def test_each_finding_is_a_line_with_its_mend() -> None:
     lines = health_lines(found)
     assert [one.fault for one in found] == ["below input", "few seeds"]
     assert all(one.mend in line for one, line in zip(found, lines, strict=True))
+
+
+def test_rows_of_a_gpu_beside_those_of_a_cpu_are_said() -> None:
+    devices = "A100", "EPYC, 2 threads", "EPYC, 1 thread"
+    rows = rows_of(*({"search_device": device, "train_device": "A100"} for device in devices))
+    found = only(rows, "mixed devices")
+    assert found.numbers == {"rows": 3, "on_cpu": 2}
+    assert found.trials == ("t0",)
+    assert found.text.startswith("On a GPU ran 1 of 3 searches")

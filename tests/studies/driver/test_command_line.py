@@ -168,9 +168,9 @@ def test_something_else_at_the_address_is_not_a_cluster(tmp_path: Path) -> None:
 
 
 def test_a_request_that_no_node_can_hold_is_refused(tmp_path: Path) -> None:
-    done = run_study(tmp_path / "runs", "--gpus-per-trial", "64")
+    done = run_study(tmp_path / "runs", "--gpus-per-trial", "1")
     assert done.returncode == 2
-    assert "--gpus-per-trial: a trial asks for 64 GPU" in done.stderr
+    assert "--gpus-per-trial: a trial asks for 1 GPU" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
 

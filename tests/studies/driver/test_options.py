@@ -12,7 +12,7 @@ from studies.driver.options import ALL, Options, add_flags, options_of, parse_as
 
 WHERE = "--address --data --storage --tracking-uri".split()
 WHAT = "--preset --set --seeds --random --budget --dry-run --retry-failed".split()
-HOW = "--concurrent --gpus-per-trial --pack --checkpoint-seconds".split()
+HOW = "--concurrent --gpus-per-trial --slots --time-on --pack --checkpoint-seconds".split()
 FLAGS = {*WHERE, *WHAT, *HOW}
 
 
@@ -45,7 +45,9 @@ def test_no_arguments_are_the_defaults_that_python_has() -> None:
         (["--seeds", "3"], "seeds", 3),
         (["--concurrent", "2"], "concurrent", 2),
         (["--gpus-per-trial", "0.25"], "gpus_per_trial", 0.25),
-        (["--gpus-per-trial", "2"], "gpus_per_trial", 2.0),
+        (["--gpus-per-trial", "1"], "gpus_per_trial", 1.0),
+        (["--slots", "8"], "slots", 8),
+        (["--time-on", "node3"], "time_on", "node3"),
         (["--pack", "4"], "pack", 4),
         (["--pack", "auto"], "pack", None),
         (["--random", "0"], "random", 0),
@@ -72,7 +74,7 @@ def test_a_flag_is_an_option_of_its_type(arguments: list[str], name: str, value:
     [
         *("--seeds 0", "--seeds two", "--concurrent 0", "--random -1", "--pack 0", "--preset large"),
         *("--budget 2", "--budget h", "--budget nanh", "--budget -1h", "--checkpoint-seconds -1"),
-        *("--gpus-per-trial -1", "--gpus-per-trial 1.5", "--gpus-per-trial inf"),
+        *("--gpus-per-trial -1", "--gpus-per-trial 1.5", "--gpus-per-trial 2", "--slots 0", "--gpus-per-trial inf"),
     ],
 )
 def test_what_an_option_can_not_be_is_refused(arguments: str) -> None:

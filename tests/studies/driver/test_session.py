@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from in_process import InProcess, said, session_of
@@ -56,6 +57,39 @@ def test_ray_is_started_here_unless_an_address_is_given(address: str | None, is_
 def test_there_is_room_for_one_trial_at_least(tmp_path: Path) -> None:
     assert session_of(tmp_path, InProcess(slots=0)).slots([SMALL]) == 1
     assert session_of(tmp_path, InProcess(slots=3)).slots([]) == 3
+
+
+def test_packs_on_gpus_are_made_for_as_many_slots_as_at_the_first_run(tmp_path: Path) -> None:
+    def slots(held: int, **options: Any) -> int | None:
+        session = session_of(tmp_path, InProcess(slots=held), address="auto", gpus_per_trial=1.0, **options)
+        session.settle_packs("s", [SMALL])
+        kept = {"slots": session.packing.slots, "gpu_bytes": session.packing.gpu_bytes}
+        write_study(session.store, "s", [SMALL], preset="quick", command="", packing=kept)
+        return session.packing.slots
+
+    assert slots(4) == 4
+    assert slots(8) == 4, "widths do not change with the cluster"
+    assert slots(8, slots=6) == slots(8) == 6, "but where that is asked"
+    on_cpus = session_of(tmp_path, InProcess(slots=4))
+    on_cpus.settle_packs("s", [SMALL])
+    assert on_cpus.packing.slots is None
+
+
+@pytest.mark.parametrize(
+    ("share", "said_of_it"), [(0.3, "holds 3 such trials, and 0.1 of it stays idle"), (0.6, "holds 1 "), (0.25, "")]
+)
+def test_a_share_that_leaves_a_part_of_each_gpu_idle_is_said(tmp_path: Path, share: float, said_of_it: str) -> None:
+    text = said(session_of(tmp_path, gpus_per_trial=share))
+    assert said_of_it in text
+    assert bool(text) == bool(said_of_it)
+
+
+def test_the_node_that_takes_times_is_of_the_kind_that_took_the_others(tmp_path: Path) -> None:
+    session, on_gpus = session_of(tmp_path), session_of(tmp_path, gpus_per_trial=1.0)
+    assert session.timed_on("s") == ""
+    for number, device in enumerate(["EPYC, 1 thread", "EPYC, 1 thread", "Xeon, 2 threads", "A100", None]):
+        put_row(session.store, "s", SMALL.with_values(seed=number), device=device)
+    assert (session.timed_on("s"), on_gpus.timed_on("s")) == ("EPYC, 1 thread", "A100")
 
 
 def test_what_has_no_row_is_missing_and_failures_where_they_are_tried_again(tmp_path: Path) -> None:

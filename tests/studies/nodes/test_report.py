@@ -7,10 +7,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 from object_storage import BUCKET
 
 from studies.nodes import report as node_report
-from studies.nodes.report import Problem, Question, Report, examine, free_bytes, gb, installed, release
+from studies.nodes.report import Problem, Question, Report, examine, examine_gpus, free_bytes, gb, installed, release
 from studies.store.store import Store
 from studies.work.remote_images import sizes
 
@@ -23,7 +24,7 @@ def question(store: Store, folder: Path) -> Question:
         (folder / "set12").mkdir(parents=True, exist_ok=True)
         (folder / "set12" / name).write_text(name)
     store.write("preflight-x/driver", b"driver")
-    return Question(store.storage, "preflight-x", {str(folder): sizes(str(folder))}, False, VERSIONS, CODE)
+    return Question(store.storage, "preflight-x", {str(folder): sizes(str(folder))}, VERSIONS, CODE)
 
 
 @pytest.fixture(autouse=True)
@@ -175,34 +176,50 @@ def test_another_build_of_the_drivers_torch_is_no_problem(asked: Question) -> No
     assert answered(asked, versions={**VERSIONS, "torch": other}) == []
 
 
-def test_a_node_without_cuda_says_so(asked: Question, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    (found,) = answered(asked, gpus=True)
-    assert found.is_error
-    assert "sees no GPU" in found.text
-    assert answered(asked, gpus=False) == []
-
-
-def test_a_gpu_that_others_use_is_said_and_one_that_fails_is_an_error(
-    asked: Question, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("cuda", "hip", "built"), [(None, None, "no GPU"), ("12.6", None, "CUDA 12.6"), (None, "6.3", "ROCm 6.3")]
+)
+def test_a_node_without_a_gpu_says_what_torch_is_built_for(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, hip: str | None, built: str
 ) -> None:
-    sizes = [(80e9, 81e9), (3e9, 81e9)]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.version.cuda", cuda)
+    monkeypatch.setattr("torch.version.hip", hip, raising=False)
+    names, sizes, (found,) = examine_gpus("node")
+    assert (names, sizes, found.is_error, found.node) == ([], [], True, "node")
+    assert f"(built for {built}) sees no GPU" in found.text
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two GPUs, of which the second is used by others; the devices on which a convolution was computed."""
+    sizes, real, computed = [(80e9, 81e9), (3e9, 81e9)], torch.rand, []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda index: "AB"[index])
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda index: sizes[index])
-    report = examine(dataclasses.replace(asked, gpus=True), "node")
-    assert report.gpus == ["A 81 GB", "B 81 GB"]
-    (found,) = report.problems
+    monkeypatch.setattr("torch.cuda.synchronize", lambda index: computed.append(f"cuda:{index}"))
+    monkeypatch.setattr("torch.rand", lambda *size, device, **how: real(*size, **how))
+    return computed
+
+
+def test_every_gpu_computes_and_one_that_others_use_is_said(gpus: list[str]) -> None:
+    names, sizes, (found,) = examine_gpus("node")
+    assert (names, sizes) == (["A", "B"], [81 * 10**9] * 2)
+    assert gpus == ["cuda:0", "cuda:1"]
     assert not found.is_error
     assert "GPU 1 (B) has 3.0 of 81 GB free" in found.text
 
-    def broken(index: int) -> tuple[float, float]:
-        raise RuntimeError("CUDA error: it is hot\nmore")
 
-    monkeypatch.setattr("torch.cuda.mem_get_info", broken)
-    (found,) = answered(asked, gpus=True)
-    assert (found.is_error, found.text) == (True, "a GPU can't be used (CUDA error: it is hot)")
+def test_a_gpu_for_which_torch_has_no_kernels_is_an_error(gpus: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore")
+
+    monkeypatch.setattr("torch.nn.functional.conv2d", broken)
+    _, _, (found,) = examine_gpus("node")
+    assert found.is_error
+    assert found.text.startswith("GPU 0 can't compute (CUDA error: no kernel image is available")
 
 
 def test_every_problem_names_the_node(asked: Question) -> None:

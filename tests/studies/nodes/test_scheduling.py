@@ -93,12 +93,11 @@ def test_what_is_under_way_is_saved_when_it_is_not_wanted_any_more(
 def test_times_are_taken_where_a_trial_has_room(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     (own,) = alive()
     own["Resources"].pop("CPU")  # as Ray says of a head that was started with --num-cpus=0
-    others = [{"NodeID": f"{n}", "NodeManagerHostname": f"host{n}", "Resources": {"CPU": float(n)}} for n in (3, 2, 1)]
-    timed = [(Trial(SMALL.with_values(threads=2), Fingerprints("", "", "", ((), (), ()))), "PF")]
+    others = [own | {"NodeID": f"{n}", "NodeName": f"host{n}", "Resources": {"CPU": float(n)}} for n in (3, 2, 1)]
     monkeypatch.setattr(scheduling, "alive", lambda: [own, *others])
-    assert cluster.timing_host(timed) == "host2"
+    assert cluster.timing_node(2) == others[1]
     own["Resources"]["CPU"] = 2.0
-    assert cluster.timing_host(timed) == own["NodeManagerHostname"]
+    assert cluster.timing_node(2) == own
 
 
 def test_a_process_that_is_killed_while_it_takes_times_costs_times_alone(
@@ -150,11 +149,10 @@ def test_slots_are_those_of_the_nodes_and_no_more_than_is_asked(cluster: Cluster
     assert cluster.slots(1) == cpus
     assert Cluster(concurrent=1).slots(1) == 1
     assert cluster.nodes() == [node["Resources"]]
-    timed = [(Trial(SMALL, Fingerprints("", "", "", ((), (), ()))), "PF")]
-    assert cluster.timing_host(timed) == node["NodeManagerHostname"]
+    assert cluster.timing_node(1) == node
     cluster.check_request(1)
     with pytest.raises(ClusterError, match="--set threads: a trial asks for 512 CPU"):
         cluster.check_request(512)
     with pytest.raises(ClusterError, match="--gpus-per-trial"):
-        Cluster(gpus_per_trial=64).check_request(1)
+        Cluster(gpus_per_trial=1.0).check_request(1)
     assert ray.is_initialized()

@@ -12,7 +12,7 @@ from small import SMALL, search_of
 
 from studies.nodes import worker
 from studies.store.store import Store
-from studies.work.jobs import Ended, Pack, Progressed, Search
+from studies.work.jobs import Ended, Pack, Progressed, References, Search
 from studies.work.learning import compute_pack
 from studies.work.place import Place, fingerprints
 
@@ -139,3 +139,18 @@ def test_an_isolated_worker_that_runs_on_beside_its_replacement_changes_no_bit(j
 def in_turns(*packs: Iterator[list[Any]]) -> list[Any]:
     """What several packs tell, a step of each after another."""
     return [event for step in itertools.zip_longest(*packs, fillvalue=[]) for events in step for event in events]
+
+
+@pytest.mark.parametrize(("share", "gpus"), [(0.0, []), (0.25, [0.25]), (1.0, [1.0])])
+def test_what_computes_on_a_gpu_takes_its_share_and_references_take_none(
+    job: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, gpus: list[float]
+) -> None:
+    taken: list[float] = []
+    monkeypatch.setattr(worker, "take_memory", taken.append)
+    reference = References("r", C, job.data)
+    for one in (job, reference):
+        config = {"pack": Pack((one,)), "gpus": share, "place": Place(str(tmp_path), None)}
+        (asked,) = worker.PackWorker.default_resource_request(config).bundles
+        assert asked == {"CPU": 1.0, **({"GPU": share} if gpus and one is job else {})}
+        PlacedWorker(config)
+    assert taken == gpus, "the memory is there before anything is built in it"

@@ -1,6 +1,7 @@
 """Packs of a study: how wide, of what, and in which order."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from clearer.packing import full_width
 from clearer.presets import PROXY, FirstEdition, preset_values
 from clearer.probe import step_bytes
 from clearer.search import Search as SearchRun
-from studies.planning.packs import CPU_BYTES, WIDEST, Packing, packs
+from studies.planning.packs import CPU_BYTES, WIDEST, Packing, pack_time, packs
 from studies.work import stages
 from studies.work.jobs import Learning, References, Search, Train
 from studies.work.place import fingerprints
@@ -79,9 +80,41 @@ def test_a_pack_fits_its_memory() -> None:
 
 
 def test_a_share_of_a_gpu_holds_a_share_of_its_memory() -> None:
-    large = [C.with_values(channels=32, batch_size=32, patch_size=64, lambda1=n / 100) for n in range(16)]
-    whole, small = (max(searches(large, Packing(gpus=gpus))) for gpus in (1.0, 0.1))
+    large = [C.with_values(channels=16, batch_size=32, patch_size=64, lambda1=n / 100) for n in range(16)]
+    whole, small = (max(searches(large, Packing(gpus=gpus, slots=1))) for gpus in (1.0, 0.1))
     assert 1 <= small < whole <= WIDEST
+
+
+ON_GPUS = [(8, 8, [1] * 8), (12, 8, [2] * 12), (20, 8, [4] * 20), (40, 8, [8] * 40), (12, 32, [1] * 12), (12, 1, None)]
+
+
+@pytest.mark.parametrize(("count", "slots", "widths"), ON_GPUS, ids=str)
+def test_no_gpu_is_idle_for_a_pack(count: int, slots: int, widths: list[int] | None) -> None:
+    on_gpus = Packing(gpus=1.0, slots=slots)
+    assert searches(grid(count, 1), on_gpus) == (widths or [8] * 8 + [4] * 4)
+    of_one = [train_of(c, ONE) for c in grid(1, count)]
+    assert list(on_gpus.trainings(of_one).values()) == searches(grid(count, 1), on_gpus), "trainings are no other"
+
+
+def test_shapes_share_the_slots_of_gpus() -> None:
+    planned = [*grid(4, 1), *grid(4, 1, cells=2)]
+    assert searches(planned, Packing(gpus=0.5, slots=8)) == [1] * 8
+    assert searches(planned, Packing(gpus=0.5, slots=2)) == [4] * 8
+    assert searches(planned, Packing(slots=8)) == searches(planned), "cores are not counted"
+
+
+@given(st.integers(1, 40), st.integers(1, 16))
+def test_packs_on_gpus_take_no_longer_than_searches_alone(count: int, slots: int) -> None:
+    widths = searches(grid(count, 1), Packing(gpus=1.0, slots=slots))
+    took, left = [0.0] * slots, list(widths)
+    while left:
+        took[took.index(min(took))] += pack_time(left[0])
+        del left[: left[0]]
+    assert max(took) <= math.ceil(count / slots)
+
+
+def test_wide_networks_are_not_packed_on_gpus_of_which_nothing_is_measured() -> None:
+    assert set(searches(grid(12, 1, channels=32), Packing(gpus=1.0, slots=1))) == {1}
 
 
 def test_what_a_step_keeps_is_counted_as_it_is() -> None:

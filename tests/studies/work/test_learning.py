@@ -1,5 +1,6 @@
 """Packs that learn: a packed job is any other, interrupted or not, and fails alone."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from small import SMALL, search_of, train_of
 
 from clearer.search import Search as SearchRun
 from studies.store.store import Store
+from studies.work import learning
 from studies.work.jobs import Ended, Event, Failure, Learning, Pack, Progressed, References, Search, Train
 from studies.work.keys import Fingerprints
 from studies.work.learning import compute_pack
@@ -166,15 +168,18 @@ def test_what_the_memory_does_not_hold_is_computed_in_halves(
 ) -> None:
     jobs = jobs_of(data, "search")
     place, narrow = Place(str(tmp_path / "runs"), None), Place(str(tmp_path / "narrow"), None)
-    advance = SearchRun.advance
+    step, failed, alive = SearchRun._advance, [], []
 
-    def short_of_memory(run: SearchRun, every: int | None = None) -> Iterator[Any]:
-        if run.width > 4:
+    def short_of_memory(run: SearchRun) -> None:
+        if run.width > 4 and run.iteration == 2:
+            failed.append(weakref.ref(run.network))
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return advance(run, every)
+        step(run)
 
-    monkeypatch.setattr(SearchRun, "advance", short_of_memory)
+    monkeypatch.setattr(SearchRun, "_advance", short_of_memory)
+    monkeypatch.setattr(learning, "take_memory", lambda share: alive.append(failed[-1]() is not None))
     assert ends(told(Pack(jobs, 8), place)) == {job.key: None for job in jobs}
+    assert alive == [False], "what failed is freed before its halves begin"
     monkeypatch.undo()
     told(Pack(jobs[:1], 4), narrow)
     assert kept(Store(place.storage), jobs[0]) == kept(Store(narrow.storage), jobs[0])
@@ -190,6 +195,25 @@ def test_what_no_memory_holds_is_a_failure_of_each_job(
     jobs = jobs_of(data, "search")
     failure = Failure("OutOfMemoryError: CUDA out of memory")
     assert ends(told(Pack(jobs, 4), Place(str(tmp_path), None))) == {job.key: failure for job in jobs}
+
+
+def test_the_memory_of_a_shared_gpu_is_asked_for_again(
+    data: Fingerprints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_memory(run: SearchRun, every: int | None = None) -> Iterator[Any]:
+        asked.append(0.25)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    asked: list[float] = []
+    waited: list[float] = []
+    (job, *_), place = jobs_of(data, "search"), Place(str(tmp_path), None, gpus=0.25)
+    monkeypatch.setattr(Place, "device", "cpu")
+    monkeypatch.setattr(SearchRun, "advance", short_of_memory)
+    monkeypatch.setattr(learning, "take_memory", waited.append)
+    failure = Failure("OutOfMemoryError: CUDA out of memory", permanent=False)
+    assert ends(told(Pack((job,)), place)) == {job.key: failure}, "its neighbours may leave more another time"
+    assert len(asked) == learning.ATTEMPTS
+    assert waited == asked[:-1]
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(data: Fingerprints, tmp_path: Path) -> None:

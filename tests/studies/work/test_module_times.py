@@ -2,26 +2,27 @@
 
 from pathlib import Path
 
+from in_process import session_of
+
 from clearer.configuration import Configuration
 from clearer.presets import FirstEdition, preset_values
 from studies.store.store import Store
-from studies.work.module_times import with_module_times
+from studies.work.module_times import module_times
 
 SMALL = Configuration(**{**preset_values(FirstEdition("quick")), "channels": 2, "cells": 2, "patch_size": 16})
 
 
 def test_times_are_measured_once_and_kept(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
     asked = [SMALL.with_values(complexity="time", lambda2=value) for value in (0.1, 0.2)]
-    first = with_module_times(asked, store, gpus=0, keep=True)
+    first = session_of(tmp_path).measured(asked)
     assert len(first[0].module_times_ms) == 4
     assert first[0].module_times_ms == first[1].module_times_ms
-    assert with_module_times(asked, store, gpus=0, keep=True) == first
+    assert session_of(tmp_path).measured(asked) == first
 
 
 def test_nothing_is_written_when_nothing_is_kept(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "runs"))
-    assert with_module_times([SMALL.with_values(complexity="time")], store, gpus=0, keep=False)[0].module_times_ms
+    assert len(module_times(SMALL.with_values(complexity="time"), store, "cpu", keep=False)) == 4
     assert not (tmp_path / "runs").exists()
 
 
@@ -29,4 +30,22 @@ def test_who_does_not_ask_and_who_gives_times_is_left_alone(tmp_path: Path) -> N
     given = SMALL.with_values(complexity="time", module_times_ms=(1.0, 2.0, 3.0, 4.0))
     random = SMALL.with_values(kind="random", architecture="PFPF-FFFF", complexity="time")
     asked = [SMALL, given, random]
-    assert with_module_times(asked, Store(str(tmp_path)), gpus=0, keep=True) == asked
+    assert session_of(tmp_path).measured(asked) == asked
+
+
+def test_times_for_gpus_are_taken_on_one_of_the_cluster(tmp_path: Path) -> None:
+    """The driver's machine may have none, or trials may run there."""
+    asked = []
+
+    class Cluster:
+        def check_request(self, threads: int) -> None:
+            asked.append(("request", threads))
+
+        def module_times(self, c: Configuration, store: str, keep: bool, say: object) -> tuple[float, ...]:
+            asked.append((c, store, keep))
+            return 1.0, 2.0, 3.0, 4.0
+
+    session = session_of(tmp_path, Cluster(), gpus_per_trial=0.5)  # type: ignore[arg-type]
+    c = SMALL.with_values(complexity="time")
+    assert session.measured([c]) == [c.with_values(module_times_ms=(1.0, 2.0, 3.0, 4.0))]
+    assert asked == [("request", 1), (c, str(tmp_path), True)]

@@ -154,6 +154,16 @@ def test_gpu_seconds_are_of_both_stages_and_their_shares(tmp_path: Path) -> None
     assert trial_row("s", trial, Ending(BEGUN, "PF"), store)["host"] == "there"
 
 
+def test_energy_is_known_where_it_is_of_every_stage(tmp_path: Path) -> None:
+    store, trial = Store(str(tmp_path)), Trial(SMALL, NO_DATA)
+    learnt(store, trial, "search", trial.search_key, energy_wh=2.0)
+    assert trial_row("s", trial, Ending(BEGUN, None), store)["energy_wh"] == 2
+    learnt(store, trial, "train", trial.train_key("PF"))  # by a version that did not measure it
+    learnt(store, trial, "train", trial.train_key("FF"), energy_wh=0.5)
+    found = {text: trial_row("s", trial, Ending(BEGUN, text), store)["energy_wh"] for text in ("PF", "FF")}
+    assert found == {"PF": None, "FF": 2.5}
+
+
 def test_a_search_that_stopped_says_so_in_its_row(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     trial = Trial(SMALL.with_values(search_patience=2), NO_DATA)
