@@ -342,7 +342,8 @@ class Run:
             own = joined([state["optimizers"][name]["state"] for state in filled])
             # Settings are no state: they are the configuration's, and a rate lies in a tensor of this run's own.
             optimizer.load_state_dict({"state": own, "param_groups": optimizer.state_dict()["param_groups"]})
-        self.steps.clear()  # a graph writes into tensors that are the run's no longer
+        # A graph writes into tensors that are the run's no longer; its pool can't be captured into again.
+        self.steps, self._pool = {}, graphs.new_pool(self.device)
         self.iteration = states[0]["iteration"]
         sums = [state["sums"] for state in filled]
         self._sums = {name: torch.stack([own[name] for own in sums], dim=1).to(self.device) for name in sums[0]}

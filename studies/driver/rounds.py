@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from analysis.rows.load import finished, load
@@ -125,8 +125,7 @@ class _Run:
             for trial_id in session.store.trial_ids(name) & {trial.trial_id for trial in missing}:
                 session.store.forget_trial(name, trial_id)
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
-        packing = session.packing
-        run |= {"packing": {"slots": packing.slots, "gpu_bytes": packing.gpu_bytes}} if packing.gpus else {}
+        run |= {"packing": asdict(session.packing)} if session.packing.gpus else {}
         run |= {"edition": 1} if isinstance(session.options.preset, FirstEdition) else {}
         run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
         planned = session.pixels.trials(outcome.planned)

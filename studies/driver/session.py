@@ -95,7 +95,8 @@ class Session(contextlib.ExitStack):
         """Settles for how many slots and what memory of GPUs packs are made: as asked, as before, or as there is."""
         if not self.place.gpus:
             return
-        kept = next((run["packing"] for run in reversed(runs_of(self.store, study)) if "packing" in run), {})
+        before = [run["packing"] for run in runs_of(self.store, study) if run.get("packing")]
+        kept = next((packing for packing in reversed(before) if packing["gpus"] == self.place.gpus), {})
         now = self.slots_here if self.is_local else self.slots
         slots = self.packing.slots or kept.get("slots") or now(configurations)
         size = kept.get("gpu_bytes") or min(self._gpu_bytes, default=GPU_BYTES)

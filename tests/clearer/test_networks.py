@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -109,6 +110,19 @@ def test_any_image_keeps_its_shape(supernet, height, width):
         for restored in (supernet(image), supernet.derive(ARCHITECTURES[5])(image)):
             assert restored.shape == image.shape
             assert restored.isfinite().all()
+
+
+def test_what_is_padded_on_a_gpu_stays_channels_last(monkeypatch):
+    """A GPU's padding does not keep the layout; that of a batch which needs none is left alone."""
+    seen, pad, supernet = [], F.pad, Supernet(COLUMNS, 2, 3).eval()
+    supernet.stem.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    monkeypatch.setattr(F, "pad", lambda image, *how, **more: pad(image, *how, **more).contiguous())
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    image = images(1, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    for size in (8, 6):
+        supernet(image[..., :size])
+    assert all(given.is_contiguous(memory_format=torch.channels_last) for given in seen)
+    assert seen[0].data_ptr() == image.data_ptr()
 
 
 def test_padding_repeats_the_edge(supernet):

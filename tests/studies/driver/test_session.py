@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,17 @@ def test_there_is_room_for_one_trial_at_least(tmp_path: Path) -> None:
 
 def test_packs_on_gpus_are_made_for_as_many_slots_as_at_the_first_run(tmp_path: Path) -> None:
     def slots(held: int, **options: Any) -> int | None:
-        session = session_of(tmp_path, InProcess(slots=held), address="auto", gpus_per_trial=1.0, **options)
+        options = {"address": "auto", "gpus_per_trial": 1.0, **options}
+        session = session_of(tmp_path, InProcess(slots=held), **options)
         session.settle_packs("s", [SMALL])
-        kept = {"slots": session.packing.slots, "gpu_bytes": session.packing.gpu_bytes}
-        write_study(session.store, "s", [SMALL], preset="quick", command="", packing=kept)
+        write_study(session.store, "s", [SMALL], preset="quick", command="", packing=asdict(session.packing))
         return session.packing.slots
 
     assert slots(4) == 4
     assert slots(8) == 4, "widths do not change with the cluster"
     assert slots(8, slots=6) == slots(8) == 6, "but where that is asked"
+    assert slots(16, gpus_per_trial=0.5) == 16, "of another share there is another number"
+    assert slots(8) == 6
     on_cpus = session_of(tmp_path, InProcess(slots=4))
     on_cpus.settle_packs("s", [SMALL])
     assert on_cpus.packing.slots is None

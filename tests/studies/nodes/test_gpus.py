@@ -193,7 +193,7 @@ def test_a_study_takes_gpus_of_ray_and_keeps_for_how_many_its_packs_were_made(
     assert rows["test_time_ms"].notna().all()
     assert rows["energy_wh"].isna().all(), "of no GPU, none is known"
     (about,) = read_study(session.store, "s")["runs"]
-    assert about["packing"] == {"slots": 2, "gpu_bytes": 40 << 30}
+    assert about["packing"] == {"asked": None, "gpus": 1.0, "slots": 2, "gpu_bytes": 40 << 30}
 
 
 def node(name: str, **resources: float) -> dict[str, Any]:
