@@ -96,7 +96,7 @@ class Session(contextlib.ExitStack):
         if not self.place.gpus:
             return
         before = [run["packing"] for run in runs_of(self.store, study) if run.get("packing")]
-        kept = next((packing for packing in reversed(before) if packing["gpus"] == self.place.gpus), {})
+        kept: dict[str, Any] = next((own for own in reversed(before) if own["gpus"] == self.place.gpus), {})
         now = self.slots_here if self.is_local else self.slots
         slots = self.packing.slots or kept.get("slots") or now(configurations)
         size = kept.get("gpu_bytes") or min(self._gpu_bytes, default=GPU_BYTES)

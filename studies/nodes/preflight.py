@@ -101,8 +101,8 @@ def _asked_gpus(nodes: Nodes) -> tuple[dict[str, tuple[list[str], list[int]]], l
     for node, about in nodes.items():
         if count := int(about["Resources"].get("GPU", 0)):
             whole: dict[str, Any] = {"num_cpus": 0, "num_gpus": count, "max_calls": 1}  # it ends with what CUDA took
-            where = NodeAffinitySchedulingStrategy(node, soft=False)
-            task: Any = ray.remote(**whole, scheduling_strategy=where)(examine_gpus)
+            whole["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
+            task: Any = ray.remote(**whole)(examine_gpus)
             pending[task.remote(node_name(about))] = node
     ready, late = ray.wait(list(pending), num_returns=len(pending), timeout=GPU_SECONDS) if pending else ([], [])
     found, problems = {}, []
