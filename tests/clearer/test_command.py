@@ -49,9 +49,7 @@ def test_a_mistyped_word_of_a_subcommand_names_the_nearest(capsys: pytest.Captur
         assert near in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("terminal", "lines"), [(True, ["all trials:", "cells=2"]), (False, ["all trials: cells=2"])]
-)
+@pytest.mark.parametrize(("terminal", "lines"), [(True, ["all trials:", "cells=2"]), (False, ["all trials: cells=2"])])
 def test_a_terminal_breaks_prose_between_words_and_a_file_holds_it_whole(terminal, lines):
     said = io.StringIO()
     print_prose(console(file=said, force_terminal=terminal, width=12), "all trials: cells=2")
