@@ -38,10 +38,14 @@ def _budget(text: str) -> float:
 def share(text: str) -> float:
     """The type of a flag that takes a share of a GPU."""
     found = _number(text)
-    if not 0 <= found <= 1:
-        mend = "; a trial uses one GPU at most: more GPUs run more trials at once" if found > 1 else ""
-        raise argparse.ArgumentTypeError(f"{text} is no share of a GPU (0 to 1){mend}")
+    if problem := _share_problem(found):
+        raise argparse.ArgumentTypeError(f"{text}: {problem}")
     return found
+
+
+def _share_problem(share: float) -> str:
+    mend = "; a trial uses one GPU at most, and more GPUs run more trials at once" if share > 1 else ""
+    return "" if 0 <= share <= 1 else f"is no share of a GPU (0 to 1){mend}"
 
 
 def _number(text: str) -> float:
@@ -88,6 +92,10 @@ class Options:
     retry_failed: bool = _flag(False, None, "run trials again that have failed", action="store_true")
     assigned: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if problem := _share_problem(self.gpus_per_trial):
+            raise ConfigurationError(f"gpus_per_trial={self.gpus_per_trial:g}: {problem}")
 
 
 def command_words(options: Options) -> list[str]:

@@ -68,7 +68,7 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
         session.console.print(f"{name}: its {DATASETS[name].images} images are not here; {where}", soft_wrap=True)
     for line in contents_lines([c for c in first if not absent[c]], session.place.folder):
         session.console.print(line, markup=False, emoji=False, soft_wrap=True)
-    return session.measured(first)
+    return session.measured(first, study.name)
 
 
 def run(study: Study, session: Session, planned: Sequence[Configuration]) -> Outcome:
@@ -157,7 +157,7 @@ class _Run:
         if self.study.follow is None or self.outcome.is_out_of_time or self.outcome.unfinished:
             return []
         known = {c.trial_id for c in self.outcome.planned}
-        found = self.session.measured(self.study.follow(findings(self.outcome, self.session)))
+        found = self.session.measured(self.study.follow(findings(self.outcome, self.session)), self.study.name)
         return [c for c in unique(found) if c.trial_id not in known]
 
 
@@ -182,6 +182,6 @@ def findings(outcome: Outcome, session: Session) -> Findings:
         recorded=list(planned_trials(session.store, name).values()),
         rows=rows,
         slots=lambda: session.slots(planned),
-        module_times=session.module_times,
+        module_times=lambda c: session.module_times(c, name),
         compute=compute,
     )

@@ -23,7 +23,7 @@ from studies.store.study_file import runs_of
 from studies.tracking.content import UnderWay
 from studies.tracking.live import Tracking
 from studies.tracking.server import default_uri
-from studies.work.module_times import module_times
+from studies.work.module_times import kept_times, module_times
 from studies.work.place import Place
 from studies.work.remote_images import data_place
 from studies.work.trials import Pixels, Trial
@@ -140,21 +140,24 @@ class Session(contextlib.ExitStack):
         with Claims(self.store) as claims, claims.alone(f"studies/{study}", waiting):
             yield bool(owners)
 
-    def measured(self, configurations: Sequence[Configuration]) -> list[Configuration]:
+    def measured(self, configurations: Sequence[Configuration], study: str = "") -> list[Configuration]:
         """The configurations, with `module_times_ms` where they ask for times."""
         asked = [c.kind == "searched" and c.complexity == "time" and not c.module_times_ms for c in configurations]
         return [
-            c.with_values(module_times_ms=self.module_times(c)) if asks else c
+            c.with_values(module_times_ms=self.module_times(c, study)) if asks else c
             for c, asks in zip(configurations, asked, strict=True)
         ]
 
-    def module_times(self, c: Configuration) -> tuple[float, ...]:
-        """The module times of a configuration on what trials run on: kept in the store, but by a dry run."""
+    def module_times(self, c: Configuration, study: str = "") -> tuple[float, ...]:
+        """The module times of a configuration on what a study's trials run on: kept in the store, but by a dry run."""
         keep = not self.options.dry_run
-        if self.place.gpus:
-            self.cluster.check_request(c.threads)
-            return self.cluster.module_times(c, self.place.storage, keep, self.console.print)
-        return module_times(c, self.store, "cpu", keep)
+        if not self.place.gpus:
+            return module_times(c, self.store, "cpu", keep)
+        device = self.timed_on(study)
+        if there := kept_times(c, self.store, device):
+            return there
+        self.cluster.check_request(c.threads)
+        return self.cluster.module_times(c, self.place.storage, keep, device, self.console.print)
 
     def missing(self, study: str, configurations: Sequence[Configuration]) -> list[Trial]:
         """The trials that have no whole row; with `retry_failed`, those with the row of a failure too."""

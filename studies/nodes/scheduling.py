@@ -136,9 +136,11 @@ class Cluster:
                 yield None, why
         yield from [(None, why)] * len(left)
 
-    def module_times(self, c: Configuration, store: str, keep: bool, say: Say = print) -> tuple[float, ...]:
+    def module_times(
+        self, c: Configuration, store: str, keep: bool, device: str = "", say: Say = print
+    ) -> tuple[float, ...]:
         """As `studies.work.module_times`, on a GPU of the cluster."""
-        (found,) = self._alone(_module_times, c.threads, "", say, c, store, keep)
+        (found,) = self._alone(_module_times, c.threads, device, say, c, store, keep)
         return found
 
     def _alone(self, body: Any, threads: int, device: str, say: Say, *arguments: Any) -> Iterator[Any]:

@@ -17,17 +17,26 @@ def module_times(c: Configuration, store: Store, device: str, keep: bool) -> tup
     """Milliseconds of P and F of every cell at the configuration's width and patch size, taken here: P1, F1, P2, …"""
     import torch
 
-    shape = {"cells": c.cells, "channels": c.channels, "size": c.patch_size}
-    measured: dict[str, Any] = {**shape, "device": device_name(device, c.threads)}
-    key = digest({"stage": STAGE, "torch": torch.__version__, **measured})
-    found = store.result(STAGE, key)
-    if found is None:
-        torch.set_num_threads(c.threads)
-        from clearer.complexity import measure_module_times
+    name = device_name(device, c.threads)
+    if there := kept_times(c, store, name):
+        return there
+    torch.set_num_threads(c.threads)
+    from clearer.complexity import measure_module_times
 
-        times = list(measure_module_times(c.cells, c.channels, c.patch_size, torch.device(device)))
-        found = {**measured, "module_times_ms": times}
-        if keep:
-            store.finish(STAGE, key, found, {})
-            found = store.result(STAGE, key) or found  # of two studies that measure at once, the first one's hold
-    return tuple(found["module_times_ms"])
+    times = measure_module_times(c.cells, c.channels, c.patch_size, torch.device(device))
+    if keep:
+        key, about = _named(c, name)
+        store.finish(STAGE, key, {**about, "module_times_ms": list(times)}, {})
+    return kept_times(c, store, name) or tuple(times)  # of two studies that measure at once, the first one's hold
+
+
+def kept_times(c: Configuration, store: Store, name: str) -> tuple[float, ...]:
+    """The module times that a store has of a device by its name; empty where it has none."""
+    return tuple((store.result(STAGE, _named(c, name)[0]) or {}).get("module_times_ms", ()))
+
+
+def _named(c: Configuration, device: str) -> tuple[str, dict[str, Any]]:
+    import torch
+
+    about = {"cells": c.cells, "channels": c.channels, "size": c.patch_size, "device": device}
+    return digest({"stage": STAGE, "torch": torch.__version__, **about}), about

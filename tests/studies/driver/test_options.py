@@ -117,3 +117,9 @@ def test_a_mistake_names_what_was_written(texts: list[str], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as raised:
         parse_assignments(texts)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("gpus", [2, 1.5, -0.5, float("nan")])
+def test_python_asks_for_one_gpu_at_most_too(gpus: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"gpus_per_trial={gpus:g}: .* share of a GPU"):
+        Options(gpus_per_trial=gpus)

@@ -14,6 +14,7 @@ from ray import cloudpickle
 from running import wait_for
 from small import ASSIGNED, SMALL, search_of
 
+from clearer.configuration import Configuration
 from studies.driver import rounds
 from studies.driver import session as session_module
 from studies.driver.study import Study
@@ -42,7 +43,7 @@ def pretend(name: str, folder: str, at_once: int = 1) -> None:
     gpus = tuple(ray.get_runtime_context().get_accelerator_ids()["GPU"])
     started = time.time()
     Path(folder, f"{name}.begun").touch()
-    while len(list(Path(folder).glob("*.begun"))) < at_once and time.time() < started + 60:
+    while len(list(Path(folder).glob("*.begun"))) < at_once and time.time() < started + 180:
         time.sleep(0.05)
     time.sleep(SECONDS)
     task = Task(name, gpus, os.getpid(), started, time.time())
@@ -95,7 +96,7 @@ def ran(
         exchange.submit(Pack((job,)) for job in jobs)
         left = {job.key for job in jobs}
         while left:
-            event = exchange.heard(60)
+            event = exchange.heard(240)
             assert event is not None
             left -= {event.key} if isinstance(event, Ended) else set()
     return {job.key: task(folder, job.key) for job in jobs}
@@ -163,6 +164,21 @@ def test_times_are_taken_on_a_whole_gpu_by_a_process_that_gives_it_back(
     assert all(len(one.gpus) == 1 for one in (first, second, third))
     assert first.process == second.process != third.process
     wait_for(lambda: not any(os.path.exists(f"/proc/{one.process}") for one in (first, third)))
+
+
+def pretended_modules(c: Configuration, store: str, keep: bool) -> Iterator[tuple[float, ...]]:
+    """Module times that pretend."""
+    pretend(f"{c.cells}-{keep}", store)
+    yield 1.0, 2.0
+
+
+def test_module_times_are_taken_on_a_whole_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver, which asks before any trial is known, may have none."""
+    monkeypatch.setattr(scheduling, "_module_times", pretended_modules)
+    assert Cluster(gpus_per_trial=0.25).module_times(SMALL, str(tmp_path), True) == (1.0, 2.0)
+    found = task(tmp_path, f"{SMALL.cells}-True")
+    assert len(found.gpus) == 1
+    assert found.process != os.getpid()
 
 
 class OnCpus(Place):

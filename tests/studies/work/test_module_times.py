@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from in_process import session_of
+from small import put_row
 
 from clearer.configuration import Configuration
+from clearer.machine import device_name
 from clearer.presets import FirstEdition, preset_values
 from studies.store.store import Store
+from studies.work import module_times as measured_times
 from studies.work.module_times import module_times
 
 SMALL = Configuration(**{**preset_values(FirstEdition("quick")), "channels": 2, "cells": 2, "patch_size": 16})
@@ -41,7 +45,7 @@ def test_times_for_gpus_are_taken_on_one_of_the_cluster(tmp_path: Path) -> None:
         def check_request(self, threads: int) -> None:
             asked.append(("request", threads))
 
-        def module_times(self, c: Configuration, store: str, keep: bool, say: object) -> tuple[float, ...]:
+        def module_times(self, c: Configuration, store: str, keep: bool, *how: object) -> tuple[float, ...]:
             asked.append((c, store, keep))
             return 1.0, 2.0, 3.0, 4.0
 
@@ -49,3 +53,14 @@ def test_times_for_gpus_are_taken_on_one_of_the_cluster(tmp_path: Path) -> None:
     c = SMALL.with_values(complexity="time")
     assert session.measured([c]) == [c.with_values(module_times_ms=(1.0, 2.0, 3.0, 4.0))]
     assert asked == [("request", 1), (c, str(tmp_path), True)]
+
+
+def test_a_study_that_was_timed_on_a_gpu_finds_its_module_times_without_one(tmp_path: Path) -> None:
+    c = SMALL.with_values(complexity="time")
+    session = session_of(tmp_path, gpus_per_trial=1.0)
+    put_row(session.store, "s", c, device=device_name("cpu", 1).removesuffix(", 1 thread"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured_times, "device_name", lambda device, threads: session.timed_on("s"))
+        times = module_times(c, session.store, "cpu", keep=True)
+    del session.cluster
+    assert session.measured([c], "s") == [c.with_values(module_times_ms=times)], "no cluster is asked"
