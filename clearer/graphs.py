@@ -51,7 +51,7 @@ class StaticStep:
 
     Where capturing fails, steps go on: `problem` says why. The step itself is given at each call and not kept, for it
     would keep its run alive, and a graph needs it no more. Steps of one run share a `pool` of memory: they are never
-    replayed at once. Torch frees a pool with the last of its graphs; of a capture that failed, from 2.14 on.
+    replayed at once. Torch frees a pool with the last of its graphs; of a capture that failed, from 2.14 on (#190348).
     """
 
     def __init__(self, device: torch.device, pool: Any = None):

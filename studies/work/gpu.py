@@ -20,11 +20,16 @@ def take_memory(share: float) -> None:
     if 0 < share < 1:
         torch.cuda.set_per_process_memory_fraction(share)
     end = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < end:
-        free, total = torch.cuda.mem_get_info()
-        if free >= _ENOUGH * share * total:
-            return
+    while not is_free(share) and time.monotonic() < end:
         time.sleep(1)
+
+
+def is_free(share: float) -> bool:
+    """Whether no other process has memory of a share of the GPU; true without a GPU."""
+    if not torch.cuda.is_available():
+        return True
+    free, total = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved() >= _ENOUGH * share * total
 
 
 def watt_hours() -> float | None:

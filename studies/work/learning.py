@@ -20,7 +20,7 @@ from clearer.runs import DivergedError, Member
 from studies.store.rows import curve_table
 from studies.store.store import Store, as_parquet
 from studies.work import stages
-from studies.work.gpu import Energy, take_memory
+from studies.work.gpu import Energy, is_free, take_memory
 from studies.work.jobs import Ended, Event, Failure, Job, Learning, Pack, Progressed, failure_of
 from studies.work.place import Place
 
@@ -59,9 +59,9 @@ def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Gene
 
 
 def _failure(error: Exception, place: Place) -> Failure:
-    """What a job's error stands for: where a GPU is shared, its memory may be enough another time."""
-    is_shared = 0 < place.gpus < 1 and isinstance(error, torch.OutOfMemoryError)
-    return replace(failure_of(error), permanent=False) if is_shared else failure_of(error)
+    """What an error of a job stands for: where others have of its share of a GPU, memory may do another time."""
+    lacked = isinstance(error, torch.OutOfMemoryError) and 0 < place.gpus < 1 and not is_free(place.gpus)
+    return replace(failure_of(error), permanent=False) if lacked else failure_of(error)
 
 
 def _learn(

@@ -17,6 +17,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     told = [80 * GB]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 0)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (told.pop(0) if len(told) > 1 else told[0], 80 * GB))
     return told
 
@@ -50,10 +51,18 @@ def test_no_memory_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch, fr
     assert next(clock) > gpu.WAIT_SECONDS
 
 
+def test_what_this_process_has_itself_is_not_another_s(monkeypatch: pytest.MonkeyPatch, free: list[int]) -> None:
+    free[:] = [10 * GB]
+    assert not gpu.is_free(0.5)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 30 * GB)
+    assert gpu.is_free(0.5)
+
+
 def test_without_a_gpu_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.delattr(torch.cuda, "mem_get_info")
     gpu.take_memory(0.5)
+    assert gpu.is_free(0.5)
 
 
 def test_a_run_has_its_part_of_the_energy_by_the_mean_power(monkeypatch: pytest.MonkeyPatch) -> None:

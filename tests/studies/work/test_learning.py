@@ -210,10 +210,12 @@ def test_the_memory_of_a_shared_gpu_is_asked_for_again(
     monkeypatch.setattr(Place, "device", "cpu")
     monkeypatch.setattr(SearchRun, "advance", short_of_memory)
     monkeypatch.setattr(learning, "take_memory", waited.append)
-    failure = Failure("OutOfMemoryError: CUDA out of memory", permanent=False)
-    assert ends(told(Pack((job,)), place)) == {job.key: failure}, "its neighbours may leave more another time"
-    assert len(asked) == learning.ATTEMPTS
-    assert waited == asked[:-1]
+    for is_free in (False, True):
+        monkeypatch.setattr(learning, "is_free", lambda share, is_free=is_free: is_free)
+        failure = Failure("OutOfMemoryError: CUDA out of memory", permanent=is_free)
+        assert ends(told(Pack((job,)), place)) == {job.key: failure}, "where neighbours take of it, not for good"
+    assert len(asked) == 2 * learning.ATTEMPTS
+    assert waited == asked[:-2]
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(data: Fingerprints, tmp_path: Path) -> None:
