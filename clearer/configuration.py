@@ -113,9 +113,9 @@ class Configuration(TaskFields):
     )  # fmt: skip
 
     # Training of the derived network
-    train_iterations: int = setting(100_000, "train", "section 4.1; released code: derain 200,000", POSITIVE)
+    train_iterations: int = setting(100_000, "train", "section 4.1; released code, with rain: 200,000", POSITIVE)
     train_epoch_iterations: int = setting(100, "train", "schedule steps; released code", POSITIVE)
-    train_learning_rate: float = setting(0.01, "train", "section 4.1; released code: derain 0.002", POSITIVE)
+    train_learning_rate: float = setting(0.01, "train", "section 4.1; released code, with rain: 0.002", POSITIVE)
     train_learning_rate_end: float = setting(0.0, "train", "section 4.1", NOT_NEGATIVE)
 
     # Test and testing time

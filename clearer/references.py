@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from clearer.command import OneLineParser
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
-from clearer.images.sets import ImageSet, load_split
+from clearer.images.sets import ImageSet
 from clearer.machine import device_name
 from clearer.scores import Scores, psnr_db
-from clearer.splits import scored_images
-from clearer.tasks.known import task_of
+from clearer.splits import learning_images, scored_images
+from clearer.tasks.known import USUAL, departures, task_of
 from clearer.tasks.task import Method, Task
 from clearer.testing import degraded_inputs, inside, scored_pixels
 
@@ -91,7 +91,7 @@ def table(found: Sequence[Mapping[str, Any]], c: Configuration) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    about = "What denoisers without training score on a test set."
+    about = "What classical methods score on a test set."
     parser = OneLineParser(prog="python -m clearer.references", description=about)
     add = parser.add_argument
     add("--dataset", default="bsds500", help="as --set dataset= of a study (default bsds500)")
@@ -99,14 +99,17 @@ def main(arguments: list[str] | None = None) -> int:
     add("--sigma", type=float, default=30.0, help="noise on the 0-255 scale (default 30)")
     add("--protocol", default="clip8", help="clip8 or float (default clip8)")
     add("--image-channels", type=int, default=1, help="1 gray, 3 RGB (default 1)")
+    add("--set", nargs="+", default=[], metavar="field=value", help="any field, such as task=jpeg quality=10")
     add("--limit", type=int, default=0, help="the first so many test images by name; 0: all")
     add("--validation-limit", type=int, default=10, help="as --limit, to choose parameters (default 10)")
     add("--out", type=Path, help="write the rows to a CSV file")
     o = parser.parse_args(arguments)
     named = {name: getattr(o, name) for name in ("dataset", "sigma", "protocol", "image_channels")}
     try:
-        c = Configuration(**named, test_limit=o.limit)
-        validation = load_split(c.dataset, "validation", c.image_channels, o.data, limit=o.validation_limit)
+        given = {name: parse_value(name, value) for name, _, value in (text.partition("=") for text in o.set)}
+        its = departures(given.get("task", USUAL)).get("", {})
+        c = Configuration(**{**its, **named, **given, "test_limit": o.limit})
+        validation = learning_images(c, "validation", o.data).first(o.validation_limit)
         test = scored_images(c, o.data)
     except (ConfigurationError, ImageError) as error:
         parser.error(str(error))

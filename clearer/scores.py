@@ -5,7 +5,7 @@ The restored image is clipped to 0 … 1 and not rounded. Images are (height, wi
 | name | over |
 | --- | --- |
 | `psnr_db`, `ssim` | the whole image, all its channels: gray or RGB |
-| `psnr_y_db`, `ssim_y` | the luma of an RGB image, as most of the deraining literature reports |
+| `psnr_y_db`, `ssim_y` | the luma of an RGB image, as most of the literature on rain reports |
 | `psnr_patch_db` | 64 × 64 tiles, each scored alone: the paper's `CLEARER-P` |
 | `ssim_zero_padded` | the whole image, its surroundings taken as black: the released code's SSIM |
 """

@@ -52,7 +52,8 @@ def contents_lines(configurations: Iterable[Configuration], data: Path | None) -
         own = set(SPLITS) - {"test"} if c.test_set else set(SPLITS)
         splits.setdefault((c.dataset, pairing), set()).update(own)
         splits.setdefault((c.test_set or c.dataset, pairing), set()).add("test")
-    return [line for (name, pairing), taken in splits.items() if (line := contents_line(name, data, pairing, taken))]
+    lines = (contents_line(name, data, how, taken, "train" in taken) for (name, how), taken in splits.items())
+    return [line for line in lines if line]
 
 
 def learning_images(c: Configuration, split: str, data: Path | None) -> ImageSet:

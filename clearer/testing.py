@@ -1,5 +1,7 @@
 """The test of a derived network: restore the degraded test images, and score them against the clean ones."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -57,8 +59,17 @@ def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
 
 def score(c: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu") -> Scores:
     """The scores of a network, in fp32, batch norm folded. Raises ArithmeticError: a restored image is not finite."""
-    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scores = Scores()
+    for scored in restorations(c, network, images, device):
+        scores.add(*scored)
+    return scores
+
+
+def restorations(
+    c: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu"
+) -> Iterator[list[np.ndarray]]:
+    """Clean, degraded and restored scored pixels of each image: float32, 1.0 is white. Raises as `score`."""
+    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     inputs = degraded_inputs(c, images)
     with torch.inference_mode(), fp32(), folded(network):
         for name, clean, degraded in zip(images.names, images.clean, inputs, strict=True):
@@ -66,8 +77,7 @@ def score(c: Configuration, network: nn.Module, images: ImageSet, device: torch.
             if not bool(torch.isfinite(raw).all()):
                 raise ArithmeticError(f"test: the restored {name} is not finite")
             restored = np.moveaxis(raw.clamp(0, 1).cpu().numpy(), 0, -1)
-            scores.add(*inside(c, scored_pixels(c, clean), degraded, restored))
-    return scores
+            yield inside(c, scored_pixels(c, clean), degraded, restored)
 
 
 def as_tensor(images: np.ndarray) -> Tensor:

@@ -1,6 +1,6 @@
 """Restored images beside each other: the first test image clean, degraded, and as different methods restore it.
 
-`panel_pictures` reads what a store kept of tests and of denoisers without training, `draw_panels` draws it. Nothing
+`panel_pictures` reads what a store kept of tests and of classical methods, `draw_panels` draws it. Nothing
 is chosen to flatter: the trial of a kind is its median by PSNR, and the crop follows from the clean image alone.
 """
 
@@ -26,7 +26,7 @@ CROP = 64
 KINDS = {"random": "random architecture", "searched": "searched architecture"}
 _RULE = (
     "Below each: PSNR of the whole image, before rounding to 8 bits. Trials: the median of their kind by mean test "
-    "PSNR, the lower of two. Denoiser without training: the best of those kept by mean test PSNR. "
+    "PSNR, the lower of two. Classical method: the best of those kept by mean test PSNR. "
     "Crop: where the clean image has most detail."
 )
 
@@ -40,16 +40,16 @@ class Picture:
     psnr_db: float | None = None
     """Of the whole image, as it was scored in floating point; None of the clean one."""
     detail: str = ""
-    """Which trial of how many, and its architecture; the parameters of a denoiser."""
+    """Which trial of how many, and its architecture; the parameters of a classical method."""
 
 
 def panel_pictures(storage: str | Path, rows: pd.DataFrame) -> list[Picture]:
     """The first test image of `rows`: clean, degraded, and restored by several methods.
 
-    These are a denoiser without training, a random and a searched architecture. `rows` are of `analysis.load` of this
+    These are a classical method, a random and a searched architecture. `rows` are of `analysis.load` of this
     storage. Of each kind the trial in the middle by `psnr_db` stands (of an even number the lower of the two in the
-    middle); of the denoisers the one with the best mean over the test set, which favours them. What the store has no
-    picture of is left out (stores of earlier versions have none of denoisers); no rows, no pictures.
+    middle); of the classical methods the one with the best mean over the test set, which favours them. What the store
+    has no picture of is left out (stores of earlier versions have none of those); no rows, no pictures.
 
     Raises:
         StorageError: not a storage.
@@ -66,7 +66,7 @@ def panel_pictures(storage: str | Path, rows: pd.DataFrame) -> list[Picture]:
     shown = [found for kind in KINDS if (found := _trial(files, tested, kind)) is not None]
     if not shown:
         return []
-    return [*shown[0][:2], *_denoised(files, str(pixels[0])), *(restored for _, _, restored in shown)]
+    return [*shown[0][:2], *_classical(files, str(pixels[0])), *(restored for _, _, restored in shown)]
 
 
 def median_trial(rows: pd.DataFrame) -> pd.Series:
@@ -95,8 +95,8 @@ def _trial(files: Files, tested: pd.DataFrame, kind: str) -> tuple[Picture, Pict
     return Picture("clean", clean, detail=about["images"][0]), before, after
 
 
-def _denoised(files: Files, pixels: str) -> Iterator[Picture]:
-    """The picture of the best denoiser without training that was scored on these pixels, where one was kept."""
+def _classical(files: Files, pixels: str) -> Iterator[Picture]:
+    """The picture of the best classical method that was scored on these pixels, where one was kept."""
     for key in files.names("stages/reference", KEY):
         result = files.json(f"stages/reference/{key}/result.json") or {}
         if result.get("pixels_sha256") != pixels or not result["pictures"]:

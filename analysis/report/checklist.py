@@ -92,7 +92,7 @@ def _chosen(about: Mapping[str, Any], rows: pd.DataFrame) -> Item:
     splits = " and ".join(sorted(set(rows.loc[rows["kind"] == "searched", "alpha_split"].dropna())))
     told = [f"α learns from the split {splits}, and the early stopping of a search follows from α"] if splits else []
     told += [f"proposals follow from {name}" for name in sorted(followed)]
-    told += ["classical denoisers are tuned on the split validation"]
+    told += ["classical methods are tuned on the split validation"]
     told += ["a network's last weights are kept", "the report's best, knee and panels describe: they go by test scores"]
     overlap = rows["allow_overlap"].fillna(False).astype(bool).any()
     told += ["allow_overlap=true: splits share images, which the run named"] * bool(overlap)

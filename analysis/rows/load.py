@@ -36,7 +36,7 @@ def load_curves(storage: str | Path, study: str | None = None) -> pd.DataFrame:
 
 
 def load_references(storage: str | Path, study: str | None = None) -> pd.DataFrame:
-    """One row for each method without training and each protocol: the degraded input, and classical denoisers."""
+    """One row for each method without training and each protocol: the degraded input, and classical methods."""
     return _read(storage, study, "references")
 
 

@@ -42,7 +42,7 @@ class StudyRows:
 
     @cached_property
     def references(self) -> pd.DataFrame:
-        """The degraded input and the classical denoisers (`analysis.load_references`)."""
+        """The degraded input and the classical methods (`analysis.load_references`)."""
         return load_references(self.storage, self.study)
 
     @cached_property

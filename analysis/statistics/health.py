@@ -20,7 +20,7 @@ _THREADS = r", \d+ threads?$"
 """Ends the name of a processor."""
 CHECKS = (
     "networks below their input, images shared by splits, skip=global with SGD, trainings that moved or fell at their "
-    "end, shared trainings, few seeds, mixed devices, testing times, and missing denoisers"
+    "end, shared trainings, few seeds, mixed devices, testing times, and missing methods"
 )
 
 
@@ -49,7 +49,7 @@ def health(
     * `few seeds`: searched configurations of fewer than 3 seeds, over which no interval is given.
     * `mixed devices`: searches or trainings of which some ran on a GPU and some on a CPU.
     * `no time`: testing times that were refused. `unsteady time`: those whose series spread by more than 10 %.
-    * `denoisers missing`: classical denoisers that a package was missing for.
+    * `methods missing`: classical methods that a package was missing for.
 
     Args:
         rows: of `analysis.load`; `curves`, `references` and `about` are of the same study.
@@ -226,9 +226,9 @@ def _times(ended: pd.DataFrame) -> Iterator[Finding]:
 def _without_wavelets(references: pd.DataFrame) -> Iterator[Finding]:
     methods = set(references["method"]) if len(references) else set()
     if "total variation" in methods and not any(name.startswith("wavelets") for name in methods):
-        text = "The classical denoisers by wavelets were left out: the package PyWavelets was missing."
+        text = "The classical methods by wavelets were left out: the package PyWavelets was missing."
         mend = "pip install PyWavelets, and the study again in another storage"
-        yield Finding("denoisers missing", text, mend)
+        yield Finding("methods missing", text, mend)
 
 
 def health_lines(findings: Sequence[Finding]) -> list[str]:

@@ -125,8 +125,12 @@ def stored_sets(name: str, data: Path | None, pairing: str = "") -> dict[str, li
     return {f"{name} {inner}".rstrip(): folder_files(folder / inner, pairing) for inner in there.values() or [""]}
 
 
-def contents_line(name: str, data: Path | None, pairing: str = "", splits: Collection[str] = SPLITS) -> str:
+def contents_line(
+    name: str, data: Path | None, pairing: str = "", splits: Collection[str] = SPLITS, learns: bool = False
+) -> str:
     """How many images of a dataset's folder `splits` are taken from, and what else it holds; "" of embedded ones.
+
+    Where one `learns` from it, also how many of them are drawn for a split that the folder does not have.
 
     Hidden files are not counted. Folders are looked into three levels deep. Raises as `split_files`.
     """
@@ -137,8 +141,11 @@ def contents_line(name: str, data: Path | None, pairing: str = "", splits: Colle
     files = {inner: folder_files(folder / inner, pairing) for inner in taken}
     used = {path for found in files.values() for file in found for path in file.paths}
     counts = ", ".join(f"{inner}/ {len(found)}" if inner else f"{len(found)}" for inner, found in files.items())
+    lacking = [split for split in SPLITS[1:] if learns and split in splits and split not in there]
+    drawn = ", ".join(f"{len(split_files(name, split, data, pairing))} for {split}" for split in lacking)
     rest = left_over(folder, used)
-    return shown(f"{name}: {counts} {'pairs' if pairing else 'images'}{f'; not used: {rest}' if rest else ''}")
+    more = (f"; drawn of these: {drawn}" if drawn else "") + (f"; not used: {rest}" if rest else "")
+    return shown(f"{name}: {counts} {'pairs' if pairing else 'images'}{more}")
 
 
 def left_over(folder: Path, used: Collection[Path] = ()) -> str:

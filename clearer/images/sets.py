@@ -27,6 +27,11 @@ class ImageSet:
     degraded: tuple[Image, ...] | None = None
     contents: tuple[str, ...] = ()
 
+    def first(self, count: int) -> "ImageSet":
+        """The first so many by name; 0: all."""
+        few = slice(count or None)
+        return ImageSet(self.names[few], self.clean[few], self.degraded and self.degraded[few], self.contents[few])
+
 
 def load_images(
     files: Sequence[ImageFile], channels: int, grayscale: str = "pillow", smallest: int = 1, why: str = ""

@@ -73,22 +73,20 @@ def compute_test(c: Configuration, key: str, train: str, data: Fingerprints, pla
 
 
 def compute_references(c: Configuration, key: str, place: Place) -> None:
-    """Scores the degraded input and the classical denoisers, tuned on the α split's first images; a picture of each."""
+    """Scores the degraded input and the classical methods, tuned on the α split's first images; a picture of each."""
 
     def body(store: Store) -> Found:
-        validation = learning_images(c, c.alpha_split, place.folder)
-        few, partners = slice(c.reference_images), validation.degraded
-        first = ImageSet(validation.names[few], validation.clean[few], partners and partners[few])
+        first = learning_images(c, c.alpha_split, place.folder).first(c.reference_images)
         test = scored_images(c, place.folder)
         found = list(references.scored(c, first, test))
-        denoised = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
+        restored = {f"restored_{number}.png": each for number, each in enumerate(found) if number}  # 0: the input
         pictures = [
             {"file": file, "method": row["method"], "image": test.names[0], "psnr_db": scores.psnr_db[0]}
-            for file, (row, scores) in denoised.items()
+            for file, (row, scores) in restored.items()
         ]
         about = {"pixels_sha256": found[0][1].pixels_sha256, "fields": c.of_stage("test") | c.of_stage("reference")}
         result = {"rows": [row for row, _ in found], "pictures": pictures, **about}
-        return result, {file: _png(scores.example[2:]) for file, (_, scores) in denoised.items()}
+        return result, {file: _png(scores.example[2:]) for file, (_, scores) in restored.items()}
 
     compute("reference", key, c, place, body)
 

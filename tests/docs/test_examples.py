@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from running import ROOT
 
+import analysis
 from tests.docs.pages import WRITTEN, blocks, named
 
-COMPUTES = ROOT / "docs" / "how_to" / "own_study.md"
-"""The page whose example runs a study."""
-EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page != COMPUTES]
+OWN_STUDY, OWN_TASK = (ROOT / "docs" / "how_to" / f"own_{name}.md" for name in ("study", "task"))
+"""The pages whose examples run a study."""
+EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page not in (OWN_STUDY, OWN_TASK)]
 DRAWN = {
     "draw_figures": (
         "against_random.pdf architecture.pdf attainment.pdf differences.pdf effects.pdf panel.pdf probability.pdf"
@@ -52,10 +53,11 @@ def test_the_examples_of_a_page_run(
     page: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MPLBACKEND", "agg")
-    (tmp_path / "runs").symlink_to(runs)
+    for name in ("runs", "runs_before"):
+        (tmp_path / name).symlink_to(runs)
     monkeypatch.chdir(tmp_path)
     run_examples(page)
-    written = {path.name for path in tmp_path.iterdir()} - {"runs"}
+    written = {path.name for path in tmp_path.iterdir()} - {"runs", "runs_before"}
     assert written == set(DRAWN.get(page.stem, "").split())
     if page.name == "README.md":
         shown = blocks(page, "text")[0].splitlines()
@@ -67,22 +69,51 @@ def test_the_pages_that_have_examples_are_these() -> None:
     assert {page.stem for page in EXAMPLES} >= {"README", "results_in_jupyter", "how_sure", *DRAWN}
 
 
-def test_the_example_of_a_page_that_computes_runs(tmp_path: Path) -> None:
-    settings = (
-        "channels=2 cells=1 columns=2 batch_size=2 search_iterations=4 warmup_iterations=2 train_iterations=4 "
-        "report_iterations=2 reference_images=1 time_series=1 time_calls=1 test_limit=2"
-    )
-    values = {name: int(value) for name, value in (text.split("=") for text in settings.split())}
-    shorter = f"from clearer.presets import QUICK\nQUICK.update({values})\n"
-    (example,) = blocks(COMPUTES, "python")
-    environment = os.environ | {"COLUMNS": "200"}
-    command = [sys.executable, "-c", shorter + example]
+SHORT = (
+    "channels=2 cells=1 columns=2 batch_size=2 search_iterations=4 warmup_iterations=2 train_iterations=4 "
+    "report_iterations=2 reference_images=1 time_series=1 time_calls=1 test_limit=2"
+)
+
+
+def run_python(folder: Path, *arguments: str) -> str:
+    """What a Python process prints in a folder."""
+    command, environment = [sys.executable, *arguments], os.environ | {"COLUMNS": "200"}
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=500, env=environment, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"searched +16 +[\d.]+\n +32 +[\d.]+", done.stdout)
+    return done.stdout
+
+
+def test_the_study_of_ones_own_runs(tmp_path: Path) -> None:
+    values = {name: int(value) for name, value in (text.split("=") for text in SHORT.split())}
+    shorter = f"from clearer.presets import QUICK\nQUICK.update({values})\n"
+    example, whole = blocks(OWN_STUDY, "python")
+    printed = run_python(tmp_path, "-c", shorter + example)
+    assert re.search(r"searched +16 +[\d.]+\n +32 +[\d.]+", printed)
     assert (tmp_path / "runs" / "studies" / "patch_size" / "report" / "index.html").exists()
+    (tmp_path / "mine.py").write_text(whole)
+    (tmp_path / "quick.py").write_text(f"{shorter}import runpy\nrunpy.run_path('mine.py', run_name='__main__')\n")
+    printed = run_python(tmp_path, "quick.py", "--storage", "runs")
+    assert "what was found asks for" in printed
+    assert "wider by" in printed
+
+
+def test_the_task_of_ones_own_runs(tmp_path: Path) -> None:
+    (example,) = blocks(OWN_TASK, "python")
+    assert len(example.splitlines()) <= 30
+    (tmp_path / "salt_and_pepper.py").write_text(example)
+    printed = run_python(tmp_path, "salt_and_pepper.py", "--set", *SHORT.split())
+    assert "salt_and_pepper, strength 0.05, centre64" in printed
+    rows, references = analysis.load(tmp_path / "runs"), analysis.load_references(tmp_path / "runs")
+    assert (rows["status"] == "finished").all()
+    assert set(rows["task"]) == {"salt_and_pepper"}
+    assert rows.groupby("strength")["degraded_psnr_db"].first().is_monotonic_decreasing
+    assert rows["task_source"].nunique() == 1
+    scores = references.pivot_table(index="strength", columns="method", values="psnr_db")
+    assert (scores["median filter"] > scores["degraded input"] + 8).all()
+    figures = analysis.Results(tmp_path / "runs", "salt_and_pepper").figures()
+    assert any(name.startswith("panel") for name in figures), "restored images beside each other"
 
 
 def test_the_page_on_certainty_finds_what_is_in_the_rows(

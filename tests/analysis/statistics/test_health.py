@@ -112,7 +112,7 @@ def test_times_that_were_refused_or_taken_beside_other_load() -> None:
 
 def test_denoisers_that_were_left_out_name_the_package() -> None:
     (found,) = health(rows_of(), pd.DataFrame(), REFERENCES[:2])
-    assert (found.fault, found.mend.split(",")[0]) == ("denoisers missing", "pip install PyWavelets")
+    assert (found.fault, found.mend.split(",")[0]) == ("methods missing", "pip install PyWavelets")
     assert health(rows_of().assign(task="derain"), pd.DataFrame(), REFERENCES[:1]) == [], "they are for noise alone"
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from analysis.storage.places import StorageError
 from clearer.configuration import field_types
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
+from clearer.tasks.task import Task
 from studies import adaptive_pareto
 from studies.driver.command_line import main
 from studies.driver.options import Options
@@ -27,14 +29,14 @@ from studies.driver.study import Study
 from studies.lambda_pareto import STUDY
 
 
-def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str, study: Study = STUDY) -> str:
     """The one line with which the study is refused."""
     with pytest.raises(SystemExit) as stop:
-        main(STUDY, None, ["--storage", str(storage), *arguments])
+        main(study, None, ["--storage", str(storage), *arguments])
     out, err = capsys.readouterr()
     assert stop.value.code == 2
     assert err.count("\n") == 1, err
-    assert err.startswith("lambda_pareto.py: ")
+    assert err.startswith(f"{study.name}.py: ")
     assert "Traceback" not in out + err
     assert not storage.exists()
     return err
@@ -63,6 +65,10 @@ def refused(storage: Path, capsys: pytest.CaptureFixture[str], *arguments: str) 
         (["--set", "architecture=FPXP-FPFF-PFFP"], "'X'"),
         (["--set", "architecture=FPFP-FPFF", "cells=3"], "4-4"),
         (["--set", "warmup_iterations=500"], "warmup_iterations=500"),
+        (["--set", "task=jpeg", "quality=0"], "quality=0: must be in 1"),
+        (["--set", "task=super_resolve", "scale=2,5"], "scale=5: must be one of 2, 3, 4"),
+        (["--set", "task=deblur", "blur=motion", "blur_size=4"], "blur_size=4: must be odd"),
+        (["--set", "task=deblurr"], "task=deblurr: must be one of denoise, derain, jpeg, deblur, "),
         (["--preset", "large"], "large"),
         (["--preset", "proxy"], "--data"),
         (["--data", "no/such/folder"], "no/such/folder"),
@@ -212,6 +218,53 @@ def test_a_failed_trial_is_a_row_with_its_reason_and_the_others_finish(
     assert main(STUDY, None, asked) == 1
     assert "9 there, 0 to run" in capsys.readouterr().out
     assert len(in_process.packs) == computed
+
+
+class Twice(Task):
+    """A task that does nothing."""
+
+    name = "twice"
+
+    def degrade(self, c: Any, clean: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        return clean
+
+
+class Broken(Twice):
+    """A task that can't."""
+
+    name = "broken"
+
+    def degrade(self, c: Any, clean: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        raise KeyError("what is not there")
+
+
+OF_ONE = {"axes": {"proxy": {"lambda1": [0.0]}}}
+
+
+@pytest.mark.parametrize(
+    ("study", "named"),
+    [
+        (Study(name="none"), "preset=quick: of its presets the study none has none; axes={'quick'"),
+        (Study(name="one", **OF_ONE), "needs --data DIR"),
+        (Study(name="s", task=(Twice, Twice), axes={"quick": {}}), "task=twice: two tasks of one name; rename Twice"),
+        (Study(name="s", task=type("Jpeg", (Task,), {"name": "jpeg"}), axes={"quick": {}}), "task=jpeg: two tasks of"),
+        (
+            Study(name="s", task=Broken, axes={"quick": {}}),
+            "task=broken: degrade fails (KeyError: 'what is not there')",
+        ),
+    ],
+    ids=["no preset", "one preset", "twice", "ours", "broken"],
+)
+def test_a_mistake_in_a_study_of_ones_own_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], study: Study, named: str
+) -> None:
+    assert named in refused(tmp_path / "runs", capsys, study=study)
+
+
+def test_a_study_of_one_preset_has_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = Study(name="one", **OF_ONE)
+    said = refused(tmp_path / "runs", capsys, "--preset", "paper", study=study)
+    assert "preset=paper: of its presets the study one has proxy" in said
 
 
 # From Python.
