@@ -11,6 +11,7 @@ Cost      `--dry-run` says what it takes on your machine.
 Shows     PSNR of every architecture on every task: the diagonal (its own task) against the column's mean.
 Command   python studies/tasks.py
           python studies/tasks.py --preset proxy --data DIR --seeds 3 --set allow_overlap=true
+Usually   --set task=jpeg,deblur,super_resolve   --set task=jpeg quality=10,40
 Note      Rain800's training split shares one scene with its test split; `allow_overlap=true` runs
           nevertheless, and the rows record it.
 """

@@ -63,7 +63,7 @@ def degradation(group: pd.DataFrame) -> str:
     """How the task of rows degrades an image, in words: `σ = 30, protocol clip8`; without σ, of which task."""
     known = [(form, group[name].dropna()) for name, form in said_fields().items() if name in group]
     told = [form.format(_distinct(values)) for form, values in known if len(values)]
-    return ", ".join(told if group["sigma"].notna().any() else [str(group["task"].iloc[0]), *(told or ["as given"])])
+    return ", ".join(told if group["sigma"].notna().any() else [str(group["task"].iloc[0]), *told])
 
 
 def task_name(row: Mapping[Any, Any]) -> str:

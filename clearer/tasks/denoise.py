@@ -37,7 +37,6 @@ class Denoise(Task):
     fields = ("sigma", "protocol")
     is_noise = True
     input_name = "noisy input"
-    points = tuple({"sigma": sigma} for sigma in (30.0, 50.0, 70.0))
 
     def noisy(self, c: Any, clean: Any, noise: Any) -> Any:
         return noisy(clean, noise, c.sigma, c.protocol)

@@ -51,8 +51,6 @@ class Task:
     input_name: ClassVar[str] = "degraded input"
     departures: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """What it needs otherwise than the presets have it: "" in all of them, else by the preset's name."""
-    points: ClassVar[Sequence[Mapping[str, Any]]] = ()
-    """The settings that a study of several tasks takes; of none, what the preset has."""
 
     def degrade(self, c: Any, clean: Image, generator: np.random.Generator) -> np.ndarray:
         """The degraded image of a clean one of any size: equal in shape, 8 bits, or 0 … 255, which is rounded."""
@@ -102,6 +100,8 @@ class Task:
             raise ConfigurationError(f"task={self.name}: degrade fails ({type(error).__name__}: {why})") from error
         if found.shape != clean.shape:
             raise ConfigurationError(f"task={self.name}: degrade makes {found.shape} of {clean.shape}; keep the shape")
+        if not np.isfinite(found).all():
+            raise ConfigurationError(f"task={self.name}: degrade makes values that are not finite")
         return found if found.dtype == np.uint8 else np.rint(found).clip(0, 255).astype(np.uint8)
 
     def words(self, c: Any) -> str:
@@ -115,4 +115,4 @@ class Task:
         """Its settings as a caption has them, such as `σ = 30, protocol clip8`."""
         forms = {f.name: f.metadata["said"] for f in dataclasses.fields(c)}
         told = (forms[name].format(as_text(value)) for name, value in self.values(c).items() if forms[name])
-        return ", ".join(told) or "as given"
+        return ", ".join(told) or ("as given" if self.is_paired else "as it is defined")

@@ -64,7 +64,9 @@ def _quoted(value: Any) -> str:
 
 def _members(thing: type) -> Iterator[tuple[str, Any]]:
     """The public methods and properties of a class, those of its own classes below it first."""
-    for owner in reversed([owner for owner in thing.__mro__ if owner.__module__.startswith(("analysis", "studies"))]):
+    for owner in reversed(
+        [owner for owner in thing.__mro__ if owner.__module__.startswith(("analysis", "studies", "clearer.tasks"))]
+    ):
         for name, member in vars(owner).items():
             if name.startswith("_") or not inspect.getdoc(member):
                 continue

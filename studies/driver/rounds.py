@@ -19,6 +19,7 @@ from clearer.configuration import Configuration
 from clearer.images.datasets import DATASETS
 from clearer.presets import EDITION, FirstEdition, labels
 from clearer.splits import absent_sets, contents_lines
+from clearer.tasks import own
 from studies.driver.axes import unique
 from studies.driver.execution import Execution, run_jobs
 from studies.driver.progress import Progress
@@ -127,6 +128,7 @@ class _Run:
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
         run |= {"packing": asdict(session.packing)} if session.packing.gpus else {}
         run |= {"edition": 1} if isinstance(session.options.preset, FirstEdition) else {}
+        run |= {"tasks": tasks} if (tasks := own.sources()) else {}
         run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
         planned = session.pixels.trials(outcome.planned)
         run |= {"overlaps": session.pixels.overlaps} if session.pixels.overlaps else {}

@@ -113,7 +113,7 @@ def test_the_task_of_ones_own_runs(tmp_path: Path) -> None:
     scores = references.pivot_table(index="strength", columns="method", values="psnr_db")
     assert (scores["median filter"] > scores["degraded input"] + 8).all()
     figures = analysis.Results(tmp_path / "runs", "salt_and_pepper").figures()
-    assert any(name.startswith("panel") for name in figures), "restored images beside each other"
+    assert any("panel" in name for name in figures), "restored images beside each other"
 
 
 def test_the_page_on_certainty_finds_what_is_in_the_rows(

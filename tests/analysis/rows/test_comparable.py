@@ -50,7 +50,7 @@ def test_a_caption_names_protocol_seeds_and_hardware() -> None:
     text = "bsds500 test, 200 images, gray (pillow), σ = 30, protocol clip8, crop64, self-ensemble ×8\n2 seeds; a GPU"
     assert caption(rows({}, {"seed": 1})) == text
     rain = rows({"task": "derain", "image_channels": 3, "sigma": None, "protocol": None, "test_time_size": "64×64"})
-    assert "200 images, RGB, derain, as given, crop64" in caption(rain)
+    assert "200 images, RGB, derain, crop64" in caption(rain)
     assert timed_caption(rain, "a CPU").endswith("1 seed; a GPU\ntimed on a CPU, 64×64 pixels")
 
 

@@ -127,6 +127,7 @@ def test_a_node_that_a_place_arrives_at_knows_the_task(tmp_path):
     [
         ("missing(clean)", r"task=coarse: degrade fails \(NameError: name 'missing' is not defined\)"),
         ("clean[:5]", r"task=coarse: degrade makes \(5, 16, 1\) of \(16, 16, 1\); keep the shape"),
+        ('clean * float("nan")', "task=coarse: degrade makes values that are not finite"),
         ("clean[:3] + clean", r"task=coarse: degrade fails \(ValueError: operands could not be broadcast"),
     ],
 )
