@@ -98,8 +98,8 @@ def references_beside(group: pd.DataFrame, references: pd.DataFrame | None) -> p
         return pd.DataFrame()
     first, scored = group.iloc[0], pd.Series(True, index=references.index)
     for name in (*pixel_fields(), "test_images"):
-        if name in references or pd.notna(first[name]):  # earlier versions had fewer tasks
-            scored &= references[name].isna() if pd.isna(first[name]) else references[name] == first[name]
+        theirs = references.get(name, pd.Series(None, references.index, dtype=object))  # earlier versions: fewer tasks
+        scored &= theirs.isna() if pd.isna(first.get(name)) else theirs == first.get(name)
     return references[scored].drop_duplicates("method")
 
 

@@ -19,6 +19,7 @@ OWN_STUDY, OWN_TASK = (ROOT / "docs" / "how_to" / f"own_{name}.md" for name in (
 """The pages whose examples run a study."""
 EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page not in (OWN_STUDY, OWN_TASK)]
 DRAWN = {
+    "best_network_under_a_budget": "network.onnx",
     "draw_figures": (
         "against_random.pdf architecture.pdf attainment.pdf differences.pdf effects.pdf panel.pdf probability.pdf"
     ),
