@@ -1,5 +1,6 @@
 """Where a stage runs, and the images that it finds there."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ class Place:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """On a node that it arrives at, tasks of one's own are known too."""
-        return _arrived, (own.sources(), self.storage, self.data, self.gpus, self.checkpoint_seconds)
+        return _arrived, (own.sources(), type(self), *dataclasses.astuple(self))
 
     @property
     def device(self) -> str:
@@ -37,10 +38,10 @@ class Place:
         return local_copy(self.data) if is_remote(self.data) else Path(self.data)
 
 
-def _arrived(sources: list[str], *values: Any) -> Place:
+def _arrived(sources: list[str], kind: type[Place], *values: Any) -> Place:
     for text in sources:
         own.load(text)
-    return Place(*values)
+    return kind(*values)
 
 
 def fingerprints(c: Configuration, folder: Path | None) -> Fingerprints:
