@@ -1,4 +1,4 @@
-"""How much a patch mean raises the scores of one and the same output, on classical denoisers and small networks.
+"""How much a patch mean raises the scores of one and the same output, on classical methods and small networks.
 
     python -m benchmarks.patch_artefact --data DIR --out docs/clearer_p.csv
 
@@ -51,7 +51,7 @@ def scores(restored: np.ndarray, clean: np.ndarray) -> dict[str, float]:
 
 
 def classical_rows(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[dict[str, Any]]:
-    """The rows of every classical denoiser, with parameters chosen on validation images."""
+    """The rows of every classical method, with parameters chosen on validation images."""
     for name, method in available(task_of(c)).items():
         chosen = tuned(method, c, validation)
         about = {"method": name, "kind": "classical", "chosen": " ".join(f"{k}={v}" for k, v in chosen.items())}

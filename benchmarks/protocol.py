@@ -42,7 +42,7 @@ def bm3d(degraded: np.ndarray, c: Configuration) -> np.ndarray:
 
 
 def methods() -> dict[str, Method]:
-    """BM3D where its package is installed, and the denoisers of `clearer.tasks`."""
+    """BM3D where its package is installed, and the methods of `clearer.tasks`."""
     found = {"BM3D": Method(bm3d, {})} if importlib.util.find_spec("bm3d") else {}
     return {**found, **available(TASKS[USUAL])}
 

@@ -1,6 +1,6 @@
 """Does a task want its own architecture?
 
-Grid      A search for each task: denoising at σ = 30, 50, 70, and deraining (Rain800, colour). Then every
+Grid      A search for each task: noise of σ = 30, 50, 70, and rain (Rain800, colour). Then every
           architecture that a task found is trained on every other task, with the same seed. Beside
           them random architectures, all parallel and all fusion, trained on every task.
           With T tasks, R random architectures and n seeds: n·T searches, n·T·(R + 2) trainings without
@@ -31,7 +31,7 @@ _OF_A_TASK = {"task", "grayscale"} | OF_TASKS
 
 
 def tasks(preset: str, folder: Path | None) -> Sequence[Mapping[str, Any]]:
-    """A point a task; deraining is left out of the quick preset where there is no Rain800."""
+    """A point a task; rain is left out of the quick preset where there is no Rain800."""
     points: list[dict[str, Any]] = [{"task": "denoise", "sigma": sigma} for sigma in (30.0, 50.0, 70.0)]
     if preset == "quick" and not (folder is not None and (folder / "rain800").is_dir()):
         return points
@@ -59,8 +59,8 @@ def _task(c: Configuration) -> tuple[Any, ...]:
 
 def answer(findings: Findings) -> list[str]:
     """Own architecture against the others', task by task."""
-    is_whole = "task" in findings.options.assigned or any(c.task == "derain" for c in findings.trials)
-    left_out = "deraining was left out: it needs --data DIR with rain800/"
+    is_whole = "task" in findings.options.assigned or any(task_of(c).is_paired for c in findings.trials)
+    left_out = "rain was left out: it needs --data DIR with rain800/"
     return [*transfer_lines(findings.rows), *(() if is_whole else (left_out,))]
 
 
