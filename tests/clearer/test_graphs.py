@@ -6,7 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
+from torch.overrides import TorchFunctionMode
 
 from clearer import graphs
 from clearer.architecture import Architecture
@@ -188,6 +193,18 @@ def test_a_run_that_is_let_go_is_freed_at_once(start, tiny, monkeypatch, is_stat
         gc.enable()
 
 
+class OnDevice(TorchFunctionMode):
+    """Refuses what copies between a device and the CPU, which on one device alone would do nothing."""
+
+    def __torch_function__(self, function, types, arguments=(), more=None):
+        moves = [*arguments[1:], *(more or {}).values()]
+        if function is torch.Tensor.to and any(isinstance(to, str) for to in moves):
+            raise DataDependentOutputException(function)
+        if function in (torch.Tensor.cpu, torch.Tensor.numpy, torch.Tensor.tolist):
+            raise DataDependentOutputException(function)
+        return function(*arguments, **(more or {}))
+
+
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("width", [1, 4])
 def test_no_step_reads_a_tensor_back(start, tiny, precision, width):
@@ -195,11 +212,13 @@ def test_no_step_reads_a_tensor_back(start, tiny, precision, width):
     run = start(tiny.with_values(precision=precision), width)
     batch = [torch.rand(2, run.width, 8, 8).contiguous(memory_format=torch.channels_last) for _ in range(2)]
     for name in run.optimizers:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with FakeTensorMode(allow_non_fake_inputs=True), OnDevice():
             losses = [run._descend(name, *batch) for _ in range(2)][-1]
             assert all(loss.shape == (run.width,) for loss in losses.values())
-            with pytest.raises(DataDependentOutputException):
-                next(iter(losses.values()))[0].item()
+            first = next(iter(losses.values()))[0]
+            for read in ("item", "cpu", "tolist", "nonzero", "__bool__"):
+                with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
+                    getattr(first, read)()
 
 
 def test_what_learns_and_what_scores_is_in_the_precision_that_it_says(start, tiny, monkeypatch):
