@@ -184,9 +184,6 @@ def test_module_times_are_taken_on_a_whole_gpu(tmp_path: Path, monkeypatch: pyte
 class OnCpus(Place):
     """A place whose trials take a GPU of Ray and compute on a CPU."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return OnCpus, (self.storage, self.data, self.gpus)
-
     @property
     def device(self) -> str:
         return "cpu"
