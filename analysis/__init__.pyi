@@ -5,12 +5,11 @@ from .predictions.space import cost_distribution, space, space_counts, standing
 from .predictions.testing_time import TimeModel, time_model
 from .rows.load import load, load_curves, load_oneshot, load_references, load_timings
 from .statistics.against_random import search_against_random
-from .statistics.attainment import attainment
 from .statistics.consensus import column_agreement, seed_agreement
 from .statistics.effects import effects
 from .statistics.health import Finding, health
 from .statistics.paired import comparisons, paired_difference
-from .statistics.pareto import hypervolume, hypervolume_contributions, knee, pareto_front, pareto_ranks
+from .statistics.pareto import attainment, hypervolume, hypervolume_contributions, knee, pareto_front, pareto_ranks
 from .statistics.uncertainty import front_probability, hypervolume_interval
 from .study_results import Results, image_scores
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from analysis.rows.comparable import by_device, differing
 from analysis.rows.fields import training_fields
-from analysis.rows.names import nearest
 from analysis.rows.study import StudyRows
+from analysis.rows.units import nearest
 from analysis.statistics.health import Finding, health
 from analysis.storage.files import Files
 from analysis.storage.places import StorageError, join
-from analysis.tables.front import Front, configuration_table, front_table
+from analysis.tables.results import Front, configuration_table, front_table
 
 if TYPE_CHECKING:
     from analysis.figures.style import Figure
@@ -32,8 +32,7 @@ class TrainedNetwork:
     def module(self) -> Any:
         """The network as a PyTorch module in evaluation mode, on the CPU; safetensors alone is read, no pickle.
 
-        Raises:
-            ModuleNotFoundError: torch is not installed.
+        Raises ModuleNotFoundError: torch is not installed.
         """
         from clearer.checkpoint import unpack_network  # the only place of analysis that needs torch
 
@@ -76,14 +75,10 @@ class Results(StudyRows):
 
         As the report's front. Columns: what was varied, `architecture`, `seeds`, the means, `psnr_db_min`,
         `psnr_db_max`, and the `trial_id` of the seed with the best validation score. `.to_latex()` prints the few that
-        a paper needs. The front of single trials is `analysis.pareto_front(results.groups[0][1], …)`.
-
-        None where nothing finished.
-
-        Raises:
-            IndexError: there are fewer protocols (`groups`) than `group`, which counts from 0.
-            KeyError: a column that rows lack, with the nearest that they have.
-            ValueError: times of several devices, which do not compare.
+        a paper needs. The front of single trials is `analysis.pareto_front(results.groups[0][1], …)`. None where
+        nothing finished. Raises IndexError: there are fewer protocols (`groups`) than `group`, which counts from 0.
+        Raises KeyError: a column that rows lack, with the nearest that they have. Raises ValueError: times of several
+        devices, which do not compare.
         """
         return front_table(self._group(group), self.axes, minimise, maximise) if self.groups else Front()
 
@@ -97,11 +92,9 @@ class Results(StudyRows):
         """The network with the best mean validation PSNR over its seeds, within a budget, as a row of `front`.
 
         Test scores do not choose, so `psnr_db` of what was chosen is an honest figure. Networks of one architecture and
-        training are one, whatever search found them. `device` names one of several that times were taken on.
-
-        Raises:
-            IndexError: as for `front`.
-            ValueError: nothing within the budget, no validation score, or several devices and none is named.
+        training are one, whatever search found them. `device` names one of several that times were taken on. Raises
+        IndexError: as for `front`. Raises ValueError: nothing within the budget, no validation score, or several
+        devices and none is named.
         """
         if not self.groups:
             raise ValueError(f"{self.study}: no trial has finished with a score")
@@ -121,11 +114,8 @@ class Results(StudyRows):
     def network(self, row: str | Mapping[str, Any] | pd.Series) -> TrainedNetwork:
         """The trained network of a row of `frame`, `front()` or `best()`, or of a `trial_id`.
 
-        `.file` is where it lies, `.module()` the PyTorch module.
-
-        Raises:
-            KeyError: no such trial.
-            ValueError: the trial has no network, for it failed, or the store holds it no longer.
+        `.file` is where it lies, `.module()` the PyTorch module. Raises KeyError: no such trial. Raises ValueError: the
+        trial has no network, for it failed, or the store holds it no longer.
         """
         trial = row if isinstance(row, str) else str(row["trial_id"])
         known = self.frame.set_index("trial_id") if len(self.frame) else self.frame
@@ -148,8 +138,7 @@ class Results(StudyRows):
     def save(self, folder: str | Path | None = None) -> list[str]:
         """Writes the report into `folder`, or beside the study's rows; the names written, below it.
 
-        Raises:
-            StorageError: the folder can't be written.
+        Raises StorageError: the folder can't be written.
         """
         from analysis.report.report import write_report
 
@@ -178,10 +167,7 @@ class Results(StudyRows):
 def image_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """PSNR in dB of every row on every test image: (rows × images), indexed by `trial_id`, images counted from 0.
 
-    Rows without figures by image are left out.
-
-    Raises:
-        ValueError: rows were tested on different numbers of images.
+    Rows without figures by image are left out. Raises ValueError: rows were tested on different numbers of images.
     """
     scored = rows[rows["psnr_by_image"].notna()]
     lengths = sorted({len(one) for one in scored["psnr_by_image"]})

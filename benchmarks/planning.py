@@ -164,7 +164,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "source")
-        run_study(source, "--set", *SETTINGS, "lambda1=0,0.1", "lambda2=0")
+        run_study(source, "--set", *SETTINGS, "lambda1=0,0.1", "lambda2=0", "seed=0")
         sizes = []
         for trials in map(int, options.trials.split(",")):
             below = Path(folder, str(trials))

@@ -66,8 +66,8 @@ def gc(o: argparse.Namespace) -> int:
 
 def sync(o: argparse.Namespace) -> int:
     """Brings MLflow up to date from a store."""
+    from studies.tracking.client import default_uri, one_line
     from studies.tracking.live import sync_study
-    from studies.tracking.server import default_uri, one_line
 
     store = Store(storage_of(o.storage))
     studies = (

@@ -25,10 +25,8 @@ _ROW, _WIDTH = 0.26, 7.2
 def draw_differences(table: pd.DataFrame, caption: str, level: float = 0.95) -> Figure:
     """The differences of `analysis.comparisons` with their intervals, a row each; beside it seeds and Holm's p-value.
 
-    `table` may join the comparisons of several axes, of one metric; `level` is that of its intervals.
-
-    Raises:
-        ValueError: differences of several metrics.
+    `table` may join the comparisons of several axes, of one metric; `level` is that of its intervals. Raises
+    ValueError: differences of several metrics.
     """
     metrics = table["metric"].unique().tolist()
     if len(metrics) > 1:

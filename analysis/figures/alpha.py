@@ -58,10 +58,8 @@ def gap_curves(rows: pd.DataFrame, points: int = 32) -> pd.DataFrame:
     """What mean |α^p − α^f| would be without data, over λ1, under the settings of the searches of `rows`; λ2 is 0.
 
     Columns: `lambda1`, `fixed_point_gap`, `reachable_gap` (after the searches' own number of steps). From 0 to three
-    times the larger of the threshold and the rows' largest λ1.
-
-    Raises:
-        ValueError: no search, or searches whose α the regulariser alone would not take the same way (`SETTINGS`).
+    times the larger of the threshold and the rows' largest λ1. Raises ValueError: no search, or searches whose α the
+    regulariser alone would not take the same way (`SETTINGS`).
     """
     row = _setting(rows)
     columns = sum(int(part) for part in row["columns"].split("-"))
@@ -79,9 +77,8 @@ def draw_gaps(rows: pd.DataFrame, caption: str) -> Figure:
     """Mean |α^p − α^f| of every search against λ1, beside the published ones and what the regulariser alone would give.
 
     `rows` are of one setting, as in `gap_curves`. A marker is a λ2, a dash the mean over seeds. Closed form and
-    threshold are of the rows' own columns and weight decay, the published points are of 12 columns and 1e-3.
-
-    Raises ValueError as `gap_curves` does.
+    threshold are of the rows' own columns and weight decay, the published points are of 12 columns and 1e-3. Raises
+    ValueError as `gap_curves` does.
     """
     curves, gaps = gap_curves(rows), alpha_gaps(rows)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")

@@ -33,13 +33,11 @@ _WIDTH, _HEIGHT, _MARGIN, _TOP = 260, 90, 22, 18
 """Pixels of the small picture, at its left, and above its branches."""
 
 
-def architecture_columns(text: str) -> list[tuple[str, int]]:
+def drawn_columns(text: str) -> list[tuple[str, int]]:
     """The module and the cell (from 1) of every column of an architecture's drawing, from the stem to the head.
 
     Modules are `stem` (cell 0), `transition`, `parallel`, `fusion`, `final fusion` and `head` (of the last cell).
-
-    Raises:
-        ValueError: not the text form of an architecture (`FPFP-FPFF-PFFP`).
+    Raises ValueError: not the text form of an architecture (`FPFP-FPFF-PFFP`).
     """
     cells = text.split("-")
     wrong = sorted(set("".join(cells)) - set(_LETTERS))
@@ -57,11 +55,10 @@ def architecture_edges(text: str) -> pd.DataFrame:
 
     Columns count from 0 at the stem, branches (`source`, `target`) from 0 at full resolution: branch r works at 1/2^r.
     `operation` is what learns or moves along the edge: `convolution` (one or several), `strided convolution`,
-    `upsampling` (after a 1×1 convolution), or `identity`. `module` and `cell` are as in `architecture_columns`.
-
-    Raises ValueError as `architecture_columns` does.
+    `upsampling` (after a 1×1 convolution), or `identity`. `module` and `cell` are as in `drawn_columns`. Raises
+    ValueError as `drawn_columns` does.
     """
-    placed = enumerate(architecture_columns(text))
+    placed = enumerate(drawn_columns(text))
     rows = [(column, *edge, module, cell) for column, (module, cell) in placed for edge in _edges(module, cell)]
     return pd.DataFrame(rows, columns=["column", "source", "target", "operation", "module", "cell"])
 
@@ -85,11 +82,10 @@ def _edges(module: str, cell: int) -> Iterator[tuple[int, int, str]]:
 def draw_architecture(text: str) -> Figure:
     """An architecture for print, from stem to head; colours are modules, line styles operations.
 
-    At most 7 inches of columns, however many there are (narrower than 0.1 inch they do not get).
-
-    Raises ValueError as `architecture_columns` does.
+    At most 7 inches of columns, however many there are (narrower than 0.1 inch they do not get). Raises ValueError as
+    `drawn_columns` does.
     """
-    columns, edges = architecture_columns(text), architecture_edges(text)
+    columns, edges = drawn_columns(text), architecture_edges(text)
     branches = columns[-1][1] + 1
     pitch = max(min(_WIDEST, _PAGE / len(columns)), _NARROWEST)
     width, height = max(pitch * len(columns) + 0.9, 4.4), (0.42 if pitch > 0.3 else 0.6) * branches + 1.5
@@ -157,11 +153,9 @@ def architecture_svg(text: str) -> str:
     """An architecture as a small SVG element of 260 × 90 pixels (wider above 58 columns): 2 kB for 12 columns.
 
     It stands by itself in an HTML page: no identifiers, no style sheet, `text` as its title. A slope down is a strided
-    convolution, a slope up an upsampling.
-
-    Raises ValueError as `architecture_columns` does.
+    convolution, a slope up an upsampling. Raises ValueError as `drawn_columns` does.
     """
-    columns = architecture_columns(text)
+    columns = drawn_columns(text)
     branches, end = columns[-1][1] + 1, len(columns)
     pitch = min(max((_WIDTH - _MARGIN - 6) // end, 4), 24)
     row = min((_HEIGHT - _TOP - 8) // (branches - 1), 24)

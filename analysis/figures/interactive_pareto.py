@@ -1,4 +1,4 @@
-"""The Pareto figure that answers to a pointer: traces and layout for plotly.js, and what is shown of each point."""
+"""The Pareto figure that answers to a pointer: traces for plotly.js, and what is shown of each point."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +16,10 @@ SYMBOLS |= {"<": "triangle-left", ">": "triangle-right", "X": "x", "p": "pentago
 _FILLS = {"full": "", "none": "-open", "left": "-dot", "right": "-open-dot"}
 """What plotly adds to a marker's name in the place of its filling."""
 _MOST_NAMES, _PIXELS_A_POINT = 15, 1.3
-_GRID = {"gridcolor": "#e5e5e5"}
-_FONT = {"family": "system-ui, sans-serif", "size": 13}
 
 
 def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
-    """PSNR against a cost (`parameters` or `test_time_ms`), as a `data` and a `layout` for plotly.js.
+    """PSNR against a cost (`parameters` or `test_time_ms`), as `data` for plotly.js, with what its layout follows from.
 
     `rows` are of one protocol and, for a time, of one device. The numbers are those of `pareto_table`; every point
     carries its `replicate_id`, under which `details` describes it. A bar spans the smallest and the largest PSNR over
@@ -36,20 +34,8 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
         line, name = {"mode": "markers", "marker": ring}, "Pareto front: one point"
     traces = [_trace("scatter", name, front["cost"] * unit, front["psnr_db"], hoverinfo="skip", **line)]
     traces += [_points(name, points, unit) for name, points in _legend_entries(with_looks(table))]
-    x = {"automargin": True, "title": {"text": title, "standoff": 8}, "zeroline": False, **_GRID}
-    layout = {
-        "xaxis": {**x, "anchor": "y" if costs is None else "y2"},
-        "yaxis": {"title": {"text": "PSNR (dB)"}, "domain": [0.0 if costs is None else 0.26, 1.0], **_GRID},
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
-        "margin": {"l": 60, "r": 15, "t": 15, "b": 55},
-        "height": 500 if costs is None else 600,
-    }
-    layout |= {"hovermode": "closest", "font": _FONT, "plot_bgcolor": "#ffffff", "paper_bgcolor": "#ffffff"}
-    if costs is not None:
-        traces.append(_strip(costs, unit))
-        below = {"text": "% of all", "font": {"size": 11}}
-        layout["yaxis2"] = {"title": below, "domain": [0.0, 0.17], "anchor": "x", "nticks": 3, **_GRID}
-    return {"data": traces, "layout": layout}
+    traces += [_strip(costs, unit)] if costs is not None else []
+    return {"data": traces, "cost": title, "has_strip": costs is not None}
 
 
 def _trace(kind: str, name: str, x: pd.Series, y: pd.Series, **more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -49,21 +50,15 @@ def panel_pictures(storage: str | Path, rows: pd.DataFrame) -> list[Picture]:
     These are a classical method, a random and a searched architecture. `rows` are of `analysis.load` of this
     storage. Of each kind the trial in the middle by `psnr_db` stands (of an even number the lower of the two in the
     middle); of the classical methods the one with the best mean over the test set, which favours them. What the store
-    has no picture of is left out (stores of earlier versions have none of those); no rows, no pictures.
-
-    Raises:
-        StorageError: not a storage.
-        ValueError: rows were not tested on the same pixels.
+    has no picture of is left out (stores of earlier versions have none of those); no rows, no pictures. Raises
+    StorageError: not a storage. Raises ValueError: rows were not tested on the same pixels.
     """
-    files = Files(storage)
-    tested = finished(rows)
-    tested = tested[tested["psnr_db"].notna() & tested["test_key"].notna()] if len(tested) else tested
-    if not len(tested):
-        return []
-    pixels = tested[HASH].unique()
+    files, tested = Files(storage), finished(rows)
+    tested = tested.dropna(subset=["psnr_db", "test_key"]) if len(tested) else tested
+    pixels = tested[HASH].unique().tolist() if len(tested) else []
     if len(pixels) > 1:
         raise ValueError("rows were tested on different pixels and share no picture: choose rows of one protocol")
-    shown = [found for kind in KINDS if (found := _trial(files, tested, kind)) is not None]
+    shown = [found for kind in KINDS if len(tested) and (found := _trial(files, tested, kind)) is not None]
     if not shown:
         return []
     return [*shown[0][:2], *_classical(files, str(pixels[0])), *(restored for _, _, restored in shown)]
@@ -81,10 +76,8 @@ def _trial(files: Files, tested: pd.DataFrame, kind: str) -> tuple[Picture, Pict
     if not len(of_kind):
         return None
     row = median_trial(of_kind)
-    example, about = (
-        files.read(f"stages/test/{row['test_key']}/example.png"),
-        files.json(f"stages/test/{row['test_key']}/result.json"),
-    )
+    folder = f"stages/test/{row['test_key']}"
+    example, about = files.read(f"{folder}/example.png"), files.json(f"{folder}/result.json")
     if example is None or about is None:
         return None
     clean, degraded, restored = np.split(_decoded(example), 3, axis=1)
@@ -134,18 +127,19 @@ def detail_window(clean: np.ndarray, size: int = CROP) -> tuple[int, int, int, i
 def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
     """Above, what each picture has within a frame, with its PSNR; below, the frame, and where its errors are.
 
-    Errors are absolute differences from the clean picture (the first), means over channels. One scale serves all:
-    0.5 % of the errors of what was restored lie beyond it, and more of the degraded picture's.
-
-    Raises:
-        ValueError: no pictures, or not all of one size.
+    Errors are absolute differences from the clean picture (the first), means over channels. One scale serves all: 0.5 %
+    of the errors of what was restored lie beyond it, and more of the degraded picture's. Raises ValueError: no
+    pictures, or not all of one size.
     """
     if len({picture.pixels.shape for picture in pictures}) != 1:
         raise ValueError(f"a panel needs pictures of one size, not {[picture.pixels.shape for picture in pictures]}")
     whole = pictures[0]
     top, left, height, width = detail_window(whole.pixels)
     crops = [picture.pixels[top : top + height, left : left + width] for picture in pictures]
-    errors = [_error(crop, crops[0]) for crop in crops]
+    differences = [np.abs(crop.astype(float) - crops[0].astype(float)) for crop in crops]
+    errors = [
+        each.reshape(height, width, -1).mean(axis=2) for each in differences
+    ]  # in gray levels; of colours their mean
     most = max(1.0, float(np.quantile(errors[2:] or errors, 0.995)))
     figure = Figure(figsize=(2.1 * max(len(pictures), 3), 5.4), layout="constrained")
     places = figure.subplots(2, len(pictures), squeeze=False)
@@ -153,9 +147,7 @@ def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
         figures = "the truth" if picture.psnr_db is None else f"{picture.psnr_db:.2f} dB"
         _show(axes, crop, picture.label, figures if picture is whole else f"{figures}\n{_wrapped(picture.detail, 28)}")
         if picture is not whole:
-            shown = below.imshow(error, cmap="magma", vmin=0, vmax=most, interpolation="nearest")
-            below.set(xticks=[], yticks=[])
-            below.set_xlabel(f"error: {error.mean():.1f} levels on average", fontsize=7)
+            shown = _show(below, error, "", f"error: {error.mean():.1f} levels on average", cmap="magma", vmax=most)
     size = f"{whole.pixels.shape[1]} × {whole.pixels.shape[0]} pixels"
     _show(places[1, 0], whole.pixels, whole.detail, f"{size}\nframe: {width} × {height}")
     for colour, line in (("white", 3.5), (COLOURS[3], 1.8)):
@@ -170,17 +162,11 @@ def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
     return figure
 
 
-def _error(pixels: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Absolute differences, (height, width), in gray levels; of colours their mean."""
-    difference = np.abs(pixels.astype(float) - clean.astype(float))
-    return difference.mean(axis=2) if difference.ndim == 3 else difference
-
-
-def _show(axes: Axes, pixels: np.ndarray, above: str, below: str) -> None:
-    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+def _show(axes: Axes, pixels: np.ndarray, above: str, below: str, cmap: str = "gray", vmax: float = 255) -> AxesImage:
     axes.set(xticks=[], yticks=[])
     axes.set_title(_wrapped(above, 24), fontsize=8.5)
     axes.set_xlabel(below, fontsize=7)
+    return axes.imshow(pixels, cmap=cmap, vmin=0, vmax=vmax, interpolation="nearest")
 
 
 def _wrapped(text: str, most: int) -> str:

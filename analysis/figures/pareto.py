@@ -1,31 +1,26 @@
-"""The Pareto figure: PSNR against parameters or testing time. `pareto_table` has its numbers."""
+"""The Pareto figure (`pareto_table` has its numbers), and fronts with how sure they are.
+
+`draw_attainment` and `draw_probability_front` draw the tables of `analysis.attainment` and
+`analysis.front_probability`. Costs are to the left where they are small, PSNR is on top where it is large.
+"""
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
+from analysis.figures import style
 from analysis.figures.space import draw_strip
-from analysis.figures.style import (
-    BESIDE,
-    COLOURS,
-    FILLS,
-    GRAY,
-    MARKERS,
-    Figure,
-    Look,
-    draw_front,
-    handle,
-    label,
-    quantity,
-)
+from analysis.figures.style import BELOW, BESIDE, COLOURS, FILLS, GRAY, MARKERS, Figure, Look
 from analysis.rows.configurations import KEY, configuration_means, kind_name
 from analysis.statistics.pareto import on_front
 
 FIXED = {"random": "X", "given": "p"}
 """The markers of architectures that no search found."""
+_LINES = ("-", "--", "-.", ":")
 _RINGS = 6
 """More configurations at one point than this are drawn at one size."""
 
@@ -48,11 +43,10 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str, space: pd.DataFram
     `frame` holds rows of one protocol and, for a time, of one device. A bar spans the smallest and the largest PSNR
     over seeds. A λ1 has a colour and a marker, a λ2 a filling. Configurations at the same point are drawn one around
     the other. More λ1 than there are colours make a scale from dark to bright, of which the legend shows some; more λ2
-    than there are fillings are drawn alike.
-
-    With `space` (of `analysis.cost_distribution`, of the same cost) a strip below shows what all architectures cost.
+    than there are fillings are drawn alike. With `space` (of `analysis.cost_distribution`, of the same cost) a strip
+    below shows what all architectures cost.
     """
-    table, (name, unit) = pareto_table(frame, cost), quantity(cost)
+    table, (name, unit) = pareto_table(frame, cost), style.quantity(cost)
     figure = Figure(figsize=(7.2, 4.6 if space is None else 5.6), layout="constrained")
     if space is None:
         axes = lowest = figure.add_subplot()
@@ -60,20 +54,22 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str, space: pd.DataFram
         axes, lowest = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
         draw_strip(lowest, space, unit)
     front = table[table["on_front"]].sort_values("cost")
-    line = draw_front(axes, front["cost"] * unit, front["psnr_db"])
+    line = style.draw_front(axes, front["cost"] * unit, front["psnr_db"])
     for look, points in with_looks(table).groupby(["size", "colour", "marker", "fill", "on_front"], sort=False):
         _draw_points(axes, points, unit, *look)  # type: ignore[arg-type]
-    label(axes, "", "PSNR (dB)", caption)
+    style.label(axes, "", "PSNR (dB)", caption)
     lowest.set(xlabel=name)
     searched, others = table[table["kind"] == "searched"], table[table["kind"] != "searched"]
-    colours, markers, fills = _colours(searched), _markers(searched), _fills(searched)
-    handles = [handle(markers[value], colours[value], f"λ1 = {value:g}") for value in _some(list(colours))]
+    colours, markers, fills = _looks(searched)
+    handles = [style.handle(markers[value], colours[value], f"λ1 = {value:g}") for value in _some(list(colours))]
     if 1 < len(fills) <= len(FILLS):
         filled: Look = {"markeredgecolor": "black", "markerfacecoloralt": "white"}
-        handles += [handle("o", GRAY, f"λ2 = {value:g}", fillstyle=fill, **filled) for value, fill in fills.items()]
+        handles += [
+            style.handle("o", GRAY, f"λ2 = {value:g}", fillstyle=fill, **filled) for value, fill in fills.items()
+        ]
     by_kind = others.groupby("kind")["architecture"]
-    handles += [handle(FIXED[str(kind)], GRAY, kind_name(str(kind), texts)) for kind, texts in by_kind]
-    handles += [line, handle("o", "black", "dominated (pale)", alpha=0.35)]
+    handles += [style.handle(FIXED[str(kind)], GRAY, kind_name(str(kind), texts)) for kind, texts in by_kind]
+    handles += [line, style.handle("o", "black", "dominated (pale)", alpha=0.35)]
     axes.legend(handles=handles, **BESIDE)
     return figure
 
@@ -93,7 +89,7 @@ def _draw_points(
 def with_looks(table: pd.DataFrame) -> pd.DataFrame:
     """`pareto_table` with `colour`, `marker`, `fill` and `size` of each point; at one place the large ones first."""
     searched = table["kind"] == "searched"
-    colours, markers, fills = (looks(table[searched]) for looks in (_colours, _markers, _fills))
+    colours, markers, fills = _looks(table[searched])
     return table.assign(
         colour=table["lambda1"].map(colours).where(searched, GRAY),
         marker=table["lambda1"].map(markers).where(searched, table["kind"].map(FIXED)),
@@ -102,28 +98,101 @@ def with_looks(table: pd.DataFrame) -> pd.DataFrame:
     ).sort_values("size", ascending=False, kind="stable")
 
 
-def _colours(searched: pd.DataFrame) -> dict[float, str]:
-    """A colour for each λ1, in order; those of a scale from dark to bright where they are many."""
-    values = sorted(searched["lambda1"].unique())
-    if len(values) <= len(COLOURS):
-        return dict(zip(values, COLOURS, strict=False))
-    scale = colormaps["viridis"].resampled(len(values))
-    return {value: to_hex(scale(number)) for number, value in enumerate(values)}
+def _looks(searched: pd.DataFrame) -> tuple[dict[float, str], dict[float, str], dict[float, str]]:
+    """A colour and a marker for each λ1, and a filling for each λ2, in order.
 
-
-def _markers(searched: pd.DataFrame) -> dict[float, str]:
-    """A marker for each λ1, in order; one for all where they are many, whose colours are then a scale."""
-    values = sorted(searched["lambda1"].unique())
-    return dict(zip(values, MARKERS if len(values) <= len(MARKERS) else "o" * len(values), strict=False))
-
-
-def _fills(searched: pd.DataFrame) -> dict[float, str]:
-    """A filling for each λ2, in order; one for all where they are many."""
-    values = sorted(searched["lambda2"].unique())
-    return dict(zip(values, FILLS if len(values) <= len(FILLS) else ["full"] * len(values), strict=False))
+    Where they are many, colours are a scale from dark to bright, and markers, or fillings, are all alike.
+    """
+    lambda1, lambda2 = (sorted(searched[name].unique()) for name in ("lambda1", "lambda2"))
+    is_few, scale = len(lambda1) <= len(COLOURS), colormaps["viridis"].resampled(max(1, len(lambda1)))
+    colours = COLOURS if is_few else [to_hex(scale(number)) for number in range(len(lambda1))]
+    markers = MARKERS if is_few else "o" * len(lambda1)
+    fills = FILLS if len(lambda2) <= len(FILLS) else ["full"] * len(lambda2)
+    pairs = (lambda1, colours), (lambda1, markers), (lambda2, fills)
+    found = [dict(zip(values, looks, strict=False)) for values, looks in pairs]
+    return found[0], found[1], found[2]
 
 
 def _some(values: Sequence[float]) -> Sequence[float]:
     """No more values than a legend has room for, from the first to the last."""
     last, most = len(values) - 1, len(COLOURS)
     return values if last < most else [values[round(number * last / (most - 1))] for number in range(most)]
+
+
+def draw_attainment(table: pd.DataFrame, caption: str, points: pd.DataFrame | None = None) -> Figure:
+    """The staircases of `analysis.attainment` of a cost to minimise and a score to maximise: one a level.
+
+    The space between them is filled. `points` (rows of `analysis.load`) stand behind them in gray. Raises ValueError:
+    `table` is not of two columns beside its level.
+    """
+    if len(table.columns) != 3:
+        raise ValueError(f"a staircase is of two columns, not of {', '.join(table.columns[1:])}")
+    cost, score = table.columns[1:]
+    (across, unit), (up, scale) = style.quantity(cost), style.quantity(score)
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    known = [table[[cost, score]]] + ([] if points is None else [points[[cost, score]].astype(float).dropna()])
+    everything = pd.concat([each for each in known if len(each)]) if any(map(len, known)) else table[[cost, score]]
+    for behind in known[1:]:
+        axes.plot(unit * behind[cost], scale * behind[score], "o", color=GRAY, alpha=0.5, markersize=4, label="a trial")
+    right, bottom = _beyond(unit * everything[cost], 1), _beyond(scale * everything[score], -1)
+    stairs = {}
+    for level, front in table.sort_values(cost, kind="stable").groupby("level"):
+        x = np.append(np.repeat(unit * front[cost], 2), right)
+        y = np.insert(np.repeat(scale * front[score], 2), 0, bottom)
+        stairs[f"{level:g}"] = np.stack([x, y])  # the border of what is attained, from the bottom to the right
+    if len(stairs) > 1:
+        first, *_, last = stairs.values()
+        axes.fill(*np.hstack([first, last[:, ::-1]]), color=COLOURS[5], alpha=0.25, linewidth=0)
+    for number, (level, line) in enumerate(stairs.items()):
+        look: Look = {"color": COLOURS[number % 5], "linestyle": _LINES[number % len(_LINES)]}
+        look |= {"linewidth": max(1.2, 3.4 - 1.1 * number), "label": f"attained by {level} % of seeds"}
+        axes.plot(*line, **look)
+    axes.margins(0.08)
+    style.label(axes, across, up, caption)
+    if len(everything):
+        axes.set(xlim=(None, right), ylim=(bottom, None))
+        axes.legend(**BESIDE)
+    return figure
+
+
+def _beyond(values: pd.Series, sign: int) -> float:
+    """A little more than the largest, or less than the smallest value."""
+    if not len(values):
+        return 0.0
+    end = values.max() if sign > 0 else values.min()
+    return float(end + sign * (0.06 * (values.max() - values.min()) or 0.01 * abs(end) or 1.0))
+
+
+def draw_probability_front(table: pd.DataFrame, caption: str) -> Figure:
+    """The configurations of `analysis.front_probability`: the brighter and larger, the surer on the front.
+
+    The table is of a cost and a score. The line is the front of the means. A configuration of one seed has no
+    probability and is a cross. `×3` stands at three configurations with the same figures. Raises ValueError: `table` is
+    not of two columns.
+    """
+    measured = [name for name in table.columns[2:] if name not in ("on_front", "probability")]
+    if len(measured) != 2:
+        raise ValueError(f"a front is drawn of two columns, not of {', '.join(measured) or 'none'}")
+    cost, score = measured
+    (across, unit), (up, scale) = style.quantity(cost), style.quantity(score)
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    front = table[table["on_front"].astype(bool)].sort_values(cost)
+    line = style.draw_front(axes, unit * front[cost], scale * front[score])
+    known = table[table["probability"].notna()].sort_values("probability", ascending=False)
+    unknown = table[table["probability"].isna()]
+    shade: Look = {"c": known["probability"], "cmap": "cividis", "vmin": 0, "vmax": 1, "zorder": 3}
+    shade |= {"s": 30 + 110 * known["probability"], "edgecolors": "black", "linewidths": 0.6}
+    drawn = axes.scatter(unit * known[cost], scale * known[score], **shade)
+    axes.plot(unit * unknown[cost], scale * unknown[score], "x", color=GRAY, zorder=2)
+    figure.colorbar(drawn, ax=axes, label="probability of being on the front")
+    axes.margins(0.08)
+    style.label(axes, across, up, caption)
+    counts = table.groupby([cost, score], as_index=False).size().query("size > 1")
+    for x, y, count in zip(unit * counts[cost], scale * counts[score], counts["size"], strict=True):
+        axes.annotate(f"×{count}", (x, y), (7, -9), textcoords="offset points", fontsize=7.5)
+    if len(table):
+        crosses = [style.handle("x", GRAY, "one seed: not known")] if len(unknown) else []
+        figure.legend(handles=[line, *crosses], ncols=2, **BELOW)
+    return figure

@@ -4,8 +4,7 @@ Adam's weight decay pulls the logits together, the entropy of α (base 10, as th
 With the restoration loss silent they balance at `fixed_point`; a search of finite length gets as far as `silent_alpha`.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,10 @@ from analysis.rows.published import published_alpha
 
 MARGIN = 0.05
 """α nearer than this to ½, or to what the regulariser explains, is not told apart from it."""
-SETTINGS = ["columns", "search_iterations", "warmup_iterations", "alpha_initial_std"]
-SETTINGS += [f"alpha_{name}" for name in Adam._fields]
+_RATES = [f"alpha_{name}" for name in Adam._fields]
+SETTINGS = ["columns", "search_iterations", "warmup_iterations", "alpha_initial_std", *_RATES]
 """What the regulariser alone makes of α follows from these columns of a searched row, beside λ1 and λ2."""
+_READ = "kind trial_id replicate_id lambda1 lambda2 seed alpha architecture search_stopped_at".split()
 GAPS = (
     "kind trial_id replicate_id lambda1 lambda2 seed columns mean_gap threshold fixed_point_gap reachable_gap source"
 ).split()
@@ -26,15 +26,16 @@ DECIDED_BY = (
     "trial_id replicate_id lambda1 lambda2 seed cell column module alpha furthest_alpha silent_alpha "
     "decided_by because seeds share"
 ).split()
-
-
-class Job(NamedTuple):
-    """Columns of the search of a row to simulate: a^f − a^p at the start, λ1, and λ2·(C^f − C^p), (n,) each."""
-
-    row: dict[str, Any]
-    start: np.ndarray
-    lambda1: np.ndarray
-    pressed: np.ndarray
+_VERDICTS: list[tuple[str | None, str]] = [
+    ("nobody", "α is at ½"),
+    (None, "what the modules cost in the search is not known"),
+    ("data", "α is further out than the regulariser can hold it"),
+    (None, "the regulariser could have done it, and the start is not known"),
+    ("data", "the regulariser alone takes it to the other side"),
+    ("data", "the regulariser alone leaves it at ½"),
+    ("regulariser", "the regulariser alone takes it to this side"),
+]
+"""Who decided a column, and why: the first of these that is the case."""
 
 
 def threshold(columns: int, weight_decay: float) -> float:
@@ -59,14 +60,14 @@ def alpha_gaps(rows: pd.DataFrame) -> pd.DataFrame:
     `threshold` (the λ1), `fixed_point_gap` (of λ1 and weight decay alone), `reachable_gap` (after the search's own
     steps from a typical start, λ2 included: `reachable`; null where that is not known), `source`.
     """
-    table, found = [], [*_searched(rows), *_searched(published_alpha())]
-    for row, alone in zip(found, _silent([_typical(row, row["lambda1"]) for row in found]), strict=True):
-        columns, decay = _total(row), float(row["alpha_weight_decay"])
-        gap = {"mean_gap": _mean_gap(np.asarray(row["alpha"], float)), "reachable_gap": _mean_gap(alone)}
-        gap |= {"threshold": threshold(columns, decay)}
-        gap |= {"fixed_point_gap": float(2 * fixed_point(row["lambda1"], columns, decay) - 1)}
-        table.append({**row, **gap, "source": row["source"] if row["kind"] == "published" else "measured"})
-    return pd.DataFrame(table, columns=GAPS)
+    known = [rows.assign(source="measured"), published_alpha()]
+    table = columns_of(pd.concat(known[not len(rows) :]))
+    gaps = {"mean_gap": np.abs(1 - 2 * table["alpha"]), "reachable_gap": np.abs(1 - 2 * _typical(table)).mean(axis=0)}
+    found = table.drop_duplicates("search").set_index("search").join(pd.DataFrame(gaps).groupby(table["search"]).mean())
+    about = list(zip(found["lambda1"], found["count"], found["alpha_weight_decay"], strict=True))
+    rest = [2 * float(fixed_point(*one)) - 1 for one in about]
+    found = found.assign(threshold=[threshold(*one[1:]) for one in about], fixed_point_gap=rest)
+    return found[GAPS].reset_index(drop=True)
 
 
 def reachable(row: dict[str, Any], lambda1: Any = None) -> np.ndarray:
@@ -76,7 +77,9 @@ def reachable(row: dict[str, Any], lambda1: Any = None) -> np.ndarray:
     logits, which about half of all columns exceed. NaN where λ2 presses and the modules' costs are not known.
     """
     values = np.asarray(row["lambda1"] if lambda1 is None else lambda1, float)
-    return _silent([_typical(row, values)])[0].reshape(*values.shape, 2, -1)
+    table = columns_of(pd.DataFrame([{**row, "alpha": [np.nan] * sum(map(int, row["columns"].split("-")))}]))
+    every = pd.concat([table] * values.size).assign(lambda1=np.repeat(values.ravel(), len(table)))
+    return np.moveaxis(_typical(every).reshape(2, *values.shape, len(table)), 0, -2)
 
 
 def trajectories(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -85,16 +88,12 @@ def trajectories(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     Columns: `trial_id, lambda1, lambda2, seed, iteration, cell, column, module` (what the search chose) and `alpha`.
     `cell` and `column` count from 1, as in `column_agreement`.
     """
-    table: list[tuple[Any, ...]] = []
-    recorded = curves[(curves["stage"] == "search") & curves["alpha"].notna()] if len(curves) else curves
-    for row in _searched(rows):
-        places = list(zip(_places(row), str(row["architecture"]).replace("-", ""), strict=True))
-        own = recorded[recorded["trial_id"] == row["trial_id"]] if len(recorded) else recorded
-        for iteration, alpha in zip(own.get("iteration", []), own.get("alpha", []), strict=True):
-            about = (row["trial_id"], row["lambda1"], row["lambda2"], row["seed"], iteration)
-            table += [(*about, *place, letter, one) for (place, letter), one in zip(places, alpha, strict=True)]
-    frame = pd.DataFrame(table, columns=TRAJECTORIES)
-    return frame.sort_values(["trial_id", "iteration", "cell", "column"], ignore_index=True)
+    recorded = _recorded(curves)
+    recorded["place"] = [list(range(len(alpha))) for alpha in recorded["alpha"]]
+    recorded = recorded.explode(["alpha", "place"]).astype({"alpha": float})
+    searches = columns_of(rows).assign(place=lambda table: table.groupby("search").cumcount()).drop(columns="alpha")
+    table = searches.merge(recorded, on=["trial_id", "place"])[TRAJECTORIES]
+    return table.sort_values(["trial_id", "iteration", "cell", "column"], ignore_index=True)
 
 
 def decided_by(rows: pd.DataFrame, curves: pd.DataFrame | None = None, margin: float = MARGIN) -> pd.DataFrame:
@@ -111,123 +110,87 @@ def decided_by(rows: pd.DataFrame, curves: pd.DataFrame | None = None, margin: f
     * `regulariser`: none of that: it suffices. The data may have wished the same; this cannot show it.
     * null: the regulariser could have done it, from a start that is not known, or under costs that are not.
 
-    Limits. `data` is all that L_Res does to logits, with the noise of its mini-batches, which Adam's normalised steps
-    amplify: only agreement of seeds tells a finding from a walk, so `seeds` counts those of the same replicate and
-    `share` those that chose this module (null for one seed). With noise in Adam's second moment the regulariser is
-    slower than alone, so `silent_alpha` errs towards the regulariser. An early push by the data that the regulariser
-    then enlarged on the start's own side counts as the regulariser's; where α is nearer to ½ than `silent_alpha`,
-    something held it back.
+    `seeds` counts the seeds of the same replicate, `share` those that chose this module (null for one seed). What
+    these answers do not show: docs/explanation/space_and_alpha.md.
     """
-    found = _searched(rows)
-    starts = {n: start for n, row in enumerate(found) if (start := _start(row, curves)) is not None}
-    own = ((found[n], start, float(found[n]["lambda1"])) for n, start in starts.items())
-    jobs = [Job(row, start, np.full(_total(row), lambda1), _pressed(row)) for row, start, lambda1 in own]
-    alone = dict(zip(starts, _silent(jobs), strict=True))
-    silent = (alone.get(n, np.full(_total(row), np.nan)) for n, row in enumerate(found))
-    table = [one for row, end in zip(found, silent, strict=True) for one in _columns(row, end, margin)]
-    frame = pd.DataFrame(table, columns=DECIDED_BY[:-2])
-    groups = frame.groupby(["replicate_id", "cell", "column"], dropna=False)
+    table = columns_of(rows)
+    alpha, side = table["alpha"].to_numpy(), np.where(table["alpha"] > 0.5, 1.0, -1.0)
+    held = [
+        furthest_alpha(side[those], **_forces(own), weight_decay=own["alpha_weight_decay"].to_numpy(float))
+        for those, own in ((those, table.iloc[those]) for those in table.groupby("search").indices.values())
+    ]  # search by search: this takes much memory
+    table["furthest_alpha"] = np.concatenate([np.empty(0), *held])
+    table["silent_alpha"] = _silent(table, _starts(table, curves))
+    found, furthest, alone = (side * (table[name] - 0.5) for name in ("alpha", "furthest_alpha", "silent_alpha"))
+    cases = [found < margin, furthest.isna(), found > furthest + margin, alone.isna(), alone <= -margin, alone < margin]
+    verdicts = [_VERDICTS[number] for number in np.select(cases, range(len(cases)), len(cases))]
+    table["decided_by"], table["because"] = ([verdict[part] for verdict in verdicts] for part in (0, 1))
+    table["module"] = np.where(alpha > 0.5, "F", "P")
+    groups = table.groupby(["replicate_id", "cell", "column"], dropna=False)
     fusions = groups["module"].transform(lambda modules: (modules == "F").mean()).astype(float)
-    share, seeds = fusions.where(frame["module"] == "F", 1 - fusions), groups["seed"].transform("nunique")
-    return frame.assign(seeds=seeds, share=share.where(seeds > 1))
+    share, seeds = fusions.where(table["module"] == "F", 1 - fusions), groups["seed"].transform("nunique")
+    return table.assign(seeds=seeds, share=share.where(seeds > 1))[DECIDED_BY]
 
 
-def _columns(row: dict[str, Any], silent: np.ndarray, margin: float) -> Iterator[tuple[Any, ...]]:
-    alpha = np.asarray(row["alpha"], float)
-    side, settings = np.where(alpha > 0.5, 1.0, -1.0), {"lambda1": row["lambda1"], "columns": _total(row)}
-    held = furthest_alpha(side, **settings, pressed=_pressed(row), weight_decay=row["alpha_weight_decay"])
-    about = tuple(row.get(name) for name in DECIDED_BY[:5])
-    for n, place in enumerate(_places(row)):
-        values = alpha[n], held[n], silent[n]
-        found, furthest, alone = (side[n] * (value - 0.5) for value in values)
-        verdict = _verdict(found, furthest, alone, margin)
-        yield (*about, *place, "F" if alpha[n] > 0.5 else "P", *values, *verdict)
+def columns_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each column of each search of `rows` that recorded its α, searches and columns in order.
+
+    Beside the search's own figures: `search` (its number), `cell` and `column` (from 1), `module` (what it chose),
+    `alpha` (α^f of this column), `count` (of its columns), and `pressed`, λ2·(C^f − C^p).
+    """
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, *_READ, *SETTINGS])))
+    found = rows[rows["kind"].isin(["searched", "published"]) & rows["alpha"].notna()].reset_index(drop=True)
+    cells = [[int(part) for part in columns.split("-")] for columns in found["columns"]]
+    pressed = [row["lambda2"] * contrasts(row) if row["lambda2"] else None for row in found.to_dict("records")]
+    texts = [text.replace("-", "") if isinstance(text, str) else "" for text in found["architecture"]]
+    lists: dict[str, list[Any]] = {
+        "place": [[(i, n) for i, last in enumerate(each, 1) for n in range(1, last + 1)] for each in cells],
+        "pressed": [np.zeros(sum(each)) if one is None else one for one, each in zip(pressed, cells, strict=True)],
+        "module": [[*text] or [None] * sum(each) for text, each in zip(texts, cells, strict=True)],
+    }
+    found = found.assign(search=found.index, count=list(map(sum, cells)), **lists)
+    table = found.explode(["alpha", "place", "pressed", "module"], ignore_index=True)
+    places = pd.DataFrame(table["place"].tolist(), table.index, columns=["cell", "column"])
+    return table.assign(cell=places["cell"], column=places["column"]).astype({"alpha": float, "pressed": float})
 
 
-def _verdict(found: float, furthest: float, alone: float, margin: float) -> tuple[str | None, str]:
-    """Who decided, and why, from distances to ½ on the side where α is; `alone` is negative on the other side."""
-    if found < margin:
-        return "nobody", "α is at ½"
-    if np.isnan(furthest):
-        return None, "what the modules cost in the search is not known"
-    if found > furthest + margin:
-        return "data", "α is further out than the regulariser can hold it"
-    if np.isnan(alone):
-        return None, "the regulariser could have done it, and the start is not known"
-    if alone <= -margin:
-        return "data", "the regulariser alone takes it to the other side"
-    if alone < margin:
-        return "data", "the regulariser alone leaves it at ½"
-    return "regulariser", "the regulariser alone takes it to this side"
+def _forces(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {
+        name: table[of].to_numpy(float)
+        for name, of in (("lambda1", "lambda1"), ("pressed", "pressed"), ("columns", "count"))
+    }
 
 
-def _mean_gap(alpha: np.ndarray) -> float:
-    return float(np.abs(1 - 2 * alpha).mean())
+def _typical(table: pd.DataFrame) -> np.ndarray:
+    """What columns reach from either side of ½, (2, columns)."""
+    apart = table["alpha_initial_std"].to_numpy(float)
+    return np.stack([_silent(table, start) for start in (-apart, apart)])
 
 
-def _typical(row: dict[str, Any], lambda1: Any) -> Job:
-    """A column of every place and either side, for each of `lambda1`, flat."""
-    values = np.asarray(lambda1, float)
-    apart = float(row["alpha_initial_std"]) * np.array([-1.0, 1.0])
-    shape = (*values.shape, 2, _total(row))
-    arrays = apart[:, np.newaxis], values[..., np.newaxis, np.newaxis], _pressed(row)
-    return Job(row, *(np.broadcast_to(array, shape).ravel() for array in arrays))
+def _silent(table: pd.DataFrame, start: np.ndarray) -> np.ndarray:
+    """`silent_alpha` of columns from a^f − a^p = `start`, NaN where that is; those of as many steps at once."""
+    found = np.full(len(table), np.nan)
+    last = table["search_stopped_at"].fillna(table["search_iterations"])
+    steps = (last - table["warmup_iterations"]).to_numpy(float)
+    for number in np.unique(steps[~np.isnan(start)]):
+        those = np.flatnonzero((steps == number) & ~np.isnan(start))
+        own, starts = table.iloc[those], np.column_stack([-start, start])[those] / 2
+        rates = Adam(*own[_RATES].to_numpy(float).T)
+        found[those] = silent_alpha(starts, int(number), **_forces(own), optimiser=rates)
+    return found
 
 
-def _silent(jobs: Sequence[Job]) -> list[np.ndarray]:
-    """`silent_alpha` of every job under its row's settings; jobs of as many steps are simulated at once."""
-    steps = [_steps(job.row) for job in jobs]
-    found: dict[int, np.ndarray] = {}
-    for number in sorted(set(steps)):
-        places = [place for place, own in enumerate(steps) if own == number]
-        those = [jobs[place] for place in places]
-        sizes = [len(job.start) for job in those]
-        start, lambda1, pressed = (np.concatenate(parts) for parts in zip(*(job[1:] for job in those), strict=True))
-        rates = np.array([[job.row[f"alpha_{name}"] for name in Adam._fields] for job in those], float)
-        columns = np.repeat([_total(job.row) for job in those], sizes)
-        settings = {"lambda1": lambda1, "pressed": pressed, "columns": columns}
-        starts = np.column_stack([-start / 2, start / 2])
-        alpha = silent_alpha(starts, number, **settings, optimiser=Adam(*np.repeat(rates, sizes, axis=0).T))
-        found |= dict(zip(places, np.split(alpha, np.cumsum(sizes)[:-1]), strict=True))
-    return [found[place] for place in range(len(jobs))]
+def _recorded(curves: pd.DataFrame | None) -> pd.DataFrame:
+    """The α of searches that curves report, in order: `trial_id, iteration, alpha`."""
+    curves = (pd.DataFrame() if curves is None else curves).reindex(columns=["trial_id", "iteration", "alpha", "stage"])
+    return curves[(curves["stage"] == "search") & curves["alpha"].notna()].drop(columns="stage")
 
 
-def _steps(row: dict[str, Any]) -> int:
-    """The steps that a search has made on its logits."""
-    last = row["search_iterations"] if pd.isna(row.get("search_stopped_at")) else row["search_stopped_at"]
-    return int(last) - int(row["warmup_iterations"])
-
-
-def _pressed(row: dict[str, Any]) -> np.ndarray:
-    """λ2·(C^f − C^p) of every column, (columns,)."""
-    return float(row["lambda2"]) * contrasts(row) if row["lambda2"] else np.zeros(_total(row))
-
-
-def _start(row: dict[str, Any], curves: pd.DataFrame | None) -> np.ndarray | None:
-    """a^f − a^p of every column before the first step on the logits, (columns,); None where no curve says."""
-    if curves is None or not len(curves):
-        return None
-    own = curves[(curves["trial_id"] == row["trial_id"]) & (curves["stage"] == "search") & curves["alpha"].notna()]
-    resting = own[own["iteration"] <= row["warmup_iterations"]]
-    if not len(resting):
-        return None
-    alpha = np.asarray(resting["alpha"].iloc[0], float)
+def _starts(table: pd.DataFrame, curves: pd.DataFrame | None) -> np.ndarray:
+    """a^f − a^p of every column before the first step on the logits, (columns,); NaN where no curve says."""
+    recorded, warmup = _recorded(curves), table.drop_duplicates("trial_id").set_index("trial_id")["warmup_iterations"]
+    resting = recorded[recorded["iteration"] <= recorded["trial_id"].map(warmup)]
+    first = resting.drop_duplicates("trial_id").set_index("trial_id")["alpha"].to_dict()
+    places = zip(table["trial_id"], table.groupby("search").cumcount(), strict=True)
+    alpha = np.array([first[trial][place] if trial in first else np.nan for trial, place in places], float)
     return np.log(alpha) - np.log1p(-alpha)
-
-
-def _searched(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of searches that recorded their α."""
-    if not len(rows):
-        return []
-    found = rows[rows["kind"].isin(["searched", "published"]) & rows["alpha"].notna()]
-    return found.to_dict("records")  # type: ignore[return-value]
-
-
-def _total(row: dict[str, Any]) -> int:
-    return sum(int(part) for part in row["columns"].split("-"))
-
-
-def _places(row: dict[str, Any]) -> list[tuple[int, int]]:
-    """(cell, column) of every α, both from 1."""
-    cells = enumerate(row["columns"].split("-"), start=1)
-    return [(cell, column) for cell, number in cells for column in range(1, int(number) + 1)]

@@ -70,7 +70,7 @@ def furthest_alpha(
     return np.where(np.isnan(outward[..., -1]), np.nan, alpha_of(side[..., 0] * distance[last]))
 
 
-def contrasts(row: Mapping[str, Any]) -> np.ndarray:
+def contrasts(row: Mapping[Any, Any]) -> np.ndarray:
     """C^f − C^p of every column of a searched row, (columns,), with C^p + C^f = 1 on average; NaN if unknown."""
     columns = [int(part) for part in str(row["columns"]).split("-")]
     measured = [] if row.get("module_times_ms") is None else list(row["module_times_ms"])

@@ -28,10 +28,8 @@ def space(columns: str = "4-4-4", channels: int = 32, image_channels: int = 1) -
 
     `columns` is N_i of every cell as a store's `columns` has it (`4-4-4`; `4` is one cell). Columns: `architecture`,
     `fusions` (fusion modules by cell, `2-1-3`), `fusion_columns` (their sum), `parameters`, and `flops` per pixel of
-    the input image, as the columns of a trial's row and as `python -m clearer describe` prints them.
-
-    Raises:
-        SpaceError: not a space, or one of more than `LARGEST` architectures; `space_counts` describes those.
+    the input image, as the columns of a trial's row and as `python -m clearer describe` prints them. Raises SpaceError:
+    not a space, or one of more than `LARGEST` architectures; `space_counts` describes those.
     """
     cells = _cells(columns)
     if 2 ** sum(cells) > LARGEST:
@@ -52,10 +50,8 @@ def space_counts(columns: str = "4-4-4", channels: int = 32, image_channels: int
     """One row for each number of fusion modules by cell, with the `share` of all architectures that have it.
 
     Columns as `space` has them, without `architecture`. Its Π(N_i + 1) rows say of the costs all that the 2^ΣN_i rows
-    of `space` say, of spaces that nobody can list too.
-
-    Raises:
-        SpaceError: not a space, or one of more than `LARGEST` rows.
+    of `space` say, of spaces that nobody can list too. Raises SpaceError: not a space, or one of more than `LARGEST`
+    rows.
     """
     cells = _cells(columns)
     if min(channels, image_channels) < 1:
@@ -110,10 +106,8 @@ def standing(rows: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     Columns: `kind`, `architecture`, `trials`, `fusion_columns`, `test_time_ms` (median of what was measured), and
     `parameters`, `flops`, `predicted_time_ms`, each with its `…_percentile`: the share in % of all architectures that
     have less, and half of those that have the same (the mid-rank). The mean over a whole space is 50, hence the
-    expectation of a uniform draw. A percentile is null where nothing is predicted.
-
-    Raises:
-        SpaceError: an architecture of another space, or with another number of channels.
+    expectation of a uniform draw. A percentile is null where nothing is predicted. Raises SpaceError: an architecture
+    of another space, or with another number of channels.
     """
     known = whole.drop_duplicates("fusions").set_index("fusions")
     weights = whole["share"] if "share" in whole else pd.Series(1 / len(whole), index=whole.index)

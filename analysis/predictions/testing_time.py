@@ -59,9 +59,7 @@ def time_model(rows: pd.DataFrame) -> TimeModel:
 
     An architecture counts once, with the median over its rows. At least S + 2 architectures are needed, of which every
     cell's number of fusions varies independently: S + 1 figures are fitted, and one is left over to be predicted.
-
-    Raises:
-        ValueError: rows that differ in their device, image size, space or way of scoring.
+    Raises ValueError: rows that differ in their device, image size, space or way of scoring.
     """
     timed = rows.dropna(subset=["test_time_ms", "architecture"])
     for name in differing(timed, [*TIMED[:2], *shape_fields(), *scoring_fields()])[:1]:
@@ -70,9 +68,8 @@ def time_model(rows: pd.DataFrame) -> TimeModel:
     times = timed.groupby("architecture")["test_time_ms"].median()
     device, size = (str(timed[name].iloc[0]) if len(timed) and name in timed else "" for name in TIMED[:2])
     fitted, left_out, reason = _fitted(times.index.tolist(), times.to_numpy(float))
-    if reason is not None:
-        return TimeModel(device, size, len(times), None, None, None, reason)
-    return TimeModel(device, size, len(times), float(fitted[0]), tuple(map(float, fitted[1:])), left_out, None)
+    all_parallel, *contrasts = fitted.tolist() if reason is None else (None,)
+    return TimeModel(device, size, len(times), all_parallel, tuple(contrasts) or None, left_out, reason)
 
 
 def _fitted(architectures: list[str], times: np.ndarray) -> tuple[np.ndarray, LeftOut | None, str | None]:
@@ -96,17 +93,15 @@ def _fitted(architectures: list[str], times: np.ndarray) -> tuple[np.ndarray, Le
 
 
 def _left_out(design: np.ndarray, times: np.ndarray) -> LeftOut | None:
-    predicted, plain, measured = [], [], []
-    for number in range(len(times)):
-        others = np.arange(len(times)) != number
-        if np.linalg.matrix_rank(design[others]) < design.shape[1]:
-            continue  # nothing else tells what this one tells: it can't be predicted from the others
-        predicted.append(design[number] @ np.linalg.lstsq(design[others], times[others], rcond=None)[0])
-        plain.append(times[others].mean())
-        measured.append(times[number])
-    if not measured:
+    """Each time predicted from the others, in closed form: its residual over one less its leverage."""
+    inverse = np.linalg.pinv(design)
+    left = 1 - np.einsum("ij,ji->i", design, inverse)
+    told = left > 1e-9  # where it is 0, nothing else tells what this one tells: it can't be predicted from the others
+    if not told.any():
         return None
-    off, off_mean = np.abs(np.subtract(predicted, measured)), np.abs(np.subtract(plain, measured))
+    measured, count = times[told], len(times)
+    off = np.abs(times - design @ (inverse @ times))[told] / left[told]
+    off_mean = np.abs(measured - times.mean()) * count / (count - 1)
     percent, percent_mean = 100 * off / measured, 100 * off_mean / measured
     figures = np.median(off), off.max(), np.median(percent), percent.max(), np.median(percent_mean)
     return LeftOut(len(measured), *map(float, figures))

@@ -4,7 +4,7 @@ Every sentence is worked out from the rows by the functions of this package, who
 worked out is said, too, with the reason; nothing is left out because it disappoints.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,21 +52,21 @@ def conclusions(
         generator: for the intervals and tests that draw; the same generator, the same sentences.
     """
     scored = rows.dropna(subset=["psnr_db"])
-    questions: list[tuple[str, Callable[[], Iterator[str]]]] = [
-        ("Which configuration is best?", lambda: _best(scored, axes, generator)),
-        ("Is the search better than luck?", lambda: _luck(scored, axes, generator)),
-        ("How do networks stand beside classical methods?", lambda: _classical(scored, references)),
-        ("What decides PSNR?", lambda: _effects(scored, axes)),
-        ("What does α say?", lambda: _alpha(scored, curves)),
-        ("Do seeds find the same architecture?", lambda: _agreement(scored, generator)),
-        ("What does the search choose from its space?", lambda: _space(scored)),
-    ]
-    return [Conclusion(topic, text) for topic, said in questions for text in _said(said)]
+    questions = {
+        "Which configuration is best?": _best(scored, axes, generator),
+        "Is the search better than luck?": _luck(scored, axes, generator),
+        "How do networks stand beside classical methods?": _classical(scored, references),
+        "What decides PSNR?": _effects(scored, axes),
+        "What does α say?": _alpha(scored, curves),
+        "Do seeds find the same architecture?": _agreement(scored, generator),
+        "What does the search choose from its space?": _space(scored),
+    }
+    return [Conclusion(topic, text) for topic, said in questions.items() for text in _said(said)]
 
 
-def _said(sentences: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _said(sentences: Iterator[str]) -> Iterator[str]:
     try:
-        yield from sentences()
+        yield from sentences
     except (ValueError, KeyError) as error:
         yield f"Not worked out: {error}."
 
@@ -78,11 +78,9 @@ def _best(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
     bend = knee(means, **_FRONT)
     if len(bend) and bend.index[0] != best.name:
         row = bend.iloc[0]
-        fewer = percent(1 - row["parameters"] / best["parameters"])
-        yield (
-            f"A good compromise is {configuration_name(row, axes)}, where the front bends: {fewer} fewer parameters, "
-            f"and {row['psnr_db']:.2f} dB, {best['psnr_db'] - row['psnr_db']:.2f} dB less ({_about(row)})."
-        )
+        fewer = f"{percent(1 - row['parameters'] / best['parameters'])} fewer parameters"
+        figures = f"{row['psnr_db']:.2f} dB, {best['psnr_db'] - row['psnr_db']:.2f} dB less ({_about(row)})"
+        yield f"A good compromise is {configuration_name(row, axes)}, where the front bends: {fewer}, and {figures}."
     chances = front_probability(rows, generator, **_FRONT)
     known, count = chances["probability"].dropna(), int(chances["on_front"].sum())
     on_front = f"Of {counted(len(chances), 'configuration')}, {_are(count)} on the front"
@@ -90,11 +88,9 @@ def _best(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
         yield f"{on_front}; with fewer than three seeds, nothing says how surely."
         return
     surely, hardly = int((known >= SURE).sum()), int((known <= 1 - SURE).sum())
-    yield (
-        f"{on_front} by their means. Given how seeds and test images vary, {surely} "
-        f"{'belongs' if surely == 1 else 'belong'} there with a probability of {percent(SURE)} or more, {hardly} with "
-        f"{percent(1 - SURE)} or less; {len(known) - surely - hardly} may or may not."
-    )
+    belong = f"{surely} {'belongs' if surely == 1 else 'belong'} there with a probability of {percent(SURE)} or more"
+    others = f"{hardly} with {percent(1 - SURE)} or less; {len(known) - surely - hardly} may or may not"
+    yield f"{on_front} by their means. Given how seeds and test images vary, {belong}, {others}."
 
 
 def _about(row: pd.Series) -> str:
@@ -123,12 +119,10 @@ def _verdict(table: pd.DataFrame, rows: pd.DataFrame, axes: list[str]) -> Iterat
     if len(known):
         others = {"worse": worse, "undecided": len(known) - better - worse}
         more = "".join(f", {_are(count)} {word}" for word, count in others.items() if count)
-        of = " with trainings of its own" if len(known) == 1 else " with trainings of their own"
-        of = of if len(apart) < len(table) else ""
-        yield (
-            f"Of {counted(len(known), 'search configuration')}{of}, {_are(better)} better than the average random "
-            f"architecture of the same seeds and training{more} (95 % confidence)."
-        )
+        own = f" with trainings of {'its' if len(known) == 1 else 'their'} own" if len(apart) < len(table) else ""
+        of, average = counted(len(known), "search configuration"), "the average random architecture"
+        same = "of the same seeds and training"
+        yield f"Of {of}{own}, {_are(better)} better than {average} {same}{more} (95 % confidence)."
     else:
         yield "This study cannot tell: no search has enough seeds beside random architectures."
     top = table.iloc[int(table["gain"].argmax())]
@@ -191,16 +185,14 @@ def _alpha(rows: pd.DataFrame, curves: pd.DataFrame) -> Iterator[str]:
 
 def _agreement(rows: pd.DataFrame, generator: np.random.Generator) -> Iterator[str]:
     searched = rows[rows["kind"] == "searched"]
-    if not len(searched) or searched["seed"].nunique() < 2:
-        return
-    table = seed_agreement(searched, generator).dropna(subset=["agreement"])
+    table = seed_agreement(searched, generator).dropna(subset=["agreement"]) if len(searched) else searched
     if not len(table):
         return
     beyond, where = (table["p_coin"] < LEVEL).sum(), (table["p_shuffled"] < LEVEL).sum()
+    mean = f"{percent(table['agreement'].mean())} of the columns on average over {len(table)} configurations"
     yield (
-        f"Two seeds of a configuration choose the same module in {percent(table['agreement'].mean())} of the columns "
-        f"on average over {len(table)} configurations; fair coins would in 50 %. Beyond coins at 5 % (each on its own) "
-        f"are {beyond}; {where} agree on where fusions stand, beyond how many there are."
+        f"Two seeds of a configuration choose the same module in {mean}; fair coins would in 50 %. Beyond coins at 5 % "
+        f"(each on its own) are {beyond}; {where} agree on where fusions stand, beyond how many there are."
     )
 
 
@@ -210,8 +202,8 @@ def _space(rows: pd.DataFrame) -> Iterator[str]:
         table = standing(found, space_counts(columns, channels, image_channels))
         trials = table["trials"].to_numpy()
         among = [_between(np.repeat(table[f"{cost}_percentile"], trials)) for cost in COSTS]
-        shares = f"parameters {among[0]}, FLOPs {among[1]}"
-        count, size = counted(len(table), "architecture"), 2 ** sum(map(int, columns.split("-")))
+        shares, count = "parameters {}, FLOPs {}".format(*among), counted(len(table), "architecture")
+        size = 2 ** sum(map(int, columns.split("-")))
         yield (
             f"In the space of N = {columns} at {channels} channels, {trials.sum()} searches found {count} of {size:,}. "
             f"Percentiles among all of them, where a random draw has 50 on average: {shares}."

@@ -11,19 +11,18 @@ import pandas as pd
 from analysis.figures.ablation import against_random_points, draw_against_random, draw_differences, draw_effects
 from analysis.figures.alpha import draw_final_alpha, draw_gaps, draw_trajectories
 from analysis.figures.panels import draw_panels, panel_pictures
-from analysis.figures.pareto import draw_pareto
+from analysis.figures.pareto import draw_attainment, draw_pareto, draw_probability_front
 from analysis.figures.space import draw_space, strip_costs
 from analysis.figures.style import Figure
-from analysis.figures.uncertain_fronts import draw_attainment, draw_probability_front
 from analysis.predictions.space import space_of
 from analysis.predictions.testing_time import time_model
 from analysis.rows.comparable import by_device, caption, comparable_groups, timed_caption
 from analysis.rows.configurations import KEY, LEAST_SEEDS, block, configuration_name, rows_shown, varied_axes
 from analysis.rows.study import StudyRows
 from analysis.statistics.against_random import search_against_random
-from analysis.statistics.attainment import attainment
 from analysis.statistics.effects import effects
 from analysis.statistics.paired import comparisons
+from analysis.statistics.pareto import attainment
 from analysis.statistics.uncertainty import front_probability
 
 TRADE: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}

@@ -29,9 +29,9 @@ def networks(results: StudyRows, rows: pd.DataFrame) -> list[dict[str, Any]]:
     rows = rows.dropna(subset=["psnr_db"]).sort_values("psnr_db", ascending=False, kind="stable")
     looks = with_looks(pareto_table(rows, "parameters")).set_index(KEY)
     looks["symbol"] = symbols(looks)
-    curves = results.curves
-    trained = curves[(curves["stage"] == "train") & curves["psnr_db"].notna()] if len(curves) else curves
-    by_trial = dict(tuple(trained.sort_values("iteration").groupby("trial_id"))) if len(trained) else {}
+    curves = results.curves.reindex(columns=["trial_id", "stage", "iteration", "psnr_db"])
+    trained = curves[(curves["stage"] == "train") & curves["psnr_db"].notna()].sort_values("iteration")
+    by_trial = dict(tuple(trained.groupby("trial_id")))
     names = [*dict.fromkeys([*results.axes, "parameters", "test_time_ms", "psnr_db"])]
     found = []
     for row in rows.to_dict("records"):
@@ -42,21 +42,18 @@ def networks(results: StudyRows, rows: pd.DataFrame) -> list[dict[str, Any]]:
         about |= {"figures": f"{row['psnr_db']:.2f} dB{ssim}; {row['parameters']:,} parameters; {time}"}
         about |= {"values": {name: _value(row[name]) for name in names if name in row}}
         about |= {"weights": f"stages/train/{row['train_key']}/network.safetensors", "training": row["train_key"]}
-        about |= {"picture": row["test_key"], "curve": _curve(by_trial.get(row["trial_id"]))}
+        about |= {"picture": row["test_key"], "curve": _curve(by_trial.get(row["trial_id"], trained[:0]))}
         about |= {name: looks.loc[row[KEY], name] for name in ("colour", "symbol")}
         found.append(about | {"on_front": bool(looks.loc[row[KEY], "on_front"])})
     return found
 
 
 def _value(value: Any) -> float | str | None:
-    if value is None or value is pd.NA or value != value:
-        return None
-    return float(value) if isinstance(value, int | float | np.number) else str(value)
+    is_number = isinstance(value, int | float | np.number)
+    return None if pd.isna(value) else float(value) if is_number else str(value)
 
 
-def _curve(curve: pd.DataFrame | None) -> list[list[float]]:
-    if curve is None:
-        return [[], []]
+def _curve(curve: pd.DataFrame) -> list[list[float]]:
     kept = curve.iloc[:: max(1, len(curve) // _MOST_POINTS)]
     return [kept["iteration"].tolist(), kept["psnr_db"].round(3).tolist()]
 

@@ -159,7 +159,15 @@ document.querySelectorAll("input.columns").forEach(input => input.addEventListen
 document.querySelectorAll("tr[data-trial] button").forEach(button => button.addEventListener("click", () => select(button.closest("tr").dataset.trial)));
 document.addEventListener("keydown", event => { if (event.key === "Escape") select(null); });
 
-for (const [id, plot] of Object.entries(page.plots)) draw(id, plot.data, { showlegend: true, ...plot.layout });
+const strip = { yaxis2: { ...GRID, title: { text: "% of all", font: { size: 11 } }, domain: [0, 0.17], anchor: "x", nticks: 3 }, height: 600 };
+const paretoLayout = plot => ({
+  showlegend: true, height: 500, margin: { l: 60, r: 15, t: 15, b: 55 },
+  legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" },
+  xaxis: axis(plot.cost, { anchor: plot.has_strip ? "y2" : "y" }),
+  yaxis: { ...GRID, title: { text: "PSNR (dB)" }, domain: [plot.has_strip ? 0.26 : 0, 1] },
+  ...(plot.has_strip ? strip : {}),
+});
+for (const [id, plot] of Object.entries(page.plots)) draw(id, plot.data, paretoLayout(plot));
 page.groups.forEach((group, place) => {
   drawCurves(`curves-${place}`, group.networks);
   drawProgress(`progress-${place}`, group.progress);

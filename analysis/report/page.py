@@ -27,7 +27,7 @@ from analysis.statistics.answers import fidelity_lines, spread_lines, transfer_l
 from analysis.statistics.costs import best_so_far, cost_lines
 from analysis.statistics.health import CHECKS, health
 from analysis.storage.places import redacted
-from analysis.tables.front import front_table
+from analysis.tables.results import front_table
 from analysis.tables.typesetting import Table, with_marks
 
 _SHORT = ("Which configuration", "Is the search", "How do networks")
@@ -35,11 +35,6 @@ _SHORT = ("Which configuration", "Is the search", "How do networks")
 _FIRST = "architecture on_front psnr_db parameters lambda1 lambda2 seed kind ssim test_time_ms".split()
 """The columns of the results that are always shown, beside the axes; the others stand behind a control."""
 _HEADINGS = {"on_front": "front", "psnr_db": "PSNR (dB)", "ssim": "SSIM", "test_time_ms": "time (ms)"}
-PROTOCOL_NOTE = (
-    "PSNR and SSIM are of whole images under the protocol that each caption names; figures under other protocols, on "
-    "other images or of patches do not compare. Testing times were taken on the named device with nothing else under "
-    "way, one network at a time."
-)
 
 
 def render(results: StudyRows, tables: Iterable[Table], figures: Iterable[Mapping[str, str]]) -> str:
@@ -51,7 +46,7 @@ def render(results: StudyRows, tables: Iterable[Table], figures: Iterable[Mappin
     done, failed = whole(rows), rows[rows["status"] == "failed"].to_dict("records") if len(rows) else []
     scored = done.dropna(subset=["psnr_db"]) if len(done) else done
     about: dict[str, Any] = {"study": results.study, "question": results.about.get("question", "")}
-    about |= {"counts": results.counts, "provenance": _provenance(results.about), "protocol_note": PROTOCOL_NOTE}
+    about |= {"counts": results.counts, "provenance": _provenance(results.about)}
     names = [f"{configuration_name(row, axes)}, seed {row['seed']}" for row in failed]
     about["failed"] = [(row["trial_id"], name, row["error"] or "") for row, name in zip(failed, names, strict=True)]
     about["lines"] = [*spread_lines(done), *transfer_lines(done), *fidelity_lines(done, results.oneshot)]

@@ -17,9 +17,8 @@ from analysis.rows.configurations import varied_axes
 from analysis.rows.study import StudyRows
 from analysis.storage.files import Files
 from analysis.storage.places import join
-from analysis.tables.front import front_table
 from analysis.tables.paper import tables
-from analysis.tables.trials import results_table
+from analysis.tables.results import front_table, results_table
 from analysis.tables.typesetting import Table, named_columns
 
 OWN = re.compile(r"(index|results|table\d|pareto|figure_).*\.(html|csv|md|tex|parquet|svg|png)")
@@ -29,8 +28,7 @@ OWN = re.compile(r"(index|results|table\d|pareto|figure_).*\.(html|csv|md|tex|pa
 def write_report(results: StudyRows, folder: str | Path | None = None) -> list[str]:
     """Writes page, tables and figures of a study into `folder`, or beside its rows; the names written, below it.
 
-    Raises:
-        StorageError: no such study, or the folder can't be written.
+    Raises StorageError: no such study, or the folder can't be written.
     """
     made, fronts = [], []
     for number, (text, group) in enumerate(results.groups):

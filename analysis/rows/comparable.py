@@ -14,8 +14,7 @@ import pandas as pd
 
 from analysis.rows.fields import pixel_fields, said_fields, scoring_fields, search_fields, training_fields
 from analysis.rows.load import whole
-from analysis.rows.names import require
-from analysis.rows.units import counted, mark, short_text
+from analysis.rows.units import counted, mark, require, short_text
 
 HASH = "test_pixels_sha256"
 """The column that says what the scored pixels were, beside the fields that they follow from."""
@@ -96,10 +95,10 @@ def references_beside(group: pd.DataFrame, references: pd.DataFrame | None) -> p
     """The rows of `analysis.load_references` that were scored on the pixels of `group`, each method once."""
     if references is None or not len(references):
         return pd.DataFrame()
-    first, scored = group.iloc[0], pd.Series(True, index=references.index)
-    for name in (*pixel_fields(), "test_images"):
-        theirs = references.get(name, pd.Series(None, references.index, dtype=object))  # earlier versions: fewer tasks
-        scored &= theirs.isna() if pd.isna(first.get(name)) else theirs == first.get(name)
+    known = references.reindex(columns=[*pixel_fields(), "test_images"])  # earlier versions had fewer fields
+    scored = pd.Series(True, index=references.index)
+    for name, value in group.iloc[0].reindex(known.columns).items():
+        scored &= known[name].isna() if pd.isna(value) else known[name] == value
     return references[scored].drop_duplicates("method")
 
 
@@ -119,9 +118,8 @@ def comparable_rows(rows: pd.DataFrame, metric: str, free: Collection[str] = ())
     Args:
         free: the columns that the comparison is over; they may differ, but not the tested pixels.
 
-    Raises:
-        KeyError: `rows` lacks `metric`, or one of `free`; the nearest column is named.
-        ValueError: rows differ in their tested pixels, in their training, or, for a testing time, in the device.
+    Raises KeyError: `rows` lacks `metric`, or one of `free`; the nearest column is named. Raises ValueError: rows
+    differ in their tested pixels, in their training, or, for a testing time, in the device.
     """
     require(rows, metric, *free)
     figures = rows[metric].to_numpy(dtype=float, na_value=np.nan)
@@ -157,8 +155,7 @@ def narrowed(rows: pd.DataFrame, *read: str) -> pd.DataFrame:
 def one_row_each(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.DataFrame:
     """`rows` with `keys` as index, one row each; `value` names the rows in the message.
 
-    Raises:
-        ValueError: several rows share their keys, so that pairs are not determined.
+    Raises ValueError: several rows share their keys, so that pairs are not determined.
     """
     twice = rows[rows.duplicated(keys, keep=False)]
     if len(twice):

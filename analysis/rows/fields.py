@@ -7,7 +7,9 @@ A task's fields have `said`, the form in which a caption says their values: noth
 Reading rows records what their files say, so a field that a later version adds takes its place at once.
 """
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -23,36 +25,16 @@ class Field:
 
 
 def _first_format() -> dict[str, Field]:
-    """The fields of the first format of rows, whose files say nothing of them: history, which never changes."""
-    stages = {
-        "": "kind architecture allow_overlap train_halving",
-        "search": "cells columns mixing complexity module_times_ms search_iterations warmup_iterations "
-        "search_epoch_iterations weights_learning_rate weights_learning_rate_end momentum weight_decay lambda1 lambda2 "
-        "alpha_learning_rate alpha_weight_decay alpha_beta1 alpha_beta2 alpha_initial_std alpha_statistics "
-        "search_patience search_tolerance",
-        "search train time": "channels threads",
-        "search train test time": "image_channels",
-        "search train test": "task dataset sigma protocol grayscale pairing",
-        "test": "test_set",
-        "search train": "weights_split alpha_split batch_size patch_size clip_norm initial_std precision seed "
-        "report_iterations",
-        "train": "train_iterations train_epoch_iterations train_learning_rate train_learning_rate_end",
-        "test time": "test_border test_limit self_ensemble",
-        "time": "time_images time_series time_calls time_attempts time_spread_limit",
-        "reference": "reference_images",
-    }
-    pixels = "task test_set sigma protocol image_channels grayscale test_border".split()
-    shape = "cells columns channels image_channels".split()
-    found = {name: frozenset(words.split()) for words, names in stages.items() for name in names.split()}
+    """The fields of the first format of rows, whose files say nothing of them."""
+    pixels, shape = _FIRST["pixels"].split(), _FIRST["shape"].split()
+    found = {name: frozenset(words.split()) for words, names in _FIRST["stages"].items() for name in names.split()}
     ordered = dict.fromkeys([*pixels, *shape, *found])
     said = {"sigma": "σ = {}", "protocol": "protocol {}"}
     return {name: Field(found[name], name in pixels, name in shape, said.get(name, "")) for name in ordered}
 
 
+_FIRST = tomllib.loads(Path(__file__).with_name("first_format.toml").read_text(encoding="utf-8"))
 _known = _first_format()
-_TEXTS = "kind architecture columns mixing complexity alpha_statistics task dataset protocol grayscale pairing test_set"
-_TEXTS += " weights_split alpha_split precision test_border"
-
 _REPLICATE = {"seed", "report_iterations", "threads"}
 """Rows that differ in these alone are replicates: whose draw, how often it was reported on, how its sums were split."""
 _WATCHED = {"alpha_split"}
@@ -71,7 +53,7 @@ def record(schema: pa.Schema) -> None:
 
 def columns() -> list[pa.Field]:
     """A column for each field, for rows of versions that had no such field."""
-    kinds = dict.fromkeys(_TEXTS.split(), pa.string()) | {"module_times_ms": pa.list_(pa.float64())}
+    kinds = dict.fromkeys(_FIRST["texts"].split(), pa.string()) | {"module_times_ms": pa.list_(pa.float64())}
     return [pa.field(name, kinds.get(name, pa.float64())) for name in _first_format()]
 
 

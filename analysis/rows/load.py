@@ -22,10 +22,8 @@ _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 def load(storage: str | Path, study: str | None = None) -> pd.DataFrame:
     """One row a trial, of one study or of all in a store; see the README for the columns.
 
-    A figure that was not measured is null.
-
-    Raises:
-        StorageError: no such store, or no such study in it (named, with those that there are).
+    A figure that was not measured is null. Raises StorageError: no such store, or no such study in it (named, with
+    those that there are).
     """
     return _read(storage, study, "trials")
 
@@ -56,10 +54,7 @@ def load_oneshot(storage: str | Path, study: str | None = None) -> pd.DataFrame:
 def read_about(storage: str | Path, study: str) -> dict[str, Any]:
     """What `study.json` says: the trials' configurations; command, commit, versions and hardware of every run.
 
-    Empty where the study has none.
-
-    Raises:
-        StorageError: as for all, or the file is no JSON.
+    Empty where the study has none. Raises StorageError: as for all, or the file is no JSON.
     """
     files, _ = _opened(storage, study)
     return files.json(f"studies/{study}/study.json") or {}

@@ -20,8 +20,7 @@ _NO_AXES = ("kind", "architecture", "seed", "module_times_ms", "lambda1_multiple
 class StudyRows:
     """The files of the study `study` of the store `storage` as frames; each is read when it is first asked for.
 
-    Raises:
-        StorageError: no such store, or no such study in it, when a part is first asked for.
+    Raises StorageError: no such store, or no such study in it, when a part is first asked for.
     """
 
     storage: str | Path

@@ -14,8 +14,7 @@ import pandas as pd
 
 from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
 from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct, trainings
-from analysis.statistics.paired import STUDENT, t_interval
-from analysis.statistics.permutation import holm, sign_flip_test
+from analysis.statistics.paired import STUDENT, holm, sign_flip_test, t_interval
 
 SEARCH_AGAINST_RANDOM = (
     "replicate_id lambda1 lambda2 seeds same_as random_architectures mean random_mean gain low high interval "
@@ -45,8 +44,7 @@ def search_against_random(
     * `gain` = `mean` - `random_mean` in the metric's units, with Student's interval over three seeds or more, and a
       sign-flip test (Holm over the table's configurations that are not `same_as` another). Both are for the
       architectures at hand: where all seeds trained the same ones, which were drawn is not in them, and is in the
-      interval of `probability`. `relative_gain_percent` = 100 `gain` / `random_mean` (Yang et al. 2020; of PSNR, which
-      is a logarithm, the dB say more).
+      interval of `probability`. `relative_gain_percent` = 100 `gain` / `random_mean` (Yang et al. 2020).
     * `probability` that a searched network beats a random architecture of its seed, ties counted half, null for fewer
       than three seeds. Its interval is a percentile bootstrap over seeds and over architectures (one draw for all seeds
       where they trained the same ones; none where those are the whole space). Where every comparison went one way it
@@ -61,9 +59,8 @@ def search_against_random(
         rows: of `analysis.load`, of one space and one training; a figure that is better is larger.
         configuration: columns that say which searched rows are replicates of each other.
 
-    Raises:
-        KeyError: a column that `rows` lacks.
-        ValueError: rows differ in tested pixels, protocol, space or training; two rows of one configuration and seed.
+    Raises KeyError: a column that `rows` lacks. Raises ValueError: rows differ in tested pixels, protocol, space or
+    training; two rows of one configuration and seed.
     """
     searched, random = compared(narrowed(rows, metric, KEY, "search_seconds", "train_seconds", *configuration), metric)
     rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
@@ -72,9 +69,8 @@ def search_against_random(
     frame = pd.DataFrame(table).reindex(columns=SEARCH_AGAINST_RANDOM)
     frame = frame.astype({name: float for name in SEARCH_AGAINST_RANDOM if name not in _TEXT})
     known = pd.Series([tuple(sorted(group["training"])) for _, group in groups], frame.index, dtype=object)
-    first = frame[KEY].groupby(known).transform("first")
     is_first = ~known.duplicated()
-    frame["same_as"] = first.mask(is_first)
+    frame["same_as"] = frame[KEY].groupby(known).transform("first").mask(is_first)
     adjusted = pd.Series(holm(frame["p_permutation"].where(is_first).to_numpy()), frame.index)
     frame["p_permutation_holm"] = adjusted.groupby(known).transform("first")
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
@@ -90,10 +86,8 @@ def compared(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFram
 def expected_best(values: Sequence[float] | np.ndarray, count: int) -> float:
     """The expected maximum of `count` of the K `values`, drawn without replacement: exact, over all subsets.
 
-    Unbiased where drawing with replacement (Dodge et al. 2019) is too low (Tang et al. 2020).
-
-    Raises:
-        ValueError: `count` is not in 1 … K.
+    Unbiased where drawing with replacement (Dodge et al. 2019) is too low (Tang et al. 2020). Raises ValueError:
+    `count` is not in 1 … K.
     """
     ordered = np.sort(np.asarray(values, float))
     if not 1 <= count <= len(ordered):
@@ -125,7 +119,7 @@ def _compared(
     mean, random_mean = float(x.mean()), float(means.mean())
     row |= {"mean": mean, "random_mean": random_mean, "gain": mean - random_mean, "low": low, "high": high}
     row |= {"interval": None if low is None else STUDENT, "p_permutation": sign_flip_test(x - means, generator).p}
-    row |= {"relative_gain_percent": 100 * (mean - random_mean) / random_mean if random_mean else None}
+    row["relative_gain_percent"] = 100 * (mean - random_mean) / random_mean if random_mean else None
     whole = crossed and len(others[0]) == space_size(group["architecture"].iloc[0])
     row |= _probability(x, others, crossed, whole, generator, draws, level)
     equal, short = _equal_cost(x, others, group[group["seed"].isin(seeds)], random, level)
@@ -143,7 +137,6 @@ def _probability(
 ) -> dict[str, Any]:
     wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0
     point = float(np.mean([each.mean() for each in wins]))
-    found: dict[str, Any] = {"probability": point}
     if len(x) < LEAST_SEEDS:
         return {}  # so few say nothing of how probable it is
     if point in (0.0, 1.0):
@@ -156,9 +149,9 @@ def _probability(
         again = again if whole else _again(wins, crossed, generator, draws)
         drawn = generator.integers(len(x), size=(draws, len(x)))
         picked = again[drawn, np.arange(draws)[:, None], np.arange(len(x))[None, :]].mean(axis=1)
-        low, high = (float(each) for each in np.quantile(picked, [(1 - level) / 2, (1 + level) / 2]))
+        low, high = map(float, np.quantile(picked, [(1 - level) / 2, (1 + level) / 2]))
         kind = f"percentile bootstrap over seeds{'' if whole else ' and architectures'}"
-    return {**found, "probability_low": low, "probability_high": high, "probability_interval": kind}
+    return {"probability": point, "probability_low": low, "probability_high": high, "probability_interval": kind}
 
 
 def _again(wins: list[np.ndarray], crossed: bool, generator: np.random.Generator, draws: int) -> np.ndarray:
@@ -177,28 +170,25 @@ def _again(wins: list[np.ndarray], crossed: bool, generator: np.random.Generator
 def _equal_cost(
     x: np.ndarray, others: list[np.ndarray], group: pd.DataFrame, random: pd.DataFrame, level: float
 ) -> tuple[dict[str, Any], str | None]:
-    search, training = _seconds(group, "search_seconds"), _seconds(random, "train_seconds")
-    if search is None or not training:
+    seconds = (
+        side.get(name, pd.Series(dtype=float)) for side, name in ((group, "search_seconds"), (random, "train_seconds"))
+    )
+    search, training = (float(each.astype(float).mean()) for each in seconds)
+    if not (np.isfinite([search, training]).all() and training):
         return {}, "no equal cost: search_seconds or train_seconds are not known"
     affordable = 1 + math.floor(search / training)
     count = min(affordable, *map(len, others))
     best = np.array([expected_best(values, count) for values in others])
     low, high, _ = t_interval(x - best, level)
-    beaten = [_beats_best(figure, values, count) for figure, values in zip(x, others, strict=True)]
-    found: dict[str, Any] = {"search_seconds": search, "random_train_seconds": training}
-    found |= {"equal_cost_trainings": affordable}
-    found |= {"best_of": count, "best_mean": float(best.mean()), "equal_cost_gain": float((x - best).mean())}
-    found |= {
-        "equal_cost_low": low,
-        "equal_cost_high": high,
-        "equal_cost_probability": float(np.mean(beaten)) if len(x) >= LEAST_SEEDS else None,
-    }
-    if count == affordable:
-        return found, None
-    return found, (
-        f"the search costs {affordable - 1} further random trainings, and seeds with {count} architectures are there: "
-        f"the best of {count} falls short of equal cost"
+    beaten = np.mean([_beats_best(figure, values, count) for figure, values in zip(x, others, strict=True)])
+    found: dict[str, Any] = {"search_seconds": search, "random_train_seconds": training, "best_of": count}
+    found |= {"equal_cost_trainings": affordable, "best_mean": best.mean(), "equal_cost_gain": (x - best).mean()}
+    found |= {"equal_cost_low": low, "equal_cost_high": high}
+    found |= {"equal_cost_probability": beaten} if len(x) >= LEAST_SEEDS else {}
+    there = (
+        f"the search costs {affordable - 1} further random trainings, and seeds with {count} architectures are there"
     )
+    return found, None if count == affordable else f"{there}: the best of {count} falls short of equal cost"
 
 
 def _beats_best(x: float, values: np.ndarray, count: int) -> float:
@@ -210,9 +200,3 @@ def _beats_best(x: float, values: np.ndarray, count: int) -> float:
 def space_size(architecture: str) -> int:
     """How many architectures the space of this one has."""
     return 2 ** len(architecture.replace("-", ""))
-
-
-def _seconds(rows: pd.DataFrame, name: str) -> float | None:
-    """The mean of a stage's seconds, None where none is known."""
-    mean = rows[name].astype(float).mean() if name in rows else np.nan
-    return float(mean) if np.isfinite(mean) else None

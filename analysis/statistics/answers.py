@@ -35,14 +35,12 @@ def spread(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     found = []
     for source, values in _sources(rows):
         groups = [np.asarray(group, float) for group in values if len(group) > 1]
-        freedom = sum(len(group) - 1 for group in groups)
+        count, freedom = sum(map(len, groups)), sum(len(group) - 1 for group in groups)
         if freedom:
             squares = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
             bounds = squares / scipy.stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], freedom)
-            std, low, high = map(float, np.sqrt([squares / freedom, *bounds]))
-            count = sum(map(len, groups))
-            bounds = (low, high) if count >= LEAST_SEEDS else (np.nan, np.nan)
-            found.append((source, count, len(groups), std, *bounds))
+            std, *ends = map(float, np.sqrt([squares / freedom, *bounds]))
+            found.append((source, count, len(groups), std, *(ends if count >= LEAST_SEEDS else (np.nan, np.nan))))
     return pd.DataFrame(found, columns=SPREAD)
 
 
@@ -50,10 +48,10 @@ def _sources(rows: pd.DataFrame) -> Iterator[tuple[str, list[pd.Series]]]:
     scored = rows.dropna(subset=["psnr_db"]) if len(rows) else rows
     if not len(scored):
         return
-    searched, fixed = scored[scored["kind"] == "searched"], scored[scored["kind"] != "searched"]
-    fixed = fixed.sort_values("kind", ascending=False, kind="stable")  # random ones first
-    fixed = distinct(fixed)  # an architecture that was drawn may also have been found
-    yield "search and training", [group["psnr_db"] for _, group in distinct(searched).groupby(KEY)]
+    fixed = scored[scored["kind"] != "searched"].sort_values("kind", ascending=False, kind="stable")
+    fixed = distinct(fixed)  # random ones first: an architecture that was drawn may also have been found
+    searched = distinct(scored[scored["kind"] == "searched"])
+    yield "search and training", [group["psnr_db"] for _, group in searched.groupby(KEY)]
     yield "training", [group["psnr_db"] for _, group in fixed.groupby(KEY)]
     pixels = [name for name in (*pixel_fields(), HASH) if name in rows]
     random = fixed[fixed["kind"] == "random"].groupby([*pixels, "architecture"], dropna=False)["psnr_db"].mean()
@@ -68,18 +66,15 @@ def spread_lines(rows: pd.DataFrame) -> list[str]:
         counts = f"{counted(row['count'], 'distinct training')} in {counted(row['groups'], 'group')}"
         std = f"PSNR has a standard deviation of {row['std_db']:.2f} dB"
         lines.append(f"over {row['source']}: {std} ({interval}{counts})")
-    searched = rows[rows["kind"] == "searched"] if len(rows) else rows
-    each = [distinct(group) for _, group in searched.groupby(KEY)] if len(searched) else []
-    groups = [group for group in each if len(group) > 1]
+    searched = rows[rows["kind"] == "searched"].groupby(KEY) if len(rows) else ()
+    groups = [group for _, each in searched if len(group := distinct(each)) > 1]
     found = [group["architecture"].nunique() for group in groups]
     if len(groups) > _MOST_SAID:
         several = f"{len(groups)} configurations of several seeds found {np.mean(found):.1f} different architectures"
         return [*lines, f"{several} each on average"]
-    for group, architectures in zip(groups, found, strict=True):
-        lambda1, lambda2 = group[["lambda1", "lambda2"]].iloc[0]
-        seeds = f"λ1={lambda1:g} λ2={lambda2:g}: {len(group)} seeds"
-        several = f"{architectures} different architectures" if architectures > 1 else "one architecture"
-        lines.append(f"{seeds} found {several}")
+    for group, count in zip(groups, found, strict=True):
+        seeds = "λ1={:g} λ2={:g}: {} seeds".format(*group[["lambda1", "lambda2"]].iloc[0], len(group))
+        lines.append(f"{seeds} found {f'{count} different architectures' if count > 1 else 'one architecture'}")
     return lines
 
 
@@ -95,9 +90,8 @@ def transfer(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(target=pd.Series(words, rows.index, dtype=object)).dropna(subset=["psnr_db"])
     searched = rows[rows["kind"] == "searched"]
     own = searched.assign(source=searched["target"])[TRANSFER]
-    found = own[["source", "seed", "architecture"]].drop_duplicates()
     given = rows[rows["kind"] == "given"][["target", "seed", "architecture", "psnr_db"]]
-    others = found.merge(given, on=["seed", "architecture"])
+    others = own[["source", "seed", "architecture"]].drop_duplicates().merge(given, on=["seed", "architecture"])
     others = others[others["source"] != others["target"]]
     return pd.concat([own, others[TRANSFER]], ignore_index=True).drop_duplicates()
 
@@ -132,10 +126,9 @@ def fidelity(rows: pd.DataFrame, oneshot: pd.DataFrame) -> pd.DataFrame:
     held = dict.fromkeys([*pixel_fields(), HASH, *shape_fields(), *training_fields()])
     shared = [name for name in held if name in rows]
     searches = rows[rows["kind"] == "searched"][["trial_id", *shared]].rename(columns={"trial_id": "search_trial_id"})
-    scored = oneshot.merge(searches, on="search_trial_id")
-    trained = rows.dropna(subset=["psnr_db"])[[*shared, "seed", "architecture", "psnr_db", "parameters"]]
-    trained = trained.drop_duplicates([*shared, "seed", "architecture"])
-    return scored.merge(trained, on=[*shared, "seed", "architecture"])
+    keys = [*shared, "seed", "architecture"]
+    trained = rows.dropna(subset=["psnr_db"])[[*keys, "psnr_db", "parameters"]].drop_duplicates(keys)
+    return oneshot.merge(searches, on="search_trial_id").merge(trained, on=keys)
 
 
 def agreement(table: pd.DataFrame, generator: np.random.Generator, draws: int = 2000) -> dict[str, float]:
@@ -160,10 +153,8 @@ def fidelity_lines(rows: pd.DataFrame, oneshot: pd.DataFrame) -> list[str]:
         first, found = group.iloc[0], agreement(group, np.random.default_rng(0))
         search = f"λ1={first['lambda1']:g} λ2={first['lambda2']:g} seed {first['seed']}"
         interval = f"95 %: {found['low']:.2f} to {found['high']:.2f}, p = {found['p']:.2g}"
-        lines.append(
-            f"{search}: Kendall's τ between one-shot and trained PSNR is {found['tau']:.2f} ({interval}) "
-            f"over {len(group)} architectures"
-        )
+        tau = f"Kendall's τ between one-shot and trained PSNR is {found['tau']:.2f}"
+        lines.append(f"{search}: {tau} ({interval}) over {len(group)} architectures")
         for one in group[group["architecture"] == first["argmax"]].head(1).to_dict("records"):
             lines.append(
                 f"{search}: the supernet scores {first['supernet_psnr_db']:.2f} dB at its own α, "

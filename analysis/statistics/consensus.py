@@ -1,6 +1,6 @@
 """Do seeds find the same architecture: agreement over seeds, column by column, and whether chance agrees as much."""
 
-import math
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.configurations import KEY
-from analysis.statistics.permutation import holm
+from analysis.statistics.paired import holm
 
 SEED_AGREEMENT = (
     "replicate_id lambda1 lambda2 seeds columns architectures agreement kappa chance_agreement p_coin "
@@ -33,15 +33,13 @@ def seed_agreement(
       to `shuffled_high`, and `p_shuffled`. It keeps how many fusions a seed found, and asks whether seeds agree on
       *where*.
 
-    Raises:
-        KeyError: a column that `rows` lacks.
-        ValueError: architectures of one configuration are of different spaces.
+    Raises KeyError: a column that `rows` lacks. Raises ValueError: architectures of one configuration are of different
+    spaces.
     """
     found = [{**about, **_whole(each, generator, draws)} for about, each, _ in _configurations(rows, configuration)]
-    frame = pd.DataFrame(found).reindex(columns=SEED_AGREEMENT)
-    counts = ("seeds", "columns", "architectures")
-    numbers = [name for name in SEED_AGREEMENT if name not in ("replicate_id", "reason", *counts)]
-    return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(counts, "Int64"))
+    kinds: dict[str, Any] = {name: float for name in SEED_AGREEMENT if name not in ("replicate_id", "reason")}
+    kinds |= dict.fromkeys(("seeds", "columns", "architectures"), "Int64")
+    return pd.DataFrame(found).reindex(columns=SEED_AGREEMENT).astype(kinds)
 
 
 def column_agreement(rows: pd.DataFrame, *, configuration: Sequence[str] = (KEY,)) -> pd.DataFrame:
@@ -49,7 +47,6 @@ def column_agreement(rows: pd.DataFrame, *, configuration: Sequence[str] = (KEY,
 
     `cell` and `column` count from 1. `p` is the exact two-sided binomial test against a fair coin, `p_holm` Holm's
     correction over the columns of the configuration. With n seeds no p is below 2/2ⁿ: five seeds cannot reach 5 %.
-
     Raises KeyError and ValueError as `seed_agreement` does.
     """
     table: list[dict[str, Any]] = []
@@ -73,8 +70,8 @@ def _configurations(
         texts = group.drop_duplicates("seed")["architecture"].tolist()
         shapes = {tuple(map(len, text.split("-"))) for text in texts}
         if len(shapes) > 1:
-            told = "name what tells them apart in `configuration`"
-            raise ValueError(f"{texts[0]} and others are of different spaces: {told}")
+            mend = "name what tells them apart in `configuration`"
+            raise ValueError(f"{texts[0]} and others are of different spaces: {mend}")
         places = [(cell, column) for cell, length in enumerate(shapes.pop(), 1) for column in range(1, length + 1)]
         modules = np.array([[letter == "F" for letter in text.replace("-", "")] for text in texts], dtype=int)
         yield {name: group.iloc[0].get(name) for name in (KEY, "lambda1", "lambda2")}, modules, places
@@ -83,7 +80,6 @@ def _configurations(
 def _whole(modules: np.ndarray, generator: np.random.Generator, draws: int) -> dict[str, Any]:
     seeds, columns = modules.shape
     row: dict[str, Any] = {"seeds": seeds, "columns": columns, "architectures": len(np.unique(modules, axis=0))}
-    row["reason"] = None
     if seeds < 2:
         return {**row, "reason": ALONE}
     pairs = columns * seeds * (seeds - 1) // 2
@@ -93,10 +89,9 @@ def _whole(modules: np.ndarray, generator: np.random.Generator, draws: int) -> d
         fusions += generator.permuted(np.broadcast_to(seed, fusions.shape), axis=1)
     agreement, shuffled = observed / pairs, _agreeing_pairs(fusions, seeds).sum(axis=1) / pairs
     row |= {"agreement": agreement, "chance_agreement": 0.5, "p_coin": _coin_p(observed, seeds, columns)}
-    low, high = np.quantile(shuffled, [0.025, 0.975])
-    above = int(np.sum(shuffled >= agreement - 1e-12))
-    row |= {"shuffled_agreement": shuffled.mean(), "shuffled_low": low, "shuffled_high": high}
-    row |= {"p_shuffled": (above + 1) / (draws + 1)}
+    row |= zip(("shuffled_low", "shuffled_high"), np.quantile(shuffled, [0.025, 0.975]), strict=True)
+    p = (int(np.sum(shuffled >= agreement - 1e-12)) + 1) / (draws + 1)
+    row |= {"shuffled_agreement": shuffled.mean(), "p_shuffled": p, "reason": None}
     share = modules.mean()
     if share in (0, 1):
         return {**row, "reason": "all seeds found one module everywhere: kappa is not defined"}
@@ -110,14 +105,8 @@ def _agreeing_pairs(fusions: np.ndarray, seeds: int) -> np.ndarray:
 
 
 def _coin_p(observed: int, seeds: int, columns: int) -> float:
-    """P(agreeing pairs ≥ `observed`) when every module is a fair coin.
-
-    Columns are independent, so their sum is a convolution.
-    """
-    counts = np.arange(seeds + 1)
-    coin = np.array([math.comb(seeds, count) for count in range(seeds + 1)]) / 2.0**seeds
-    one = np.bincount(_agreeing_pairs(counts, seeds), weights=coin)
-    total = np.ones(1)
-    for _ in range(columns):
-        total = np.convolve(total, one)
+    """P(agreeing pairs ≥ `observed`) when every module is a fair coin: of independent columns, so a convolution."""
+    coin = scipy.stats.binom.pmf(np.arange(seeds + 1), seeds, 0.5)
+    one = np.bincount(_agreeing_pairs(np.arange(seeds + 1), seeds), weights=coin)
+    total = functools.reduce(np.convolve, [one] * columns)
     return float(min(1.0, total[observed:].sum()))

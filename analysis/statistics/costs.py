@@ -34,6 +34,13 @@ def costs(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
+def _spent(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """The seconds of searches and of trainings, each with the first row that has it, 0 in the others."""
+    keys = {stage: rows[f"{stage}_key"] for stage in ("search", "train")}
+    is_first = {stage: key.notna() & ~key.duplicated() for stage, key in keys.items()}
+    return {stage: rows[_SECONDS[stage]].fillna(0).astype(float).where(own, 0.0) for stage, own in is_first.items()}
+
+
 def best_so_far(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a distinct training, in the order in which their trials ended: `seconds, validation_psnr_db, trial_id`.
 
@@ -41,12 +48,8 @@ def best_so_far(rows: pd.DataFrame) -> pd.DataFrame:
     best network by then, `trial_id` that network's. Trials without a validation score only cost.
     """
     rows = rows.sort_values("finished_at", kind="stable")
-    spent = pd.Series(0.0, rows.index)
-    for stage in ("search", "train"):
-        key = rows[f"{stage}_key"]
-        spent += rows[_SECONDS[stage]].fillna(0).astype(float).where(key.notna() & ~key.duplicated(), 0.0)
-    scores = rows["validation_psnr_db"].astype(float)
-    table = rows[["trial_id"]].assign(seconds=spent.cumsum(), validation_psnr_db=scores)
+    seconds, scores = pd.DataFrame(_spent(rows)).sum(axis=1).cumsum(), rows["validation_psnr_db"].astype(float)
+    table = rows[["trial_id"]].assign(seconds=seconds, validation_psnr_db=scores)
     table = table[~rows["train_key"].duplicated()].dropna(subset=["validation_psnr_db"])
     best = table["validation_psnr_db"].cummax()
     names = table["trial_id"].where(table["validation_psnr_db"] == best).ffill()
@@ -59,11 +62,7 @@ def gpu_hours(rows: pd.DataFrame) -> float | None:
         return None
     spent = rows[["search_seconds", "train_seconds"]].fillna(0).sum(axis=1)
     share = (rows["gpu_seconds"].fillna(0) / spent.where(spent > 0)).fillna(0)  # GPUs a trial held
-    total = 0.0
-    for stage in ("search", "train"):
-        key = rows[f"{stage}_key"]
-        total += float((rows[_SECONDS[stage]].fillna(0) * share)[~key.duplicated() & key.notna()].sum())
-    return total / 3600
+    return sum(float((seconds * share).sum()) for seconds in _spent(rows).values()) / 3600
 
 
 def cost_lines(rows: pd.DataFrame) -> list[str]:
@@ -77,10 +76,8 @@ def cost_lines(rows: pd.DataFrame) -> list[str]:
     devices = "; ".join(sorted(set(learnt["devices"]) - {""}))
     lines = [f"{counts} took {duration(seconds)} of one device's time ({devices})."]
     if alone > seconds:
-        saved = percent(1 - seconds / alone)
-        lines.append(
-            f"Had every trial computed its own, they would have taken {duration(alone)}: sharing saved {saved}."
-        )
+        saved = f"{duration(alone)}: sharing saved {percent(1 - seconds / alone)}"
+        lines.append(f"Had every trial computed its own, they would have taken {saved}.")
     before = int(learnt["from_before"].sum())
     if before:
         lines.append(f"{before} of them were in the store already, from other studies or earlier runs.")

@@ -1,5 +1,6 @@
 """How much of a metric each axis of a grid explains, alone and together with another."""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from analysis.rows.comparable import comparable_rows
 from analysis.rows.configurations import trainings
 
 EFFECTS = "source freedom sum_squares eta_squared partial_eta_squared f p squares reason".split()
+_ONE = "one value, or its trainings do not tell it from the other sources"
 
 
 def effects(
@@ -38,9 +40,8 @@ def effects(
         axes: columns; rows where one is null are left out.
         block: what trials are paired by, taken out before anything is tested; None where they are not.
 
-    Raises:
-        KeyError: a column that `rows` lacks.
-        ValueError: no axis is named; rows differ in tested pixels, protocol or training.
+    Raises KeyError: a column that `rows` lacks. Raises ValueError: no axis is named; rows differ in tested pixels,
+    protocol or training.
     """
     if not axes:
         raise ValueError("name at least one axis")
@@ -82,27 +83,18 @@ def _tested(
     with_it, rank_with = _fit([*others, designs[term]], centred)
     gained, squares = rank_with - rank_without, max(without - with_it, 0.0)
     found: dict[str, Any] = {"freedom": gained, "sum_squares": squares}
-    if not gained:
-        return {**found, "reason": "one value, or its trainings do not tell it from the other sources"}
-    if freedom < 1:
-        return {
-            **found,
-            "reason": "no degrees of freedom are left among distinct trainings: add seeds, or leave interactions out",
-        }
-    if not left:
-        return {**found, "reason": "nothing is left over to test against"}
+    if not (gained and left and freedom > 0):
+        none = "no degrees of freedom are left among distinct trainings: add seeds, or leave interactions out"
+        reason = none if freedom < 1 else "nothing is left over to test against"
+        return {**found, "reason": reason if gained else _ONE}
     ratio = (squares / gained) / (left / freedom)
     return {**found, "f": ratio, "p": float(scipy.stats.f.sf(ratio, gained, freedom))}
 
 
 def _by_owner(owners: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Means of `values`, shape (rows, …), over the rows of each training: (trainings, …)."""
-    if not len(owners):
-        return values
-    order = np.argsort(owners, kind="stable")
-    counts = np.bincount(owners)
-    sums = np.add.reduceat(values[order], np.cumsum(counts) - counts, axis=0)
-    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
+    means = pd.DataFrame(values).groupby(owners).mean().to_numpy() if len(owners) else values
+    return means.reshape(len(means), *values.shape[1:])
 
 
 def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
@@ -116,14 +108,9 @@ def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
 
 
 def _crossed(factors: list[np.ndarray]) -> np.ndarray:
-    first, *rest = factors
-    for factor in rest:
-        first = (first[:, :, None] * factor[:, None, :]).reshape(len(first), -1)
-    return first
+    return functools.reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), factors)
 
 
 def _balanced(used: pd.DataFrame, names: list[str]) -> bool:
-    if not len(used):
-        return True
     counts = used.groupby(names).size()
-    return len(counts) == np.prod([used[name].nunique() for name in names]) and counts.nunique() == 1
+    return len(counts) == np.prod([used[name].nunique() for name in names]) and counts.nunique() < 2

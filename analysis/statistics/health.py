@@ -3,8 +3,11 @@
 Nothing here changes a row or an answer.
 """
 
+import functools
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -40,34 +43,16 @@ def health(
 ) -> list[Finding]:
     """What is wrong with a study, the gravest first; empty where nothing was found.
 
-    * `nameless rows`: rows of another version or origin that do not say which network they are of.
-    * `below input`: networks whose PSNR is below that of the degraded input.
-    * `split overlap`: `allow_overlap` was set; `about` (`study.json`) says how many images the splits share.
-    * `skip with sgd`: searches with skip=global and weights_optimizer=sgd, whose supernet does not learn.
-    * `still moving`, `fell`: trainings, by their curves (`training_ends`).
-    * `shared trainings`: searches, over seeds and λ, that found fewer distinct trainings than they are.
-    * `few seeds`: searched configurations of fewer than 3 seeds, over which no interval is given.
-    * `mixed devices`: searches or trainings of which some ran on a GPU and some on a CPU.
-    * `no time`: testing times that were refused. `unsteady time`: those whose series spread by more than 10 %.
-    * `methods missing`: classical methods that a package was missing for.
-
-    Args:
-        rows: of `analysis.load`; `curves`, `references` and `about` are of the same study.
+    The table of faults in docs/explanation/how_sure.md says when each is found; `faults.toml` has their texts. `rows`
+    are of `analysis.load`; `curves`, `references` and `about` (`study.json`) are of the same study.
     """
     ended, nameless = whole(rows), list(_nameless(rows))
     if not len(ended):
         return nameless
     scored = ended.dropna(subset=["psnr_db"])
     found = [*nameless, *_below_input(scored), *_overlap(ended, about or {}), *_skip_with_sgd(ended)]
-    return [
-        *found,
-        *_trainings(scored, curves),
-        *_shared(scored),
-        *_seeds(scored),
-        *_devices(scored),
-        *_times(ended),
-        *_without_wavelets(references),
-    ]
+    found += [*_trainings(scored, curves), *_shared(scored), *_seeds(scored), *_devices(scored), *_times(ended)]
+    return [*found, *_without_wavelets(references)]
 
 
 def training_ends(curves: pd.DataFrame) -> pd.DataFrame:
@@ -91,90 +76,71 @@ def training_ends(curves: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=names)
 
 
-def _finding(fault: str, text: str, mend: str, of: pd.DataFrame, **numbers: float) -> Finding:
-    return Finding(fault, text, mend, tuple(of["trial_id"]), {name: float(value) for name, value in numbers.items()})
+class _Told(float):
+    """A number as the texts of `faults.toml` ask for it: `{:}` whole, `{:%}` a share, `{:network}` so many things."""
+
+    def __format__(self, form: str) -> str:
+        if form[:1].isalpha():
+            return counted(self, form)
+        return percent(self) if form == "%" else format(float(self), form or ".0f")
+
+
+@functools.cache
+def _faults() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
+
+
+def _finding(fault: str, rows: pd.DataFrame, numbers: Mapping[str, float], **more: Any) -> Iterator[Finding]:
+    """A fault of rows, where there are any; `more` is what its text says beside its numbers."""
+    if len(rows):
+        told = {name: one if isinstance(one, str) else _Told(one) for name, one in {**numbers, **more}.items()}
+        text, mend = (_faults()[fault][part].format(**told) for part in ("text", "mend"))
+        yield Finding(fault, text, mend, tuple(rows["trial_id"]), {name: float(one) for name, one in numbers.items()})
 
 
 def _nameless(rows: pd.DataFrame) -> Iterator[Finding]:
     lacks = lacking(rows)
-    if len(lacks):
-        names = ", ".join(dict.fromkeys(name for text in lacks for name in text.split(", ")))
-        text = f"{counted(len(lacks), 'finished row')} without {names}: left out of every table, figure and sentence."
-        mend = "run the study again in another storage, or with the version that wrote them"
-        yield _finding("nameless rows", text, mend, rows.loc[lacks.index], rows=len(lacks))
+    names = ", ".join(dict.fromkeys(name for text in lacks for name in text.split(", ")))
+    yield from _finding("nameless rows", rows.loc[lacks.index], {"rows": len(lacks)}, names=names)
 
 
 def _below_input(scored: pd.DataFrame) -> Iterator[Finding]:
-    below, every = distinct(scored[is_below_input(scored)]), distinct(scored)
-    if not len(below):
-        return
-    worst = below.iloc[int((below["degraded_psnr_db"] - below["psnr_db"]).argmax())]
-    numbers = {"networks": len(below), "trained": len(every), "worst_db": worst["psnr_db"]}
-    yield _finding(
-        "below input",
-        f"Below the degraded input lie {len(below)} of {counted(len(every), 'trained network')}: the worst has "
-        f"{worst['psnr_db']:.2f} dB where its input has {worst['degraded_psnr_db']:.2f}.",
-        "train longer (train_iterations) or more gently (train_learning_rate, skip=global with initialisation=he)",
-        scored[is_below_input(scored)],
-        **numbers,
-        input_db=worst["degraded_psnr_db"],
-    )
+    below = scored[is_below_input(scored)]
+    networks, of = distinct(below), len(distinct(scored))
+    worst = networks.assign(gap=networks["degraded_psnr_db"] - networks["psnr_db"]).nlargest(1, "gap")
+    for own, given in worst[["psnr_db", "degraded_psnr_db"]].to_numpy(float):
+        numbers = {"networks": len(networks), "trained": of, "worst_db": own, "input_db": given}
+        yield from _finding("below input", below, numbers)
 
 
 def _overlap(ended: pd.DataFrame, about: Mapping[str, Any]) -> Iterator[Finding]:
     allowed = ended[ended["allow_overlap"].astype(object).eq(True)]
-    if not len(allowed):
-        return
     told = dict.fromkeys(line for run in about.get("runs", []) for line in run.get("overlaps", []))
     known = "; ".join(told) or "how many images they share was not recorded"
-    text = f"allow_overlap=true: test scores may be of images that were learnt ({known})."
-    yield _finding("split overlap", text, "take splits without common images", allowed, trials=len(allowed))
+    yield from _finding("split overlap", allowed, {"trials": len(allowed)}, known=known)
 
 
 def _skip_with_sgd(ended: pd.DataFrame) -> Iterator[Finding]:
-    if not {"skip", "weights_optimizer"} <= set(ended):
-        return
-    searched = ended[ended["kind"] == "searched"]
-    those = searched[(searched["skip"] == "global") & (searched["weights_optimizer"] == "sgd")]
-    if len(those):
-        text = (
-            f"skip=global with weights_optimizer=sgd, as in {len(those)} of the {len(searched)} searches: the supernet "
-            "learns nothing, and what they chose is arbitrary."
-        )
-        yield _finding("skip with sgd", text, "--set weights_optimizer=adam", those, searches=len(those))
+    if {"skip", "weights_optimizer"} <= set(ended):
+        searched = ended[ended["kind"] == "searched"]
+        those = searched[(searched["skip"] == "global") & (searched["weights_optimizer"] == "sgd")]
+        yield from _finding("skip with sgd", those, {"searches": len(those)}, of=len(searched))
 
 
 def _trainings(scored: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Finding]:
     rows = distinct(scored).merge(training_ends(curves), on="trial_id")
-    moving = rows[rows["rise_db"] > MOVING_DB]
-    if len(moving):
-        most = moving["rise_db"].max()
-        text = (
-            f"Still moving at the end were {len(moving)} of {counted(len(rows), 'training')}: PSNR on watched crops "
-            f"rose by up to {most:.2f} dB in the last quarter, so differences are differences in speed, too."
-        )
-        yield _finding("still moving", text, "more train_iterations", moving, trainings=len(moving), most_db=most)
-    fell = rows[rows["fall_db"] > FALLEN_DB]
-    if len(fell):
-        most = fell["fall_db"].max()
-        share = f"{len(fell)} of {counted(len(rows), 'training')}"
-        text = f"PSNR on watched crops fell before the end of {share}, by up to {most:.2f} dB from its best report."
-        yield _finding("fell", text, "a lower train_learning_rate", fell, trainings=len(fell), most_db=most)
+    for fault, name, most in (("still moving", "rise_db", MOVING_DB), ("fell", "fall_db", FALLEN_DB)):
+        those = rows[rows[name] > most]
+        numbers = {"trainings": len(those), "most_db": those[name].max()}
+        yield from _finding(fault, those, numbers, of=len(rows))
 
 
 def _shared(scored: pd.DataFrame) -> Iterator[Finding]:
     searched = scored[scored["kind"] == "searched"]
     owners = pd.Series(trainings(searched), searched.index)
     counts = owners.map(owners.value_counts())
-    shared = searched[counts > 1]
-    if len(shared):
-        count = owners.nunique()
-        text = (
-            f"The {len(searched)} searches led to {counted(count, 'distinct training')}: up to {counts.max()} settings "
-            "share one, and are one observation of it."
-        )
-        mend = "read the number of distinct trainings as the number of observations; λ further apart, or more seeds"
-        yield _finding("shared trainings", text, mend, shared, searches=len(searched), trainings=count)
+    numbers = {"searches": len(searched), "trainings": owners.nunique()}
+    yield from _finding("shared trainings", searched[counts > 1], numbers, most=counts.max())
 
 
 def _seeds(scored: pd.DataFrame) -> Iterator[Finding]:
@@ -182,53 +148,33 @@ def _seeds(scored: pd.DataFrame) -> Iterator[Finding]:
     searched = searched if len(searched) else scored
     seeds = searched.groupby(KEY)["seed"].transform("nunique")
     few = searched[seeds < LEAST_SEEDS]
-    if len(few):
-        count, of, least = few[KEY].nunique(), searched[KEY].nunique(), int(seeds.min())
-        text = (
-            f"Fewer than {LEAST_SEEDS} seeds (the fewest: {least}) stand behind {count} of "
-            f"{counted(of, 'configuration')}: they have no interval, and a difference may be the luck of a seed."
-        )
-        mend = f"--seeds {LEAST_SEEDS} or more; a paired test reaches 5 % from 6 seeds on"
-        yield _finding("few seeds", text, mend, few, configurations=count, searched=of, seeds=least)
+    numbers = {"configurations": few[KEY].nunique(), "searched": searched[KEY].nunique(), "seeds": seeds.min()}
+    yield from _finding("few seeds", few, numbers, needed=LEAST_SEEDS)
 
 
 def _devices(scored: pd.DataFrame) -> Iterator[Finding]:
     for stage, name in (("search", "searches"), ("train", "trainings")):
         devices = scored[f"{stage}_device"].dropna() if f"{stage}_device" in scored else pd.Series(dtype=str)
         on_cpu = devices.str.contains(_THREADS)
-        if on_cpu.nunique() > 1:
-            text = (
-                f"On a GPU ran {len(devices) - on_cpu.sum()} of {len(devices)} {name}, the others on a CPU, whose "
-                "noise is another for the same crops: a pair of such rows is not paired."
-            )
-            few = scored.loc[on_cpu[on_cpu == (on_cpu.mean() < 0.5)].index]
-            mend = "all on devices of one kind, in another storage"
-            yield _finding("mixed devices", text, mend, few, rows=len(devices), on_cpu=on_cpu.sum())
+        few = scored.loc[on_cpu[on_cpu == (on_cpu.mean() < 0.5)].index] if on_cpu.nunique() > 1 else scored[:0]
+        numbers = {"rows": len(devices), "on_cpu": on_cpu.sum()}
+        yield from _finding("mixed devices", few, numbers, on_gpu=len(devices) - on_cpu.sum(), name=name)
 
 
 def _times(ended: pd.DataFrame) -> Iterator[Finding]:
-    mend = "python -m studies retime STORAGE STUDY, on an idle machine"
-    refused = ended[ended["test_time_error"].notna()]
-    if len(refused):
-        why = refused["test_time_error"].iloc[0]
-        text = f"No testing time could be taken of {len(refused)} of {counted(len(ended), 'trial')}: {why}."
-        yield _finding("no time", text, mend, refused, refused=len(refused))
-    spread = ended["test_time_spread"].astype(float)
+    refused, spread = ended[ended["test_time_error"].notna()], ended["test_time_spread"].astype(float)
+    why = next(iter(refused["test_time_error"]), "")
+    yield from _finding("no time", refused, {"refused": len(refused)}, of=len(ended), why=why)
     unsteady = ended[spread > UNSTEADY]
-    if len(unsteady):
-        text = (
-            f"{len(unsteady)} of {counted(spread.notna().sum(), 'testing time')} were taken beside other load: their "
-            f"series spread by up to {percent(spread.max())}, and times closer than that do not compare."
-        )
-        yield _finding("unsteady time", text, mend, unsteady, times=len(unsteady), most=spread.max())
+    numbers = {"times": len(unsteady), "most": spread.max()}
+    yield from _finding("unsteady time", unsteady, numbers, of=spread.notna().sum())
 
 
 def _without_wavelets(references: pd.DataFrame) -> Iterator[Finding]:
     methods = set(references["method"]) if len(references) else set()
     if "total variation" in methods and not any(name.startswith("wavelets") for name in methods):
-        text = "The classical methods by wavelets were left out: the package PyWavelets was missing."
-        mend = "pip install PyWavelets, and the study again in another storage"
-        yield Finding("methods missing", text, mend)
+        about = _faults()["methods missing"]
+        yield Finding("methods missing", about["text"], about["mend"])
 
 
 def health_lines(findings: Sequence[Finding]) -> list[str]:

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
 from analysis.rows.configurations import LEAST_SEEDS
-from analysis.rows.names import require
-from analysis.rows.units import counted
-from analysis.statistics.permutation import holm, sign_flip_test
+from analysis.rows.units import counted, require
 
 COMPARISONS = (
     "axis value_a value_b metric difference low high interval seeds effective_seeds permutation p_permutation "
     "p_permutation_holm reason"
 ).split()
+EXACT_UP_TO = 20_000
+"""Arrangements that are all gone through; where there are more, `draws` of them are sampled."""
 STUDENT = "Student's t over seeds, paired"
 
 
@@ -70,10 +71,8 @@ def paired_difference(
         rows: of `analysis.load`. Seeds that lack one of the two values are left out.
         within: further axes: a pair has equal values of them, and a seed's difference is the mean over its pairs.
 
-    Raises:
-        KeyError: a column that `rows` lacks.
-        ValueError: rows of the two values differ in tested pixels, protocol or training; a seed has several rows of a
-        value; no row has a value.
+    Raises KeyError: a column that `rows` lacks. Raises ValueError: rows of the two values differ in tested pixels,
+    protocol or training; a seed has several rows of a value; no row has a value.
     """
     require(rows, axis, metric, *within)
     chosen = rows[_where(rows, axis, value_a) | _where(rows, axis, value_b)]
@@ -82,10 +81,9 @@ def paired_difference(
     a, b = (one_row_each(side, f"{axis}={value}", [*within, "seed"]) for value, side in sides)
     differences, is_shared, images = _seed_differences(a, b, metric)
     low, high, reason = t_interval(differences, level, is_shared)
-    mean = float(differences.mean()) if len(differences) else None
-    kind, pairs = None if low is None else STUDENT, tuple(map(float, differences))
-    counts = len(pairs), int((~is_shared).sum())
-    return Difference(axis, value_a, value_b, metric, mean, low, high, level, kind, *counts, pairs, images, reason)
+    mean, pairs = float(differences.mean()) if len(differences) else None, tuple(map(float, differences))
+    about = None if low is None else STUDENT, len(pairs), int((~is_shared).sum()), pairs, images, reason
+    return Difference(axis, value_a, value_b, metric, mean, low, high, level, *about)
 
 
 def comparisons(
@@ -120,9 +118,8 @@ def comparisons(
         row = {name: getattr(found, name) for name in COMPARISONS if hasattr(found, name)}
         row |= {"permutation": test.method, "p_permutation": test.p}
         table.append({**row, "reason": found.reason or test.reason})
-    frame = pd.DataFrame(table, columns=COMPARISONS)
-    numbers = ["difference", "low", "high", "p_permutation"]
-    frame[numbers] = frame[numbers].astype(float)
+    numbers = dict.fromkeys(["difference", "low", "high", "p_permutation"], float)
+    frame = pd.DataFrame(table, columns=COMPARISONS).astype(numbers)
     return frame.assign(p_permutation_holm=holm(frame["p_permutation"].to_numpy()))
 
 
@@ -140,8 +137,57 @@ def t_interval(
         shared = f", beside {len(values) - len(own)} in which both are one training" if len(own) < len(values) else ""
         return None, None, f"{counted(len(own), 'paired seed')}{told}{shared}: an interval needs {LEAST_SEEDS}"
     share = len(own) / len(values)
+    if own.min() == own.max():  # to the bit
+        return share * float(own[0]), share * float(own[0]), None
     half = float(scipy.stats.t.ppf((1 + level) / 2, len(own) - 1) * own.std(ddof=1) / np.sqrt(len(own)))
     return share * (float(own.mean()) - half), share * (float(own.mean()) + half), None
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A two-sided test of a mean.
+
+    `p` is None where there are too few values, `reason` says so. `method` is `exact` or `sampled`, and of how many:
+    `exact, 64`.
+    """
+
+    p: float | None
+    method: str | None = None
+    reason: str | None = None
+
+
+def sign_flip_test(
+    differences: npt.ArrayLike, generator: np.random.Generator, draws: int = 9999, exact_up_to: int = EXACT_UP_TO
+) -> PermutationTest:
+    """Whether paired differences, shape (pairs,), are symmetric about 0: every sign is flipped or not.
+
+    The p-value is twice the smaller tail's share (at most 1), as `scipy.stats.permutation_test` has it; a sampled one
+    counts the observed arrangement too, so it is never 0 (Phipson & Smyth 2010). Values that are not finite are left
+    out. With n pairs no exact p-value is below 2/2ⁿ: five pairs cannot reach 5 %.
+    """
+    array = np.asarray(differences, dtype=float).ravel()
+    values = array[np.isfinite(array)]
+    if len(values) < 2:
+        return PermutationTest(None, reason=f"{len(values)} pairs: a test needs 2")
+    exact = 2 ** len(values) <= max(exact_up_to, draws)
+    scale = float(np.abs(values).max()) or 1.0
+
+    def mean(signed: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
+        return np.round(signed.mean(axis=axis) / scale, 12)  # equal arrangements sum in other orders
+
+    resamples = {"n_resamples": np.inf if exact else draws, "random_state": generator}
+    found = scipy.stats.permutation_test((values,), mean, permutation_type="samples", vectorized=True, **resamples)
+    method = f"{'exact' if exact else 'sampled'}, {len(found.null_distribution)}"
+    return PermutationTest(float(found.pvalue), method)
+
+
+def holm(p_values: Sequence[float | None] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Holm's (1979) step-down adjusted p-values, in the order given; a None or NaN is no comparison and stays NaN."""
+    p = np.array([np.nan if value is None else value for value in p_values], dtype=float)
+    order = np.argsort(p, kind="stable")[: np.isfinite(p).sum()]  # NaN sorts last
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return adjusted
 
 
 def _where(rows: pd.DataFrame, axis: str, value: Any) -> pd.Series:
@@ -153,10 +199,7 @@ def _where(rows: pd.DataFrame, axis: str, value: Any) -> pd.Series:
 
 
 def _seed_differences(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray, int | None]:
-    """One difference a seed, in the order of seeds, whether all its pairs are of one training each, and the images.
-
-    The number of images is None where pairs are not by image.
-    """
+    """One difference a seed, whether all its pairs are of one training each, and the images (None: not by image)."""
     common = a.index.intersection(b.index).sort_values()
     known = [side.get("psnr_by_image", pd.Series([None])).notna().all() for side in (a, b)]
     a, b = a.loc[common], b.loc[common]
@@ -168,7 +211,7 @@ def _seed_differences(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np
     keys = [side.get("train_key", pd.Series(np.nan, common)) for side in (a, b)]
     found = pd.DataFrame({"difference": differences, "shared": (keys[0] == keys[1]).to_numpy()})
     by_seed = found.groupby(common.get_level_values("seed").to_numpy()).agg({"difference": "mean", "shared": "all"})
-    by_seed = by_seed[by_seed["difference"].notna()]
+    by_seed = by_seed.dropna()
     return by_seed["difference"].to_numpy(float), by_seed["shared"].to_numpy(bool), images
 
 

@@ -2,24 +2,10 @@
 
 A configuration is a group of replicates, rows that differ in their seed alone (`replicate_id`), and its figures are
 means over its seeds. Seeds are taken as a sample of all seeds, images as a sample of all images. Rows that share a
-training are one observation of it, within a configuration and between configurations.
-
-**Draws for few seeds.** The ordinary bootstrap draws from a few dozen distinct means, whose variance is (n - 1) / n of
-what it should be: measured, its 95 % percentile interval of a normal mean covers 74 % (n = 3), 83 % (n = 5) and 89 %
-(n = 10). Here a draw adds its seeds' deviations to a configuration's mean, with random weights:
-
-    mean + Σ_i w_i (x_i - mean),    w_i = z_i / sqrt(n (n - 1)),    z_i ~ N(0, 1)
-
-so that it has the standard error of the mean, and the columns the covariance that they have over seeds. Divided by the
-root of a chi-square over its degrees of freedom, the deviation has Student's distribution: a bootstrap-t under normal
-deviations. Images are drawn in the same way, with one weight an image for all configurations, since all are tested on
-the same images. Seeds of different configurations are drawn independently: luck that a seed's number brings to all is
-not counted.
-
-Sources: Hesterberg 2015, "What teachers should know about the bootstrap" (percentiles for small n); Efron and
-Tibshirani 1993, "An introduction to the bootstrap", ch. 12 and 13 (bootstrap-t, reflection); Welch 1947, "The
-generalization of Student's problem" (degrees of freedom); Owen 2007, "The pigeonhole bootstrap" (two crossed factors:
-at worst too wide).
+training are one observation of it, within a configuration and between configurations. A draw adds its seeds' deviations
+to a configuration's mean, with random weights that give it the standard error of the mean, and divides by the root of a
+chi-square, for Student's distribution. Images are drawn in the same way, with one weight an image for all
+configurations. Formula, sources and measured coverage: docs/explanation/how_sure.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,14 +36,9 @@ def front_probability(
     Columns: `by, seeds`, the means of the columns, `on_front` (of these means), `probability` (0 … 1: the share of
     draws in which the configuration is non-dominated). `by` may be `architecture`, or any column whose equal values
     make replicates; rows without a finite figure in one of the columns, or without a `by`, are left out. `images` draws
-    test images, too, where the frame has figures by image.
-
-    A configuration of fewer than three seeds has a null probability: too little says how it varies. The others meet it
-    where it was measured.
-
-    Raises:
-        KeyError: a column that `frame` lacks.
-        ValueError: as `pareto_front`; `draws` below 1; rows differ in their number of images.
+    test images, too, where the frame has figures by image. A configuration of fewer than three seeds has a null
+    probability: too little says how it varies. The others meet it where it was measured. Raises KeyError: a column that
+    `frame` lacks. Raises ValueError: as `pareto_front`; `draws` below 1; rows differ in their number of images.
     """
     sample = _sampled(frame, minimise, maximise, by, images, draws)
     table, freedom = sample.table, np.maximum(sample.seeds - 1, 1)[sample.first]
@@ -86,23 +67,12 @@ def hypervolume_interval(
 ) -> dict[str, float]:
     """The hypervolume of the configurations' means with a percentile interval: `hypervolume, low, high`.
 
-    `frame`, `by` and `images` are as in `front_probability`, `reference` as in `hypervolume`. `low` and `high` are
-    NaN where there is no configuration, or one of fewer than three seeds.
-
-    The draws' quantiles are reflected at the estimate, 2 estimate - quantile: where configurations are closer than
-    their luck, the best mean is too good, the estimate is too large, and the draws are so once more. Student's degrees
-    of freedom are Welch's over the parts that each configuration's seeds, and the images, have in the variance.
-
-    Coverage at 95 %, measured on 1,000 simulated studies of 5 configurations with normal luck (`tests/drills`): 97 %
-    and 96 % of well separated ones (3 and 5 seeds), 97 % and 97 % of ones closer than their luck, 95 % with 12 and with
-    68 images drawn, too; 93 % where image luck carries a configuration to and fro across the reference: state one that
-    is clearly beyond all means. Unreflected and with the same degrees of freedom 76 % and 83 % of close ones were
-    covered, by the plain percentile bootstrap 64 % and 77 % (400 studies). Skewed luck, outliers, and fewer than ten
-    very unlike images are not covered by this measurement.
-
-    Raises:
-        KeyError: a column that `frame` lacks.
-        ValueError: as `hypervolume` and `front_probability`; `level` is not between 0 and 1.
+    `frame`, `by` and `images` are as in `front_probability`, `reference` as in `hypervolume`. `low` and `high` are NaN
+    where there is no configuration, or one of fewer than three seeds. The draws' quantiles are reflected at the
+    estimate, 2 estimate - quantile: where configurations are closer than their luck, the best mean is too good, the
+    estimate is too large, and the draws are so once more. Student's degrees of freedom are Welch's over the parts that
+    each configuration's seeds, and the images, have in the variance. Raises KeyError: a column that `frame` lacks.
+    Raises ValueError: as `hypervolume` and `front_probability`; `level` is not between 0 and 1.
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: it lies between 0 and 1")

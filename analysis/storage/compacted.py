@@ -4,21 +4,21 @@
     studies/<study>/trials.parquet                a copy of what they held, with each file's size and time of writing
 
 Files with other names are not ours. A file that is damaged, or holds another trial than its name says, is left out and
-named. Another version may have written other columns, or the same ones in other types: all come out in ours.
-
-The copy only saves reading. A row of it counts where its file is listed with that size and that time; whatever else is
-listed is read from its own file. So a row that was forgotten, written again or added since, and a copy that is damaged
-or missing, change how long reading takes and nothing else, and several drivers may replace the copy at any time.
+named. Another version may have written other columns, or the same ones in other types: all come out in ours. The copy
+only saves reading. A row of it counts where its file is listed with that size and that time; whatever else is listed is
+read from its own file. So a row that was forgotten, written again or added since, and a copy that is damaged or
+missing, change how long reading takes and nothing else, and several drivers may replace the copy at any time.
 """
 
 import contextlib
 import functools
-import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,15 +30,14 @@ from analysis.storage.places import join
 
 ROW_FILE = r"[0-9a-f]{12}\.parquet"
 """The exact form of the names of these files: those of trials, and of devices and protocols, are 12 hex digits."""
-FILE, BYTES, WRITTEN = "_file", "_file_bytes", "_file_written_ns"
-_STAMP = [FILE, BYTES, WRITTEN]
+FILE = pa.field("_file", pa.string())
+_STAMP = [FILE, pa.field("_file_bytes", pa.int64()), pa.field("_file_written_ns", pa.int64())]
+"""What the copy says of the file of each row."""
+_STAMP_NAMES = [column.name for column in _STAMP]
 _OF_ONE = ("trials", "curves")
 """The kinds of files that are each of one trial."""
 _READERS = 16
 _BATCH = 500
-
-Files = dict[str, tuple[int, int | None]]
-"""Names, in order, with what tells that a file was written again: its size, and its time of writing in ns."""
 
 
 def read_files(
@@ -55,35 +54,30 @@ def read_files(
     out. With `sample`, which is for estimates, no more than so many files are read that the copy lacks: the first, by
     names that are hashes. None where there is no file.
     """
-    files = _listed(filesystem, study, kind)
+    files = _Files(filesystem, study, kind, columns)
     if only is not None:
         wanted = {f"{name}.parquet" for name in only}
-        files = {name: stamp for name, stamp in files.items() if name in wanted}
-    kept = _current(_copy(filesystem, study, kind, columns), files)
-    if sample is not None:
-        held = _names(kept)
-        unread = set([name for name in files if name not in held][sample:])
-        files = {name: stamp for name, stamp in files.items() if name not in unread}
-    table = _together(filesystem, study, kind, files, kept, columns)
-    return None if table is None else table.drop_columns(_STAMP)
+        files.stamps = {name: stamp for name, stamp in files.stamps.items() if name in wanted}
+    kept, missing = files.kept()
+    table = files.together(kept, missing[:sample])
+    return None if table is None else table.drop_columns(_STAMP_NAMES)
 
 
 def compacted(filesystem: pafs.FileSystem, study: str, kind: str, most_bytes: int | None = None) -> pa.Table | None:
     """The compacted copy as it should be now, or None: it is so already, or its files hold more than `most_bytes`."""
-    files = _listed(filesystem, study, kind)
-    if most_bytes is not None and sum(size for size, _ in files.values()) > most_bytes:
+    files = _Files(filesystem, study, kind, None)
+    if most_bytes is not None and sum(size for size, _ in files.stamps.values()) > most_bytes:
         return None
-    copy = _copy(filesystem, study, kind, None)
-    kept = _current(copy, files)
-    if len(_names(kept)) == len(files) and (copy is None or kept is None or len(kept) == len(copy)):
-        return None
-    return _together(filesystem, study, kind, files, kept, None)
+    kept, missing = files.kept()
+    is_current = not missing and (kept is None or kept.num_rows == files.copy.num_rows)
+    return None if is_current else files.together(kept, missing)
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
     """All rows as one table, with what any of the tables says of a column, or as `format` of itself.
 
-    Rows of a table that lacks a column have there what its metadata say `before` (JSON): a later version added it.
+    Rows of a table that lacks a column have there what its metadata say `before` (JSON): a later version added it. A
+    column of several types has that of most rows; values that it can't hold are left out and named.
     """
     tables = list(tables)
     schemas: list[pa.Schema] = []  # different ones: thousands of files are of one or two versions
@@ -94,47 +88,41 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
         schemas += [table.schema][: place == len(schemas)]
         rows[place] += len(table)
     kinds: dict[str, Counter[pa.DataType]] = {}
-    for place, schema in enumerate(schemas):
-        for column in schema:
-            kinds.setdefault(column.name, Counter())[column.type] += rows[place]
-    for name, found in kinds.items():
-        if not found.keys() - {pa.null()} <= {pa.int64(), pa.float64()} and len(found.keys() - {pa.null()}) > 1:
-            kind = max(found.keys() - {pa.null()}, key=lambda each: found[each])
-            tables = [_in_type(table, name, kind) for table in tables]
-    said: dict[str, pa.Field] = {}
-    for column in (column for schema in schemas for column in schema if column.metadata):
-        earlier = said[column.name].metadata if column.name in said else {}
-        said[column.name] = column.with_metadata(earlier | column.metadata)
-    added = [column for column in said.values() if b"before" in column.metadata]
-    whole = pa.concat_tables([_filled(table, added) for table in tables], promote_options="permissive")
-    known = {name: column.metadata for name, column in said.items()}
-    columns = [column.with_metadata(known.get(column.name)) for column in whole.schema]
+    said: dict[str, dict[bytes, bytes]] = {}
+    for place, column in ((place, column) for place, schema in enumerate(schemas) for column in schema):
+        kinds.setdefault(column.name, Counter())[column.type] += rows[place] if column.type != pa.null() else 0
+        said[column.name] = said.get(column.name, {}) | (column.metadata or {})
+    found = [pa.field(name, _most(kinds[name]), metadata=about) for name, about in said.items()]
     newest = max(int((schema.metadata or {}).get(b"format", 1)) for schema in schemas)
-    about = {**(whole.schema.metadata or {}), b"format": str(newest)}
-    return pa.Table.from_arrays(whole.columns, schema=pa.schema(columns, about))
+    target = pa.schema(found, {**(schemas[0].metadata or {}), b"format": str(newest)})
+    whole = pa.concat_tables(_as(table, target) for table in tables)
+    return pa.Table.from_arrays(whole.columns, schema=target)
 
 
-def _filled(table: pa.Table, added: list[pa.Field]) -> pa.Table:
-    """A table with the columns that it lacks."""
-    for column in added:
+def _most(kinds: Counter[pa.DataType]) -> pa.DataType:
+    """The type of a column that has several: floats hold whole numbers, too."""
+    return pa.float64() if kinds.keys() - {pa.null()} == {pa.int64(), pa.float64()} else kinds.most_common(1)[0][0]
+
+
+def _as(table: pa.Table, target: pa.Schema) -> pa.Table:
+    """A table with the columns and types of `target`."""
+    if table.schema.equals(target):
+        return table.replace_schema_metadata()
+    columns = []
+    for column in target:
         if column.name not in table.column_names:
-            value = pa.scalar(json.loads(column.metadata[b"before"]), column.type)
-            table = table.append_column(column, pa.repeat(value, len(table)))
-    return table
-
-
-def _in_type(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
-    """A table with a column in the type of most of its rows; values that it can't hold are left out and named."""
-    if name not in table.column_names or table.schema.field(name).type == kind:
-        return table
-    try:
-        values = table[name].cast(kind)
-    except pa.ArrowException as error:
-        owners = table["trial_id"].unique().to_pylist() if "trial_id" in table.column_names else []
-        tell(f"{name} is left out of trial {', '.join(map(str, owners))}: other trials have it as {kind} ({error})")
-        values = pa.nulls(len(table), kind)
-    place = table.column_names.index(name)
-    return table.set_column(place, table.schema.field(name).with_type(kind), values)
+            value = json.loads((column.metadata or {}).get(b"before", b"null"))
+            columns.append(pa.repeat(pa.scalar(value, column.type), len(table)))
+            continue
+        values = table[column.name]
+        try:
+            columns.append(values if values.type == column.type else values.cast(column.type))
+        except pa.ArrowException as error:
+            owners = table["trial_id"].unique().to_pylist() if "trial_id" in table.column_names else []
+            of = f"{column.name} is left out of trial {', '.join(map(str, owners))}"
+            tell(f"{of}: other trials have it as {column.type} ({error})")
+            columns.append(pa.nulls(len(table), column.type))
+    return pa.Table.from_arrays(columns, names=target.names)
 
 
 @functools.cache
@@ -152,94 +140,70 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.string() if is_.is_large_string(kind) or is_.is_string_view(kind) else kind
 
 
-def _listed(filesystem: pafs.FileSystem, study: str, kind: str) -> Files:
-    found = filesystem.get_file_info(pafs.FileSelector(join(study, kind), allow_not_found=True))
-    ours = (info for info in found if info.is_file and re.fullmatch(ROW_FILE, info.base_name))
-    return dict(sorted((info.base_name, (info.size, info.mtime_ns)) for info in ours))
+class _Files:
+    """The files of one kind of a study, and the copy of what they held (None: there is none that can be read whole).
 
+    `stamps` has their names, in order, with what tells that a file was written again: its size, and its time in ns.
+    """
 
-def _copy(filesystem: pafs.FileSystem, study: str, kind: str, columns: Collection[str] | None) -> pa.Table | None:
-    """The compacted copy, or None where there is none that can be read whole; its pages have checksums."""
-    try:
-        with filesystem.open_input_file(join(study, f"{kind}.parquet")) as file:
-            table = _parsed(file, columns)
-    except (pa.ArrowException, OSError):
-        return None
-    return table if set(_STAMP) <= set(table.column_names) else None
+    def __init__(self, filesystem: pafs.FileSystem, study: str, kind: str, columns: Collection[str] | None):
+        self.filesystem, self.folder, self.kind, self.columns = filesystem, join(study, kind), kind, columns
+        found = filesystem.get_file_info(pafs.FileSelector(self.folder, allow_not_found=True))
+        ours = (info for info in found if info.is_file and re.fullmatch(ROW_FILE, info.base_name))
+        self.stamps = dict(sorted((info.base_name, (info.size, info.mtime_ns)) for info in ours))
+        self.copy: Any = None
+        with contextlib.suppress(pa.ArrowException, OSError):  # its pages have checksums
+            with filesystem.open_input_file(f"{self.folder}.parquet") as file:
+                table = _parsed(file, columns)
+            self.copy = table if set(_STAMP_NAMES) <= set(table.column_names) else None
 
+    def kept(self) -> tuple[pa.Table | None, list[str]]:
+        """The rows of the copy that are what their files hold now, and the names of the other files."""
+        if self.copy is None:
+            return None, list(self.stamps)
+        known = self.copy.select(_STAMP_NAMES).group_by(_STAMP_NAMES).aggregate([]).to_pydict()
+        held = {name: stamp for name, *stamp in zip(*known.values(), strict=True) if stamp[1] is not None}
+        current = [name for name, stamp in self.stamps.items() if held.get(name) == list(stamp)]
+        rows = self.copy.filter(pc.is_in(self.copy[FILE.name], pa.array(current, FILE.type)))
+        return rows, sorted(self.stamps.keys() - set(current))
 
-def _current(copy: pa.Table | None, files: Files) -> pa.Table | None:
-    """The rows of the copy that are what their files hold now."""
-    if copy is None:
-        return None
-    stamps = copy.select(_STAMP).group_by(_STAMP).aggregate([]).to_pylist()
-    known = {stamp[FILE]: (stamp[BYTES], stamp[WRITTEN]) for stamp in stamps}
-    current = [name for name, stamp in files.items() if stamp[1] is not None and known.get(name) == stamp]
-    return copy.filter(pc.is_in(copy[FILE], pa.array(current, pa.string())))
+    def together(self, kept: pa.Table | None, names: list[str]) -> pa.Table | None:
+        """What was kept of the copy and the files of these names, in order, each row with the stamp of its file."""
+        is_local = isinstance(self.filesystem, pafs.LocalFileSystem)  # decoding takes the time there, not waiting
+        with contextlib.nullcontext() if is_local else ThreadPoolExecutor(_READERS) as pool:
+            read = map(self._read, names) if pool is None else pool.map(self._read, names)
+            # Thousands of tables of one row each would take over 100 kB a row.
+            whole = (table for table in read if table is not None)
+            batches = iter(lambda: list(islice(whole, _BATCH)), [])
+            tables = [joined(batch).combine_chunks() for batch in batches]
+        if kept is not None and (len(kept) or not tables):
+            tables.insert(0, kept)
+        if len(tables) < 2:
+            return joined(tables) if tables else None
+        table = joined(tables)
+        return table.take(pc.sort_indices(table[FILE.name]))
 
-
-def _names(table: pa.Table | None) -> set[str]:
-    return set() if table is None else set(pc.unique(table[FILE]).to_pylist())
-
-
-def _together(
-    filesystem: pafs.FileSystem,
-    study: str,
-    kind: str,
-    files: Files,
-    kept: pa.Table | None,
-    columns: Collection[str] | None,
-) -> pa.Table | None:
-    """What was kept of the copy and the files that it lacks, in order, each row with the stamp of its file."""
-    held = _names(kept)
-    missing = [name for name in files if name not in held]
-
-    def stamped(name: str) -> pa.Table | None:
-        table = _read(filesystem, join(study, kind, name), columns)
-        if table is None or (kind in _OF_ONE and not _is_of(table, join(study, kind, name))):
+    def _read(self, name: str) -> pa.Table | None:
+        """A file's rows; None where it is gone, for what was listed may have been forgotten since, or left out."""
+        path, trial = f"{self.folder}/{name}", name.removesuffix(".parquet")
+        try:
+            with self.filesystem.open_input_file(path) as file:
+                table = parsed(file.read_buffer(), path, self.columns)
+        except FileNotFoundError:
             return None
-        if kind in _OF_ONE and "trial_id" not in table.column_names and (columns is None or "trial_id" in columns):
-            table = table.append_column("trial_id", pa.repeat(name.removesuffix(".parquet"), len(table)))
-        types = pa.string(), pa.int64(), pa.int64()
-        for column, value, hint in zip(_STAMP, (name, *files[name]), types, strict=True):
-            table = table.append_column(column, pa.repeat(pa.scalar(value, hint), len(table)))
+        if table is None:
+            return None
+        if self.kind in _OF_ONE:
+            is_named = "trial_id" in table.column_names
+            others = set(table["trial_id"].unique().to_pylist() if is_named else ()) - {None, trial}
+            if others:
+                tell(f"{path} is left out: it holds trial {min(map(str, others))}, as a copy of that one's file would")
+                return None
+            if not is_named and (self.columns is None or "trial_id" in self.columns):
+                table = table.append_column("trial_id", pa.repeat(trial, len(table)))
+        for column, value in zip(_STAMP, (name, *self.stamps[name]), strict=True):
+            table = table.append_column(column, pa.repeat(pa.scalar(value, column.type), len(table)))
         return table
-
-    is_local = isinstance(filesystem, pafs.LocalFileSystem)  # decoding takes the time there, not waiting
-    with contextlib.nullcontext() if is_local else ThreadPoolExecutor(_READERS) as pool:
-        read = map(stamped, missing) if pool is None else pool.map(stamped, missing)
-        tables = list(_batches(table for table in read if table is not None))
-    if kept is not None and (len(kept) or not tables):
-        tables.insert(0, kept)
-    if not tables:
-        return None
-    table = joined(tables)
-    return table.take(pc.sort_indices(table[FILE])) if len(tables) > 1 else table
-
-
-def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The rows in tables of many: thousands of one row each would take over 100 kB a row."""
-    while batch := list(itertools.islice(tables, _BATCH)):
-        yield joined(batch).combine_chunks()
-
-
-def _is_of(table: pa.Table, path: str) -> bool:
-    """Whether a file's rows are those of the trial that its name says; rows without a `trial_id` are."""
-    held = pc.unique(table["trial_id"]).to_pylist() if "trial_id" in table.column_names else []
-    others = sorted(map(str, set(held) - {None, path.rpartition("/")[2].removesuffix(".parquet")}))
-    if others:
-        tell(f"{path} is left out: it holds trial {others[0]}, as a copy of that one's file would")
-    return not others
-
-
-def _read(filesystem: pafs.FileSystem, path: str, columns: Collection[str] | None = None) -> pa.Table | None:
-    """A Parquet file; None where it is gone, for what was listed may have been forgotten since, or damaged."""
-    try:
-        with filesystem.open_input_file(path) as file:
-            data = file.read_buffer()
-    except FileNotFoundError:
-        return None
-    return parsed(data, path, columns)
 
 
 def parsed(data: pa.Buffer | bytes, path: str, columns: Collection[str] | None = None) -> pa.Table | None:
@@ -254,9 +218,8 @@ def parsed(data: pa.Buffer | bytes, path: str, columns: Collection[str] | None =
 def _parsed(file: pa.NativeFile, columns: Collection[str] | None) -> pa.Table:
     """What a file holds, in our types; pages with checksums are held against them."""
     parquet = pq.ParquetFile(file, page_checksum_verification=True)
-    wanted = None
-    if columns is not None:
-        wanted = [name for name in parquet.schema_arrow.names if name in columns or name in _STAMP]
+    names = parquet.schema_arrow.names
+    wanted = None if columns is None else [name for name in names if name in columns or name in _STAMP_NAMES]
     table = parquet.read(columns=wanted, use_threads=False)
     for place, column in enumerate(table.schema):
         if (kind := _plain(column.type)) != column.type:

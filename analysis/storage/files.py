@@ -32,8 +32,7 @@ def tell(text: str) -> None:
 class Files:
     """The files below a folder or a URI, by their names relative to it.
 
-    Raises:
-        StorageError: not a URI that pyarrow knows.
+    Raises StorageError: not a URI that pyarrow knows.
     """
 
     def __init__(self, storage: str | Path):
@@ -61,11 +60,7 @@ class Files:
             return None
 
     def json(self, name: str) -> dict[str, Any] | None:
-        """The JSON object under `name`, or None.
-
-        Raises:
-            StorageError: the file is damaged; the message names it.
-        """
+        """The JSON object under `name`, or None. Raises StorageError: the file is damaged; the message names it."""
         data = self.read(name)
         if data is None:
             return None
@@ -128,8 +123,7 @@ class Files:
     def check_writable(self) -> None:
         """Writes a file, and removes it and what folders it needed.
 
-        Raises:
-            StorageError: that failed; names the storage and why.
+        Raises StorageError: that failed; names the storage and why.
         """
         probe = f"probe-{uuid.uuid4().hex}"
         folders = (Path(self.root), *Path(self.root).parents) if self.is_local else ()

@@ -14,8 +14,7 @@ class StorageError(ValueError):
 def absolute_folder(text: str, flag: str = "--storage") -> str:
     """The whole path of the folder that a flag names.
 
-    Raises:
-        StorageError: it begins with ~ and there is no such user, or it is not UTF-8, as Arrow needs it.
+    Raises StorageError: it begins with ~ and there is no such user, or it is not UTF-8, as Arrow needs it.
     """
     found = os.path.expanduser(text)
     if found.startswith("~"):
@@ -33,8 +32,7 @@ def absolute_folder(text: str, flag: str = "--storage") -> str:
 def open_storage(storage: str | Path) -> tuple[pafs.FileSystem, str]:
     """The file system of a folder or a URI (`s3://bucket/prefix`), and the root path in it.
 
-    Raises:
-        StorageError: not a URI that pyarrow knows, or as `absolute_folder`.
+    Raises StorageError: not a URI that pyarrow knows, or as `absolute_folder`.
     """
     text = str(storage)
     if "://" not in text:

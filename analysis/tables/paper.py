@@ -18,8 +18,7 @@ import pandas as pd
 from analysis.rows.comparable import by_device, references_beside
 from analysis.rows.configurations import BELOW_INPUT, is_below_input, seed_means
 from analysis.rows.published import published_beside, sentences
-from analysis.statistics.paired import t_interval
-from analysis.tables.paper_rows import BOUNDS, KINDS, LEVEL, framed, grids, numbered, table_caption, with_intervals
+from analysis.tables.paper_rows import BOUNDS, KINDS, framed, grids, numbered, table_caption, with_intervals
 from analysis.tables.typesetting import Column, Table
 
 WHOLE = {"psnr_db": "PSNR (dB)", "ssim": "SSIM"}
@@ -163,11 +162,15 @@ def _ablation(apart: str, grid: pd.DataFrame, timings: pd.DataFrame | None) -> t
     figures = seed_means(grid, ["psnr_db", "ssim", "parameters"], "configuration")
     for end, _, rows in timed:
         figures[f"test_time_ms{end}"] = seed_means(rows, ["test_time_ms"], "configuration")["test_time_ms"]
-    figures["gain_db"] = _gains(figures["psnr_db"], first["baseline"])
-    table = first[["method", "kind", "lambda1", "lambda2"]].join(with_intervals(figures))
-    table = table.assign(**_gain_bounds(figures["gain_db"], grid, first["baseline"]))
+    is_baseline = first["baseline"] == first.index
+    gains = figures["psnr_db"] - _of_baseline(figures["psnr_db"], first["baseline"])
+    figures["gain_db"] = gains.mask(is_baseline.reindex(figures.index, level=0).to_numpy())
+    keys = grid.get("train_key", pd.Series(None, grid.index, dtype=object)).where(grid["kind"] != "random")
+    keys = keys.groupby([grid["configuration"], grid["seed"]]).first().reindex(figures.index)
+    is_shared = keys.notna() & (keys == _of_baseline(keys, first["baseline"]))
+    table = first[["method", "kind", "lambda1", "lambda2"]].join(with_intervals(figures, {"gain_db": is_shared}))
     table["doubts"] = [BELOW_INPUT if key in _below(grid) else None for key in table.index]
-    is_paired = first["baseline"].isin(first.index) & (first["baseline"] != first.index)
+    is_paired = first["baseline"].isin(first.index) & ~is_baseline
     table["gain_seeds"] = figures["gain_db"].groupby(level=0).count().where(is_paired)
     table = table.assign(**{f"device{end}": device for end, device, _ in timed})
     has_gains = table["gain_db"].notna()
@@ -190,7 +193,7 @@ def _ablation(apart: str, grid: pd.DataFrame, timings: pd.DataFrame | None) -> t
     names += ["gain_seeds", *(f"device{end}" for end, *_ in timed), "doubts"]
     gains = "A gain is the mean of differences between networks of one seed." if has_gains.any() else ""
     text = table_caption("Ablation, as Table 5", grid, beside, apart, gains)
-    whole = framed(_with_published(table.to_dict("records"), beside), names)
+    whole = framed(_with_published(table, beside), names)
     return text, whole, [Column("method", "configuration"), Column("seeds", "seeds"), *shown]
 
 
@@ -204,29 +207,10 @@ def _timed(grid: pd.DataFrame, timings: pd.DataFrame | None) -> list[tuple[str, 
     return [(end, *one) for end, one in zip(ends, found, strict=True)]
 
 
-def _gains(psnr_db: pd.Series, baseline: pd.Series) -> np.ndarray:
-    """PSNR less that of the baseline and the same seed, by configuration and seed; the baseline itself has none."""
-    configuration, seed = (psnr_db.index.get_level_values(level) for level in (0, 1))
-    base = baseline.reindex(configuration)
-    other = psnr_db.reindex(pd.MultiIndex.from_arrays([base, seed])).to_numpy()
-    return np.where(base.to_numpy() == configuration.to_numpy(), np.nan, psnr_db.to_numpy() - other)
-
-
-def _gain_bounds(gains: pd.Series, grid: pd.DataFrame, baseline: pd.Series) -> dict[str, pd.Series]:
-    """The interval of the mean gain: of the seeds in which it is of two trainings, times their share (`t_interval`)."""
-    if "train_key" not in grid:
-        return {}
-    keys = grid[grid["kind"] != "random"].groupby(["configuration", "seed"])["train_key"].first()
-    keys = keys.reindex(gains.index)
-    base = keys.reindex(
-        pd.MultiIndex.from_arrays([baseline.reindex(gains.index.get_level_values(0)), gains.index.get_level_values(1)])
-    )
-    is_shared = pd.Series((keys.to_numpy() == base.to_numpy()) & keys.notna().to_numpy(), gains.index)
-    bounds = {}
-    for key, own in gains.dropna().groupby(level=0):
-        bounds[key] = t_interval(own.to_numpy(float), LEVEL, is_shared[own.index].to_numpy(bool))[:2]
-    found = pd.DataFrame.from_dict(bounds, "index", columns=["gain_db_low", "gain_db_high"], dtype=float)
-    return {str(name): column for name, column in found.items()}
+def _of_baseline(values: pd.Series, baseline: pd.Series) -> np.ndarray:
+    """The value of the baseline and the same seed, for each of `values` by configuration and seed."""
+    configuration, seed = (values.index.get_level_values(level) for level in (0, 1))
+    return values.reindex(pd.MultiIndex.from_arrays([baseline.reindex(configuration), seed])).to_numpy()
 
 
 def _below(grid: pd.DataFrame) -> set[str]:
@@ -237,18 +221,14 @@ def _below(grid: pd.DataFrame) -> set[str]:
     return set(means.index[is_below_input(means)])
 
 
-def _with_published(rows: list[dict[Any, Any]], beside: pd.DataFrame) -> list[dict[Any, Any]]:
+def _with_published(table: pd.DataFrame, beside: pd.DataFrame) -> pd.DataFrame:
     """The published values beside the rows of their configuration, or, where it was not run, alone; in order."""
-    found = [dict(row) for row in rows]
-    for one in beside.to_dict("records"):
-        is_random = pd.isna(one["lambda1"])
-        about = {"kind": "random"} if is_random else {"kind": "searched", **{name: one[name] for name in PAIR}}
-        here = [row for row in found if all(row[name] == value for name, value in about.items())]
-        if not here:
-            here = [{"method": one["method"].removeprefix("CLEARER, "), **dict.fromkeys(PAIR), **about}]
-            found += here
-        for row in here:
-            row |= {f"published_{name}": one[name] for name in ("psnr_db", "ssim", "parameters", "test_time_s")}
-            row["doubts"] = " ".join(filter(None, [row.get("doubts"), one["doubts"]]))
-    places = [(row, [0 if pd.isna(row[name]) else row[name] for name in PAIR[::-1]]) for row in found]
-    return [row for row, _ in sorted(places, key=lambda pair: (KINDS.index(pair[0]["kind"]), pair[1]))]
+    told = beside[["method", *PAIR, "psnr_db", "ssim", "parameters", "test_time_s", "doubts"]].add_prefix("published_")
+    told = told.rename(columns={f"published_{name}": name for name in PAIR})
+    told = told.assign(kind=told["lambda1"].isna().map({True: "random", False: "searched"}))
+    both = table.astype(dict.fromkeys(PAIR, float)).merge(told, "outer", ["kind", *PAIR])
+    both["method"] = both["method"].fillna(both["published_method"].str.removeprefix("CLEARER, "))
+    doubts = both[["doubts", "published_doubts"]].itertuples(index=False)
+    both["doubts"] = [" ".join(text for text in pair if not pd.isna(text)) or None for pair in doubts]
+    order = both.assign(kind=both["kind"].map(KINDS.index), **both[list(PAIR)].fillna(0))
+    return both.loc[order.sort_values(["kind", *PAIR[::-1]], kind="stable").index]

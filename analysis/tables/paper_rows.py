@@ -1,16 +1,16 @@
 """What the rows of the paper's tables are made of: which rows share a table, configurations, intervals, captions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import HASH, caption, differing, protocol_columns, protocol_groups
 from analysis.rows.configurations import LEAST_SEEDS, architecture_name, over_seeds, rows_shown
 from analysis.rows.fields import search_fields, training_fields
 from analysis.rows.published import sentences
+from analysis.statistics.paired import t_interval
 from analysis.tables.typesetting import Column, Table
 
 PAPER = (
@@ -95,26 +95,25 @@ def _exact(value: float) -> str:
     return short if float(short) == value else repr(float(value))
 
 
-def with_intervals(seeds: pd.DataFrame) -> pd.DataFrame:
+def with_intervals(seeds: pd.DataFrame, is_shared: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
     """A row a configuration: of each figure of `seed_means` the mean over seeds, its interval, `<figure>_min`, `_max`.
 
-    `<figure>_low` and `_high` are Student's 95 % interval over seeds, within what is possible; null for fewer than
-    three seeds, of which the smallest and the largest are all; of no width where all figures are equal.
+    `<figure>_low` and `_high` are those of `t_interval`, within what is possible, with what it says of seeds whose
+    difference `is_shared`, by figure; null for fewer than three seeds, of which the smallest and the largest are all.
     """
     found = over_seeds(seeds)
     table = pd.DataFrame(index=found.index)
-    for name in seeds:
-        mean, std, least, most, count = (found[name, each] for each in ("mean", "std", "min", "max", "count"))
-        half = scipy.stats.t.ppf((1 + LEVEL) / 2, count - 1) * std / np.sqrt(count)
-        equal, half = (least == most) & (count >= LEAST_SEEDS), half.where(count >= LEAST_SEEDS)
-        mean, half = mean.where(~equal, least), half.where(~equal, 0.0)
-        possible = next((limits for start, limits in _POSSIBLE.items() if str(name).startswith(start)), (None, None))
-        table[name], table[f"{name}_low"] = mean, (mean - half).clip(lower=possible[0])
-        table[f"{name}_high"], table[f"{name}_min"], table[f"{name}_max"] = (
-            (mean + half).clip(upper=possible[1]),
-            least,
-            most,
-        )
+    for name in map(str, seeds):
+        mean, least, most = (found[name, each] for each in ("mean", "min", "max"))
+        shared = (is_shared or {}).get(name, pd.Series(False, seeds.index))
+        groups = [
+            (key, own.to_numpy(), shared[own.index].to_numpy()) for key, own in seeds[name].dropna().groupby(level=0)
+        ]
+        bounds = {key: t_interval(own, LEVEL, alike)[:2] for key, own, alike in groups}
+        low, high = (pd.Series({key: pair[n] for key, pair in bounds.items()}, found.index, float) for n in (0, 1))
+        lowest, highest = next((ends for start, ends in _POSSIBLE.items() if name.startswith(start)), (None, None))
+        table[name], table[f"{name}_low"] = mean.where(least < most, least), low.clip(lower=lowest)
+        table[f"{name}_high"], table[f"{name}_min"], table[f"{name}_max"] = high.clip(upper=highest), least, most
     return table.assign(seeds=found[seeds.columns[0], "count"])
 
 
@@ -141,13 +140,11 @@ def table_caption(title: str, rows: pd.DataFrame, beside: pd.DataFrame, *more: s
 
 
 def _training(rows: pd.DataFrame) -> str:
-    if not set(_NETWORK) <= set(rows):
-        return ""
-    cells, columns, channels, dataset, iterations, batch, patch = rows[_NETWORK].iloc[0]
-    return (
-        f"Networks of {cells} cells ({columns} columns) and {channels} channels, "
-        f"trained on {dataset} for {iterations} iterations of {batch} crops of {patch}×{patch}."
+    told = (
+        "Networks of {cells} cells ({columns} columns) and {channels} channels, trained on {dataset} for "
+        "{train_iterations} iterations of {batch_size} crops of {patch_size}×{patch_size}."
     )
+    return told.format(**rows.iloc[0]) if set(_NETWORK) <= set(rows) else ""
 
 
 def numbered(name: str, made: Sequence[tuple[str, pd.DataFrame, Sequence[Column]]]) -> list[Table]:
@@ -160,7 +157,7 @@ def numbered(name: str, made: Sequence[tuple[str, pd.DataFrame, Sequence[Column]
     return found
 
 
-def framed(rows: list[dict[Any, Any]], names: list[str]) -> pd.DataFrame:
+def framed(rows: pd.DataFrame | list[dict[str, Any]], names: list[str]) -> pd.DataFrame:
     """A frame of texts, counts and float64, nulls where a row says nothing."""
     texts = {"method", "kind", "section", "doubts"}
     frame = pd.DataFrame(rows).reindex(columns=names)

@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
@@ -59,10 +59,9 @@ class Table:
 
     def parquet(self) -> bytes:
         """The frame with its types; the file's metadata hold `caption`, `notes` and `columns` (JSON)."""
-        table = pa.Table.from_pandas(self.frame, preserve_index=False)
+        table, sink = pa.Table.from_pandas(self.frame, preserve_index=False), pa.BufferOutputStream()
         about = {"caption": self.caption, "notes": self.notes, "columns": [asdict(column) for column in self.columns]}
         said = {name: json.dumps(value, ensure_ascii=False) for name, value in about.items()}
-        sink = pa.BufferOutputStream()
         pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **said}), sink)
         return sink.getvalue().to_pybytes()
 
@@ -80,17 +79,20 @@ class Table:
     def latex(self) -> str:
         """A `table` environment for the package `booktabs`; headings, cells and texts are escaped."""
         spec = "".join("r" if self.is_number(column) else "l" for column in self.columns)
-        lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(self.caption)}}}"]
-        lines += [rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
-        lines += [" & ".join(escaped(column.heading) for column in self.columns) + r" \\"]
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{escaped(self.caption)}}}",
+            rf"\label{{tab:{self.name}}}",
+        ]
+        lines += [rf"\begin{{tabular}}{{{spec}}}", r"\toprule", _line(column.heading for column in self.columns)]
         for section, rows in self.sections():
             lines.append(r"\midrule")
             if section:
                 lines.append(rf"\multicolumn{{{len(self.columns)}}}{{l}}{{\emph{{{escaped(section)}}}}} \\")
             for cells, marks in rows:
                 mark = rf"\textsuperscript{{{','.join(map(str, marks))}}}" if marks else ""
-                first, *others = map(escaped, cells)
-                lines.append(" & ".join([first + mark, *others]) + r" \\")
+                lines.append(_line(cells, mark))
         lines += [r"\bottomrule", r"\end{tabular}"]
         lines += [rf"\par\footnotesize\textsuperscript{{{i}}} {escaped(note)}" for i, note in enumerate(self.notes, 1)]
         return "\n".join([*lines, r"\end{table}", ""])
@@ -103,10 +105,8 @@ class Table:
     def save(self, storage: str | Path, name: str | None = None) -> list[str]:
         """Writes `<name>.csv`, `.md`, `.tex` and `.parquet` below a folder or URI; the names written.
 
-        `name` may hold folders, which are made; without it, it is the table's own.
-
-        Raises:
-            StorageError: `storage` can't be opened.
+        `name` may hold folders, which are made; without it, it is the table's own. Raises StorageError: `storage` can't
+        be opened.
         """
         place, path = Files(storage), self.name if name is None else name
         written = {f"{path}.{ending}": data for ending, data in self.files().items()}
@@ -116,12 +116,11 @@ class Table:
 
     def sections(self) -> Iterator[tuple[str, list[tuple[list[str], list[int]]]]]:
         """The name of each section, and its rows: their cells and the numbers of their notes."""
-        notes, records = list(enumerate(self.notes, start=1)), self.frame.to_dict("records")
-        for section, rows in itertools.groupby(records, lambda row: _text(row.get("section"))):
-            pairs = [(row, _text(row.get("doubts"))) for row in rows]
-            marks = [[number for number, note in notes if note in doubts] for _, doubts in pairs]
-            cells = [[cell(row, column) for column in self.columns] for row, _ in pairs]
-            yield section, list(zip(cells, marks, strict=True))
+        texts = self.frame.reindex(columns=["section", "doubts"]).astype(object).fillna("")
+        rows = zip(self.frame.to_dict("records"), texts["section"], texts["doubts"], strict=True)
+        for section, group in itertools.groupby(rows, lambda row: row[1]):
+            cells = [([cell(row, column) for column in self.columns], doubts) for row, _, doubts in group]
+            yield section, [(row, [n for n, note in enumerate(self.notes, 1) if note in told]) for row, told in cells]
 
     def is_number(self, column: Column) -> bool:
         """Whether the column's values are numbers, which stand to the right."""
@@ -141,14 +140,13 @@ def cell(row: Mapping[Any, Any], column: Column) -> str:
         return ""
     text = f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, int | float) and column.digits is not None:
-        bounds = (row.get(f"{column.name}_{side}") for side in ("low", "high"))
-        low, high = (math.nan if pd.isna(bound) else float(bound) * column.scale for bound in bounds)
+        bounds = [row.get(f"{column.name}_{side}") for side in ("low", "high", "min", "max")]
+        low, high, *ends = (math.nan if pd.isna(bound) else float(bound) * column.scale for bound in bounds)
         text = interval_text(float(value) * column.scale, low, high, column.digits, "+" if column.signed else "-")
-        ends = [math.nan if pd.isna(end := row.get(f"{column.name}_{side}")) else float(end) for side in ("min", "max")]
         if abs((low + high) / 2 - value * column.scale) > 1e-6 * (high - low):  # cut at what is possible
             text = f"{text.partition(' ±')[0]} ({low:.{column.digits}f} to {high:.{column.digits}f})"
         elif math.isnan(low) and ends[0] < ends[1]:
-            text += f" ({', '.join(f'{end * column.scale:.{column.digits}f}' for end in ends)})"
+            text += f" ({', '.join(f'{end:.{column.digits}f}' for end in ends)})"
     seeds = row.get(column.seeds) if column.seeds else None
     return text if seeds is None or pd.isna(seeds) else f"{text} ({counted(seeds, 'seed')})"
 
@@ -196,8 +194,10 @@ _LATEX = str.maketrans(
 )
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _line(cells: Iterable[str], mark: str = "") -> str:
+    """A row in LaTeX, with a mark behind its first cell."""
+    first, *others = map(escaped, cells)
+    return " & ".join([first + mark, *others]) + r" \\"
 
 
 def _plain(text: str) -> str:

@@ -20,9 +20,9 @@ from studies.planning.packs import GPU_BYTES, Packing
 from studies.store.claims import Claims
 from studies.store.store import Store, storage_of
 from studies.store.study_file import runs_of
+from studies.tracking.client import default_uri
 from studies.tracking.content import UnderWay
 from studies.tracking.live import Tracking
-from studies.tracking.server import default_uri
 from studies.work.module_times import kept_times, module_times
 from studies.work.place import Place
 from studies.work.remote_images import data_place

@@ -16,7 +16,7 @@ from rich.text import Text
 from analysis.rows.units import duration
 from analysis.statistics.health import health_lines
 from analysis.storage.places import redacted
-from analysis.tables.trials import TABLE, results_table
+from analysis.tables.results import TABLE, results_table
 from clearer.command import print_prose
 from clearer.fields import as_text
 from clearer.presets import label

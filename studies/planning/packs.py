@@ -1,4 +1,4 @@
-"""Which jobs are computed as one network, and how wide its pack is (`clearer.packing`).
+"""Which jobs share a pack, and how wide it is: what a study decides (`clearer.packing` computes packs as one network).
 
 A result's bits depend on the width of its pack. So widths follow from the trials that a study plans, never from what
 happens to be missing, from the number of cores, or from a clock. Short packs are filled up; order changes no bit.

@@ -12,8 +12,8 @@ from dataclasses import replace
 from analysis.storage.places import redacted
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study
+from studies.tracking.client import Client, default_uri, follow_move, one_line
 from studies.tracking.content import UnderWay, run_names, study_content, trial_content
-from studies.tracking.server import Server, default_uri, follow_move, one_line
 
 EVERY_SECONDS = 10.0
 Ids = Collection[str]
@@ -27,9 +27,9 @@ def sync_study(
     `say` takes a line about each database that was moved with its store, and where MLflow shows the runs.
     Raises StorageError: no such study. Raises what MLflow does where the server can't be reached or fails.
     """
-    server = _server(store, study, uri, say)
-    outcomes = _bring(store, study, server, thorough)
-    say(f"{'MLflow':<20}{runs_page(uri, server.experiment)}")
+    client = _client(store, study, uri, say)
+    outcomes = _bring(store, study, client, thorough)
+    say(f"{'MLflow':<20}{runs_page(uri, client.experiment)}")
     return outcomes
 
 
@@ -43,32 +43,32 @@ def runs_page(uri: str, experiment: str) -> str:
     return redacted(uri)
 
 
-def _server(store: Store, study: str, uri: str, say: Callable[[str], None] = lambda line: None) -> Server:
-    """The server at `uri`, which may show the database in the store."""
+def _client(store: Store, study: str, uri: str, say: Callable[[str], None] = lambda line: None) -> Client:
+    """A client of the server at `uri`, which may show the database in the store."""
     study_id = read_study(store, study)["study_id"]
     for address in filter(None, (uri, default_uri(store))):
         for line in follow_move(address):
             say(line)
-    return Server(uri, study, study_id)
+    return Client(uri, study, study_id)
 
 
 def _bring(
-    store: Store, study: str, server: Server, thorough: bool, under_way: Sequence[UnderWay] = (), known: Ids = ()
+    store: Store, study: str, client: Client, thorough: bool, under_way: Sequence[UnderWay] = (), known: Ids = ()
 ) -> Counter[str]:
     """As `sync_study`; trials that have neither ended nor are `under_way` keep what was sent, `known` ones all."""
     planned, study_id = planned_trials(store, study), read_study(store, study)["study_id"]
     names = run_names(planned.values())
     whole = study_content(store, study)
-    parent, outcome = server.bring(replace(whole, files_key="") if under_way else whole, thorough=thorough)
+    parent, outcome = client.bring(replace(whole, files_key="") if under_way else whole, thorough=thorough)
     outcomes = Counter([outcome])
     ended = (store.trial_ids(study) & planned.keys()) - set(known)
     for row in store.rows(study, ended) if ended else ():
         content = trial_content(store, study_id, planned[row["trial_id"]], row, names[row["trial_id"]])
-        outcomes[server.bring(content, parent, thorough)[1]] += 1
+        outcomes[client.bring(content, parent, thorough)[1]] += 1
     for trial in under_way:
         c = trial.configuration
         if c.trial_id not in ended:
-            server.bring(trial_content(store, study_id, c, trial, names.get(c.trial_id, "")), parent)
+            client.bring(trial_content(store, study_id, c, trial, names.get(c.trial_id, "")), parent)
     return outcomes
 
 
@@ -81,7 +81,7 @@ class Tracking:
         self.said: list[str] = []
         self._ended_before = store.trial_ids(study)
         self._sent: set[str] = set()
-        self._server: Server | None = None
+        self._client: Client | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
@@ -114,7 +114,7 @@ class Tracking:
         ended = self.store.trial_ids(self.study) - known
         if not under_way and not ended:
             return
-        if self._server is None:
-            self._server = _server(self.store, self.study, self.uri)
-        _bring(self.store, self.study, self._server, False, under_way, known)
+        if self._client is None:
+            self._client = _client(self.store, self.study, self.uri)
+        _bring(self.store, self.study, self._client, False, under_way, known)
         self._sent |= ended

@@ -8,7 +8,7 @@ import pytest
 
 import analysis
 from tests.analysis.reports import STUDY, rows_of, with_trials
-from tests.analysis.tables.test_front import ROWS as FRONT
+from tests.analysis.tables.test_results import ROWS as FRONT
 
 ROWS = FRONT.drop_duplicates("replicate_id")
 

@@ -8,10 +8,10 @@ import pytest
 
 from analysis.figures.architecture import (
     LINES,
-    architecture_columns,
     architecture_edges,
     architecture_svg,
     draw_architecture,
+    drawn_columns,
 )
 from analysis.figures.style import FUSION, PARALLEL
 from clearer.architecture import Architecture, fusion_convolutions, parallel_convolutions, transition_convolutions
@@ -22,7 +22,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_the_columns_are_stem_transitions_modules_fusion_and_head() -> None:
     modules = ["stem", "transition", "fusion", "parallel", "transition", "fusion", "final fusion", "head"]
-    assert architecture_columns("FP-F") == list(zip(modules, [0, 1, 1, 1, 2, 2, 2, 2], strict=True))
+    assert drawn_columns("FP-F") == list(zip(modules, [0, 1, 1, 1, 2, 2, 2, 2], strict=True))
 
 
 def test_the_edges_of_one_fusion_column() -> None:
@@ -67,7 +67,7 @@ def test_every_feature_but_the_image_is_reached_and_every_one_but_the_last_is_re
     edges = architecture_edges(text)
     reached = {(column + 1, target) for column, target in zip(edges["column"], edges["target"], strict=True)}
     read = set(zip(edges["column"], edges["source"], strict=True))
-    assert reached - read == {(len(architecture_columns(text)), 0)}
+    assert reached - read == {(len(drawn_columns(text)), 0)}
     assert read - reached == {(0, 0)}
 
 

@@ -15,7 +15,7 @@ from analysis.rows.comparable import protocol_groups
 from analysis.rows.configurations import BELOW_INPUT
 from analysis.rows.published import published
 from analysis.tables.paper import tables
-from analysis.tables.trials import results_table
+from analysis.tables.results import results_table
 from analysis.tables.typesetting import Table
 
 PAIRS = [(0.0, 0.0), (0.01, 0.0), (0.1, 0.0), (0.01, 0.01), (0.1, 0.1)]

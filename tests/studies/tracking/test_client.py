@@ -14,9 +14,9 @@ from tracking_servers import contents, runs, synced
 from studies.__main__ import main
 from studies.store.rows import row_table
 from studies.store.store import Store, as_parquet
+from studies.tracking.client import SENT_TAG, Client, default_uri, follow_move, one_line
 from studies.tracking.content import Content, curve_points
 from studies.tracking.live import sync_study
-from studies.tracking.server import SENT_TAG, Server, default_uri, follow_move, one_line
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def test_infinity_arrives_once(tracked: tuple[Path, str]) -> None:
     (point,) = curve_points([record])
     told = {"name": "a run", "note": "a note", "status": "FINISHED", "started": 1, "ended": 2}
     content = Content({"clearer.study_id": "0"}, **told, params={}, tags={}, points=frozenset({point}))
-    outcomes = [Server(tracked[1], "another study", "0").bring(content) for _ in range(2)]
+    outcomes = [Client(tracked[1], "another study", "0").bring(content) for _ in range(2)]
     assert [outcome for _, outcome in outcomes] == ["created", "unchanged"]
     assert outcomes[0][0] == outcomes[1][0]
     client = mlflow.MlflowClient(tracking_uri=tracked[1])
@@ -237,7 +237,7 @@ def content_of(points: set[tuple[str, int, int, float]], **changes: object) -> C
 
 
 def test_a_run_grows_and_is_made_again_only_where_it_holds_what_it_should_not(tracked: tuple[Path, str]) -> None:
-    server = Server(tracked[1], "a third study", "1")
+    server = Client(tracked[1], "a third study", "1")
     one, two, other = (("m", step, step, value) for step, value in ((1, 1.0), (2, 2.0), (1, 3.0)))
     run, outcome = server.bring(content_of({one}, is_partial=True))
     assert outcome == "created"
@@ -253,7 +253,7 @@ def test_a_run_grows_and_is_made_again_only_where_it_holds_what_it_should_not(tr
 
 def test_more_points_than_are_sent_at_once_arrive(tracked: tuple[Path, str]) -> None:
     points = {("m", step, step, float(step)) for step in range(2500)}
-    run, _ = Server(tracked[1], "a large study", "2").bring(content_of(points))
+    run, _ = Client(tracked[1], "a large study", "2").bring(content_of(points))
     held = mlflow.MlflowClient(tracking_uri=tracked[1]).get_metric_history(run, "m")
     assert {(m.key, m.step, m.timestamp, m.value) for m in held} == points
 
@@ -300,7 +300,7 @@ def test_a_database_whose_making_was_cut_short_is_made_again(study_storage: Path
 def test_a_storage_of_any_name_holds_its_own_tracking(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / "file").write_text("")
-    server = Server(default_uri(Store(str(tmp_path / name))) or "", "s", "0")
+    server = Client(default_uri(Store(str(tmp_path / name))) or "", "s", "0")
     run = server.client.create_run(server.experiment)
     server.client.log_artifact(run.info.run_id, str(tmp_path / "file"))
     assert {path.name for path in (tmp_path / name).iterdir()} == {"mlflow.db", "mlartifacts"}
@@ -312,5 +312,5 @@ def test_a_database_is_made_where_files_have_no_links(tmp_path: Path, monkeypatc
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    Server(f"sqlite:///{tmp_path}/mlflow.db", "s", "0")
+    Client(f"sqlite:///{tmp_path}/mlflow.db", "s", "0")
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]

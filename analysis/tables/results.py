@@ -1,19 +1,45 @@
-"""The front of a study's configurations as a table: means over seeds, and the few columns that a paper prints."""
+"""The tables of a study: its trials, one row each, and the front of its configurations, as a paper prints it."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from analysis.rows.comparable import caption
-from analysis.rows.configurations import KEY, configuration_means
-from analysis.rows.names import require
-from analysis.rows.units import mark
-from analysis.statistics.pareto import chosen, pareto_front
+from analysis.rows.comparable import caption, protocol_columns, references_beside
+from analysis.rows.configurations import BELOW_INPUT, KEY, configuration_means, is_below_input
+from analysis.rows.units import mark, require
+from analysis.statistics.pareto import chosen, on_front, pareto_front
 from analysis.tables.typesetting import Column, Table
 
+TABLE = (
+    "kind lambda1 lambda2 seed architecture parameters psnr_db ssim psnr_patch_db degraded_psnr_db test_time_ms "
+    "test_time_iqr_ms test_time_spread device on_front search_stopped_at train_stopped_at trial_id doubts"
+).split()
 _FIGURES = "parameters psnr_db psnr_patch_db ssim validation_psnr_db test_time_ms".split()
 _PRINTED = {"psnr_db": ("PSNR (dB)", 2), "ssim": ("SSIM", 4), "test_time_ms": ("time (ms)", 1)}
+
+
+def results_table(
+    group: pd.DataFrame, references: pd.DataFrame | None = None, axes: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The rows of one protocol, best PSNR first; `on_front`: their configuration is on that of PSNR and parameters.
+
+    `doubts` marks the rows that are below their input. `references` (of `analysis.load_references`) that were scored on
+    the same pixels stand among them, as rows of kind `reference` with their name in the place of the architecture. Of
+    the study's `axes`, the table has those in which the rows differ and which no protocol is made of.
+    """
+    held = {*protocol_columns(), *TABLE}
+    columns = [*TABLE[:1], *(name for name in axes if name not in held and group[name].nunique() > 1), *TABLE[1:]]
+    means = configuration_means(group.dropna(subset=["psnr_db"]), ["parameters", "psnr_db"])
+    members = means.index[on_front(means, minimise=["parameters"], maximise=["psnr_db"])]
+    front = group[KEY].isin(members) & group["psnr_db"].notna()
+    doubts = pd.Series(BELOW_INPUT, group.index, dtype="str").where(is_below_input(group))
+    table = group.assign(on_front=front, doubts=doubts).reindex(columns=columns)
+    beside = references_beside(group, references)
+    if len(beside):
+        named = beside.rename(columns={"method": "architecture"}).assign(kind="reference", on_front=False)
+        table = pd.concat([table, named.reindex(columns=columns).dropna(axis=1, how="all")], ignore_index=True)
+    return table.sort_values("psnr_db", ascending=False, ignore_index=True, kind="stable")
 
 
 class Front(pd.DataFrame):
@@ -60,17 +86,16 @@ def configuration_table(
     if (means["parameters"] % 1 == 0).all():
         means = means.astype({"parameters": int})
     texts = named.groupby("_by")["architecture"].agg(lambda found: ", ".join(dict.fromkeys(found)))
-    shown = ["kind", "lambda1", "lambda2", *axes, "architecture", "seeds", *known, "psnr_db_min", "psnr_db_max"]
-    shown = list(dict.fromkeys([*shown, "trial_id"]))
-    return Front(means.assign(architecture=texts)[shown].reset_index(drop=True))
+    about = ["kind", "lambda1", "lambda2", *axes, "architecture", "seeds"]
+    shown = dict.fromkeys([*about, *known, "psnr_db_min", "psnr_db_max", "trial_id"])
+    return Front(means.assign(architecture=texts)[list(shown)].reset_index(drop=True))
 
 
 def front_table(rows: pd.DataFrame, axes: Sequence[str], minimise: Sequence[str], maximise: Sequence[str]) -> Front:
     """The front of `configuration_table`, ordered by the first column that is minimised, else maximised.
 
-    Raises:
-        KeyError: a column that is not there; the nearest one is named.
-        ValueError: times of several devices; else as `analysis.pareto_front`.
+    Raises KeyError: a column that is not there; the nearest one is named. Raises ValueError: times of several devices;
+    else as `analysis.pareto_front`.
     """
     columns = chosen(minimise, maximise)
     require(rows, *columns)

@@ -1,4 +1,4 @@
-"""A study's runs at a tracking server: found by their tags and completed, never made twice.
+"""A study's runs brought to a tracking server by a client of it: found by their tags and completed, never made twice.
 
 * Runs are found in all experiments. New ones go where the study's own run is, whatever that experiment is called.
 * What was deleted is restored. A name that a user gave stays.
@@ -113,8 +113,8 @@ def _local_folder(address: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
 
 
-class Server:
-    """A study's runs at the tracking server at `uri`."""
+class Client:
+    """What brings a study's runs to the tracking server at `uri`."""
 
     def __init__(self, uri: str, study: str, study_id: str):
         for name, value in _ENVIRONMENT.items():
