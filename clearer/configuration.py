@@ -271,6 +271,7 @@ def _fields_of_stage(cls: type, stage: str | None) -> tuple[list[tuple[str, str,
     return kept, {name: value for name, (value, stages) in REMOVED.items() if stage in (None, *stages)}
 
 
+@functools.cache
 def fields_about(word: str) -> frozenset[str]:
     """The fields of which `clearer.fields.setting` says that they are about `word`."""
     return frozenset(f.name for f in dataclasses.fields(Configuration) if word in f.metadata["about"])

@@ -35,7 +35,7 @@ def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configur
     plan = Plan(session.store, missing, session.pixels.trials(configurations))
     needs = plan.needs(known)
     costs = Costs(session.store, place, plan.finished, not session.is_local)
-    expected = outlook(plan, costs, session.packing, known)
+    expected = outlook(plan, needs, costs, session.packing)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
         session.console.print(line)
 

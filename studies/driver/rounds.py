@@ -152,7 +152,7 @@ class _Run:
         session = self.session
         plan = Plan(session.store, missing, session.pixels.trials(self.outcome.planned))
         costs = Costs(session.store, session.place, plan.finished, not session.is_local)
-        self._progress.expect(outlook(plan, costs, session.packing, None))
+        self._progress.expect(outlook(plan, plan.needs(), costs, session.packing))
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""

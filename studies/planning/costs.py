@@ -15,7 +15,7 @@ from clearer.images.datasets import DATASETS
 from clearer.machine import device_name, without_threads
 from clearer.tasks.known import task_of
 from studies.planning.packs import Packing, pack_time
-from studies.planning.plan import STAGES, Device, Need, Plan
+from studies.planning.plan import STAGES, Need, Plan
 from studies.store.store import Store
 from studies.work.jobs import Learning
 from studies.work.place import Place
@@ -61,13 +61,13 @@ class Expected:
     seconds: float
 
 
-def outlook(plan: Plan, costs: "Costs", packing: Packing, device: Device | None) -> dict[str, Expected]:
-    """What is missing of a plan, stage by stage.
+def outlook(plan: Plan, needs: Mapping[str, Need], costs: "Costs", packing: Packing) -> dict[str, Expected]:
+    """What is missing of a plan, stage by stage, as its `needs` say.
 
     How many trainings follow from searches is not known. As many are expected as there would be different ones if each
     search found an architecture by chance.
     """
-    widths, needs = plan.widths(packing), plan.needs(device)
+    widths = plan.widths(packing)
     shares: dict[str, list[float]] = defaultdict(list)
     for task in plan.tasks().values():
         width = widths.get(task.job.name, 1) if isinstance(task.job, Learning) else 1
@@ -86,12 +86,13 @@ def _distinct(stage: str, need: Need) -> float:
     known: Counter[str] = Counter()
     drawn: dict[str, list[Configuration]] = defaultdict(list)
     for key, c in need.missing.items():
-        group = digest(c.of_stage("train" if stage == "test" else stage))
-        if isinstance(key, tuple) and stage in ("train", "test", "time") and c.kind == "searched":
-            drawn[group].append(c)
-        else:
-            known[group] += 1
-    found = float(sum(known.values()))
+        if (
+            isinstance(key, tuple) and c.kind == "searched"
+        ):  # the key of its training, if it is of a test, has the group
+            drawn[key[0][1] if stage == "test" else key[1]].append(c)
+        elif stage in ("train", "test", "time"):
+            known[digest(c.of_stage("train" if stage == "test" else stage))] += 1
+    found = float(len(need.missing) - sum(map(len, drawn.values())))
     for group, searches in drawn.items():
         space = 2.0 ** sum(searches[0].columns_by_cell)
         found += max(0.0, space - known[group]) * -math.expm1(len(searches) * math.log1p(-1 / space))

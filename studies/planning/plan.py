@@ -84,14 +84,17 @@ class Plan:
         """The key of each stage of a trial; a tuple tells apart what follows from a search that is still to run."""
         c, text = trial.configuration, self.architecture(trial)
         found: dict[str, Any] = {"search": trial.search_key} if trial.search_key else {}
-        after = {stage: (text or trial.search_key, digest(c.of_stage(stage))) for stage in ("train", "test", "time")}
-        found |= {**after, "test": (after["train"], after["test"]), "reference": trial.reference_key}
         if text:
             found["train"] = trial.train_key(text)
             found["test"] = trial.tested_key(found["train"])
-            if device is not None:
-                found["time"] = time_key(c, text, trial.data, device(c.threads))
-        return found
+        else:
+            found["train"] = trial.search_key, digest(c.of_stage("train"))
+            found["test"] = found["train"], digest(c.of_stage("test"))
+        if text and device is not None:
+            found["time"] = time_key(c, text, trial.data, device(c.threads))
+        else:
+            found["time"] = text or trial.search_key, digest(c.of_stage("time"))
+        return found | {"reference": trial.reference_key}
 
     def tasks(self) -> dict[str, Task]:
         """The jobs that are missing and can be computed now, by their keys: what waits for a search is not there."""

@@ -91,7 +91,7 @@ def test_what_a_pack_took_is_reckoned_back_to_one_job_alone(store: Store) -> Non
 def test_the_outlook_counts_packs_and_architectures_that_searches_are_likely_to_share(store: Store) -> None:
     searches = [C.with_values(lambda1=n / 100) for n in range(8)]
     plan = Plan(store, [Trial(c, NO_DATA) for c in searches])
-    found = outlook(plan, costs(store), Packing(8), None)
+    found = outlook(plan, plan.needs(), costs(store), Packing(8))
     alone = costs(store).of("search", C).seconds
     assert found["search"].jobs == 8
     space = 2 ** sum(C.columns_by_cell)
