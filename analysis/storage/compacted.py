@@ -111,8 +111,7 @@ def _as(table: pa.Table, target: pa.Schema) -> pa.Table:
     columns = []
     for column in target:
         if column.name not in table.column_names:
-            value = json.loads((column.metadata or {}).get(b"before", b"null"))
-            columns.append(pa.repeat(pa.scalar(value, column.type), len(table)))
+            columns.append(_before(column, table))
             continue
         values = table[column.name]
         try:
@@ -123,6 +122,17 @@ def _as(table: pa.Table, target: pa.Schema) -> pa.Table:
             tell(f"{of}: other trials have it as {column.type} ({error})")
             columns.append(pa.nulls(len(table), column.type))
     return pa.Table.from_arrays(columns, names=target.names)
+
+
+def _before(column: pa.Field, table: pa.Table) -> pa.Array | pa.ChunkedArray:
+    """What rows of a version without a column have there; a field of some `tasks` says nothing of others' rows."""
+    about = column.metadata or {}
+    found = pa.repeat(pa.scalar(json.loads(about.get(b"before", b"null")), column.type), len(table))
+    if b"tasks" not in about:
+        return found
+    tasks = table["task"] if "task" in table.column_names else pa.nulls(len(table), pa.string())
+    is_read = pc.is_in(tasks, pa.array(about[b"tasks"].decode().split(), tasks.type))
+    return pc.if_else(is_read, found, pa.nulls(len(table), column.type))
 
 
 @functools.cache

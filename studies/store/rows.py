@@ -17,7 +17,7 @@ from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
 from clearer.fields import ALWAYS, as_text
 from clearer.polarisation import polarisation_threshold
-from clearer.tasks.known import OF_TASKS, task_of
+from clearer.tasks.known import OF_TASKS, TASKS, task_of
 
 _ARROW = {bool: FLAG, int: COUNT, float: NUMBER, str: TEXT, tuple[int, ...]: TEXT, tuple[float, ...]: NUMBERS}
 
@@ -29,6 +29,8 @@ def _configured() -> list[pa.Field]:
         about = {"stages": " ".join(field.metadata["stages"])} | dict.fromkeys(field.metadata["about"], "1")
         if field.metadata["before"] is not ALWAYS:
             about["before"] = json.dumps(field.metadata["before"])
+        if field.name in OF_TASKS:
+            about["tasks"] = " ".join(task.name for task in TASKS.values() if field.name in task.fields)
         if field.metadata["said"]:
             about["said"] = field.metadata["said"]
         found.append(pa.field(field.name, _ARROW[field_types()[field.name]], metadata=about))

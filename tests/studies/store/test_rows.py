@@ -13,6 +13,7 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.fields import ALWAYS
 from clearer.polarisation import polarisation_threshold
+from clearer.tasks.known import OF_TASKS, TASKS
 from studies.store.rows import ROW, architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
 
@@ -59,6 +60,9 @@ def test_a_column_of_a_field_says_which_stages_follow_from_it_and_what_it_is_abo
         assert about.pop("stages").split() == list(field.metadata["stages"])
         before = about.pop("before", None)
         assert before == (None if field.metadata["before"] is ALWAYS else json.dumps(field.metadata["before"]))
+        readers = {name for name, task in TASKS.items() if field.name in task.fields}
+        assert ("tasks" in about) == (field.name in OF_TASKS)
+        assert set(about.pop("tasks", "").split()) == readers
         assert about.pop("said", "") == field.metadata["said"]
         assert about.keys() == field.metadata["about"]
     assert ROW.field("psnr_db").metadata is None
