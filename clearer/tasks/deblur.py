@@ -66,8 +66,8 @@ def kernel(c: Any) -> np.ndarray:
     if c.blur == "gaussian":
         found = np.exp(-(x**2 + y**2) / (2 * c.blur_std**2))
     else:
-        along, across = (np.cos(np.deg2rad(c.blur_angle - turn)) * x - np.sin(np.deg2rad(c.blur_angle - turn)) * y
-                         for turn in (0, 90))  # fmt: skip
+        cosine, sine = np.cos(np.deg2rad(c.blur_angle)), np.sin(np.deg2rad(c.blur_angle))
+        along, across = cosine * x - sine * y, sine * x + cosine * y
         found = (1 - np.abs(across)).clip(0) * ((c.blur_size + 1) / 2 - np.abs(along)).clip(0, 1)
     return found / found.sum()
 

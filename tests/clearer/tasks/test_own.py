@@ -74,9 +74,15 @@ def test_the_source_is_the_class_and_what_it_names(tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
-    [("LEVELS = 4", "LEVELS = 5", True), ("* strength", "* strength * 1", True), ("8.0", "9.0", True),
-     ("[1.0]", "[2.0]", False), ("circle", "round", False), ('"""A study."""', "", False)],
-)  # fmt: skip
+    [
+        ("LEVELS = 4", "LEVELS = 5", True),
+        ("* strength", "* strength * 1", True),
+        ("8.0", "9.0", True),
+        ("[1.0]", "[2.0]", False),
+        ("circle", "round", False),
+        ('"""A study."""', "", False),
+    ],
+)
 def test_what_the_task_does_not_name_does_not_change_its_hash(tmp_path, old, new, changes):
     own.register(task_in(tmp_path))
     first = own.hash_of("coarse")

@@ -15,9 +15,12 @@ from clearer.tasks.known import OF_TASKS, TASKS, task_of
 from clearer.testing import degraded_inputs, scored_pixels
 
 MADE = [
-    {"task": "jpeg"}, {"task": "jpeg", "quality": 10}, {"task": "super_resolve", "scale": 3},
-    {"task": "deblur"}, {"task": "deblur", "blur": "motion", "blur_size": 15},
-]  # fmt: skip
+    {"task": "jpeg"},
+    {"task": "jpeg", "quality": 10},
+    {"task": "super_resolve", "scale": 3},
+    {"task": "deblur"},
+    {"task": "deblur", "blur": "motion", "blur_size": 15},
+]
 
 
 def configured(**values: object) -> Configuration:
@@ -81,9 +84,13 @@ def test_of_a_blur_the_other_kinds_fields_are_not_read():
 def test_what_tasks_are_called():
     found = {label(configured(**values)).split(" N=")[0] for values in ({"task": "denoise"}, *MADE)}
     assert found == {
-        "σ=30", "jpeg quality=20", "jpeg quality=10", "super_resolve scale=3", "deblur blur=gaussian",
+        "σ=30",
+        "jpeg quality=20",
+        "jpeg quality=10",
+        "super_resolve scale=3",
+        "deblur blur=gaussian",
         "deblur blur=motion blur_size=15",
-    }  # fmt: skip
+    }
     said = {task_of(c).said(c) for c in (configured(**values) for values in ({"task": "derain"}, *MADE[1:4]))}
     assert said == {"as given", "quality 10", "×3 bicubic", "gaussian blur, size 25, std 1.6, noise σ = 2"}
 
