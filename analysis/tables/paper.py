@@ -231,4 +231,4 @@ def _with_published(table: pd.DataFrame, beside: pd.DataFrame) -> pd.DataFrame:
     doubts = both[["doubts", "published_doubts"]].itertuples(index=False)
     both["doubts"] = [" ".join(text for text in pair if not pd.isna(text)) or None for pair in doubts]
     order = both.assign(kind=both["kind"].map(KINDS.index), **both[list(PAIR)].fillna(0))
-    return both.loc[order.sort_values(["kind", *PAIR[::-1]], kind="stable").index]
+    return both.loc[order.sort_values(["kind", *PAIR[::-1]], kind="stable").index].reset_index(drop=True)

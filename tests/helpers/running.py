@@ -58,7 +58,7 @@ def run_study(
     )
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
     """Waits until `condition()` holds."""
     end = time.monotonic() + seconds
     while not condition():
