@@ -17,7 +17,10 @@ from tests.docs.pages import WRITTEN, blocks, named
 
 OWN_STUDY, OWN_TASK = (ROOT / "docs" / "how_to" / f"own_{name}.md" for name in ("study", "task"))
 """The pages whose examples run a study."""
-EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page not in (OWN_STUDY, OWN_TASK)]
+FINDINGS = ROOT / "docs" / "findings"
+"""Their examples are run by `test_findings`, on rows of their own."""
+_ELSEWHERE = {OWN_STUDY, OWN_TASK, *FINDINGS.glob("*.md")}
+EXAMPLES = [page for page in WRITTEN if blocks(page, "python") and page not in _ELSEWHERE]
 DRAWN = {
     "best_network_under_a_budget": "network.onnx",
     "draw_figures": (
