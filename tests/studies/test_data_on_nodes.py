@@ -28,7 +28,7 @@ def test_images_on_s3_give_the_rows_of_a_folder(s3: str, tmp_path: Path, monkeyp
     caches = [tmp_path / name for name in ("driver", "node")]
     monkeypatch.setenv("CLEARER_CACHE", str(caches[0]))
     elsewhere = tmp_path / "elsewhere"  # on the second node, where the study runs, no folder has the images
-    with running_cluster(["env", f"CLEARER_CACHE={caches[1]}"], head_cpus=1) as cluster:
+    with running_cluster(["env", f"CLEARER_CACHE={caches[1]}"], head_cpus=0) as cluster:
         arguments = ("--address", cluster.address, "--data", s3.format("data"))
         done = run_study(elsewhere, *arguments, "--random", "0", settings=settings)
         assert done.returncode == 0, done.stdout + done.stderr
