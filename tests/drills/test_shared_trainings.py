@@ -17,6 +17,8 @@ STUDIES = 1000
 LUCK_DB = 0.2
 PARAMETERS = np.array([1.0, 1.6, 2.4, 3.5])
 """Of the four architectures."""
+NAMES = ["PP-PP", "PF-PP", "PF-PF", "FF-FF"]
+"""Of the four architectures, in a space of 16."""
 CHOSEN = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 
 
@@ -95,7 +97,8 @@ def test_a_search_that_is_luck_is_called_better_in_five_of_a_hundred_studies() -
              "train_key": f"r{seed} {k}", "trial_id": f"r{seed} {k}", "psnr_db": generator.normal(28.0, LUCK_DB)}
             for seed in range(8) for k in range(6)
         ]  # fmt: skip
-        searched = rows.assign(psnr_db=28.0 + generator.normal(0, LUCK_DB, (8, 4))[rows["seed"], rows["architecture"]])
+        luck = generator.normal(0, LUCK_DB, (8, 4))[rows["seed"], rows["architecture"]]
+        searched = rows.assign(psnr_db=28.0 + luck, architecture=np.array(NAMES)[rows["architecture"]])
         table = analysis.search_against_random(pd.concat([searched, pd.DataFrame(drawn)]), generator, draws=20)
         assert table["same_as"].notna().sum() == 4, "six λ, two of them with trainings of their own"
         found.append(table["p_permutation_holm"].min() <= 0.05)
