@@ -31,7 +31,7 @@ def draw_differences(table: pd.DataFrame, caption: str, level: float = 0.95) -> 
     metrics = table["metric"].unique().tolist()
     if len(metrics) > 1:
         raise ValueError(f"differences of {', '.join(metrics)} do not share an axis: choose one metric")
-    name, scale = quantity(metrics[0]) if metrics else ("metric", 1.0)
+    name, scale = quantity(metrics[0], table["difference"]) if metrics else ("metric", 1.0)
     shown = table if len(table) <= MOST else table.loc[table["difference"].abs().sort_values().index[::-1]].head(MOST)
     if len(shown) < len(table):
         caption = f"{caption}\nthe {MOST} largest of {len(table)} differences"
@@ -90,7 +90,7 @@ def draw_against_random(
     stand one below the other.
     """
     metric = points.columns[-1]
-    name, scale = quantity(metric)
+    name, scale = quantity(metric, points[metric])
     if len(gains) > MOST:
         caption = f"{caption}\n{MOST} of {len(gains)} configurations, evenly from the largest gain to the smallest"
         ordered = gains.sort_values("gain", ascending=False, ignore_index=True)

@@ -25,8 +25,9 @@ def pareto_plot(rows: pd.DataFrame, cost: str) -> dict[str, Any]:
     carries its `replicate_id`, under which `details` describes it. A bar spans the smallest and the largest PSNR over
     seeds. A strip below shows what all architectures of the space cost, where the rows are of one space.
     """
-    table, (title, unit) = pareto_table(rows, cost), quantity(cost)
-    front, costs = table[table["on_front"]].sort_values("cost"), strip_costs(rows, cost)
+    table, costs = pareto_table(rows, cost), strip_costs(rows, cost)
+    title, unit = quantity(cost, table["cost"] if costs is None else pd.concat([table["cost"], costs["cost"]]))
+    front = table[table["on_front"]].sort_values("cost")
     line: dict[str, Any] = {"mode": "lines", "line": {"color": "#000000", "width": 1.2, "shape": "hv"}}
     name = "Pareto front"
     if len(front) == 1:

@@ -46,7 +46,8 @@ def draw_pareto(frame: pd.DataFrame, cost: str, caption: str, space: pd.DataFram
     than there are fillings are drawn alike. With `space` (of `analysis.cost_distribution`, of the same cost) a strip
     below shows what all architectures cost.
     """
-    table, (name, unit) = pareto_table(frame, cost), style.quantity(cost)
+    table = pareto_table(frame, cost)
+    name, unit = style.quantity(cost, table["cost"] if space is None else pd.concat([table["cost"], space["cost"]]))
     figure = Figure(figsize=(7.2, 4.6 if space is None else 5.6), layout="constrained")
     if space is None:
         axes = lowest = figure.add_subplot()
@@ -128,7 +129,7 @@ def draw_attainment(table: pd.DataFrame, caption: str, points: pd.DataFrame | No
     if len(table.columns) != 3:
         raise ValueError(f"a staircase is of two columns, not of {', '.join(table.columns[1:])}")
     cost, score = table.columns[1:]
-    (across, unit), (up, scale) = style.quantity(cost), style.quantity(score)
+    (across, unit), (up, scale) = style.quantity(cost, table[cost]), style.quantity(score)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
     known = [table[[cost, score]]] + ([] if points is None else [points[[cost, score]].astype(float).dropna()])
@@ -175,7 +176,7 @@ def draw_probability_front(table: pd.DataFrame, caption: str) -> Figure:
     if len(measured) != 2:
         raise ValueError(f"a front is drawn of two columns, not of {', '.join(measured) or 'none'}")
     cost, score = measured
-    (across, unit), (up, scale) = style.quantity(cost), style.quantity(score)
+    (across, unit), (up, scale) = style.quantity(cost, table[cost]), style.quantity(score)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.add_subplot()
     front = table[table["on_front"].astype(bool)].sort_values(cost)

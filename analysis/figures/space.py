@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.style import COLOURS, GRAY, Figure, Look, handle, label
+from analysis.figures.style import COLOURS, GRAY, Figure, Look, handle, label, quantity
 from analysis.predictions.space import cost_distribution, space_of, standing
 from analysis.predictions.testing_time import TimeModel, time_model
 
@@ -40,21 +40,22 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
     if model.error is None:
         raise ValueError(f"testing times can't be predicted: {model.reason}")
     cloud, found = space_table(whole, model), standing(rows, whole.assign(predicted_time_ms=model.predict(whole)))
+    across, unit = quantity("parameters", cloud["parameters"])
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     area = 8 + 170 * cloud["share"] / cloud["share"].max()
     shade: Look = {"c": cloud["fusion_columns"], "cmap": "viridis", "alpha": 0.35, "linewidths": 0, "zorder": 1}
-    pale = axes.scatter(1e-6 * cloud["parameters"], cloud["predicted_time_ms"], s=area, **shade)
+    pale = axes.scatter(unit * cloud["parameters"], cloud["predicted_time_ms"], s=area, **shade)
     figure.colorbar(pale, cax=axes.inset_axes((1.05, 0.0, 0.03, 0.4)), label="fusion columns")
     kinds = [kind for kind in LOOKS if kind in set(found["kind"])]
     for kind in kinds:
         points, look = found[found["kind"] == kind], Look(color=LOOKS[kind][1], zorder=3)
         edge: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 8, "elinewidth": 1}
-        x, bar = 1e-6 * points["parameters"], model.error.median_ms
+        x, bar = unit * points["parameters"], model.error.median_ms
         axes.errorbar(x, points["predicted_time_ms"], yerr=bar, fmt=LOOKS[kind][0], **look, **edge)
         axes.plot(x, points["test_time_ms"], "_", markersize=11, markeredgewidth=2, **look)
     caption = f"{caption}\n{error_text(model)}"
-    label(axes, "parameters (millions)", "predicted testing time (ms per image)", caption, size=8)
+    label(axes, across, "predicted testing time (ms per image)", caption, size=8)
     handles = [handle(*LOOKS[kind]) for kind in kinds]
     handles += [handle("_", "black", "measured", markersize=11, markeredgewidth=2)]
     handles += [handle("|", "black", "± median error", markersize=11)]

@@ -53,12 +53,20 @@ QUANTITIES = {
     "search_seconds": ("search time", "s", 1.0),
     "train_seconds": ("training time", "s", 1.0),
 }
-"""What a column is called on an axis, the unit there, and by what its values are multiplied for that."""
+"""What a column is called on an axis, its usual unit there, and by what its values are multiplied for that."""
 
 
-def quantity(column: str) -> tuple[str, float]:
-    """A column as an axis label with its unit, and what its values are multiplied by; others stand as they are."""
+_FEW_PARAMETERS = 100_000
+
+
+def quantity(column: str, values: pd.Series | None = None) -> tuple[str, float]:
+    """A column as an axis label with its unit, and what its values are multiplied by; others stand as they are.
+
+    Parameters are counted in thousands where the `values` to be drawn are all below 100,000.
+    """
     name, unit, scale = QUANTITIES.get(column, (column, "", 1.0))
+    if column == "parameters" and values is not None and values.abs().max() < _FEW_PARAMETERS:
+        unit, scale = "thousands", 1e-3
     return (f"{name} ({unit})" if unit else name), scale
 
 

@@ -19,7 +19,7 @@ def test_the_interactive_figure_has_the_same_strip() -> None:
         channels=4,
         image_channels=1,
     )
-    for cost, unit in (("parameters", 1e-6), ("test_time_ms", 1.0)):
+    for cost, unit in (("parameters", 1e-3), ("test_time_ms", 1.0)):
         *points, strip = pareto_plot(rows, cost)["data"]
         assert {trace["type"] for trace in points} == {"scatter"}
         assert (strip["type"], strip["yaxis"]) == ("bar", "y2")

@@ -42,13 +42,13 @@ def test_the_front_is_of_the_points() -> None:
 def test_the_figure_has_units_a_legend_and_every_point() -> None:
     figure = draw_pareto(ROWS, "parameters", "the protocol")
     axes = figure.axes[0]
-    assert axes.get_xlabel() == "parameters (millions)"
+    assert axes.get_xlabel() == "parameters (thousands)"
     assert axes.get_ylabel() == "PSNR (dB)"
     assert figure.get_suptitle() == "the protocol"
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert words == ["λ1 = 0", "λ1 = 0.1", "random architecture", "Pareto front", "dominated (pale)"]
     drawn = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
-    assert drawn == [pytest.approx(point) for point in [(50e-6, 28.0), (110e-6, 30.5), (200e-6, 29.0)]]
+    assert drawn == [pytest.approx(point) for point in [(50e-3, 28.0), (110e-3, 30.5), (200e-3, 29.0)]]
 
 
 def test_lambdas_are_told_apart_without_hue() -> None:
@@ -72,7 +72,7 @@ def test_a_front_of_one_point_is_one_point() -> None:
     rows = ROWS[ROWS["replicate_id"] == "a"]
     axes = draw_pareto(rows, "parameters", "the protocol").axes[0]
     (ring,) = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
-    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (pytest.approx(110e-6), 30.5)  # type: ignore[index]
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (pytest.approx(110e-3), 30.5)  # type: ignore[index]
     texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
     assert "Pareto front: one point" in texts
     trace = pareto_plot(rows.assign(**SPACE), "parameters")["data"][0]
@@ -88,7 +88,7 @@ def test_more_values_of_lambda_than_colours_and_markers_are_drawn_with_a_short_l
     figure = draw_pareto(rows, "parameters", "the protocol")
     axes = figure.axes[0]
     drawn = {(x, y) for line in axes.lines if line.get_marker() == "o" for x, y in zip(*line.get_data(), strict=True)}
-    assert drawn == {(1e-6 * cost, psnr) for cost, psnr in zip(rows["parameters"], rows["psnr_db"], strict=True)}
+    assert drawn == {(1e-3 * cost, psnr) for cost, psnr in zip(rows["parameters"], rows["psnr_db"], strict=True)}
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts[0] == "λ1 = 0"
     assert "λ1 = 0.39" in texts
@@ -102,10 +102,10 @@ def test_a_pareto_figure_has_the_costs_of_all_architectures_below() -> None:
     )
     figure = draw_pareto(rows, "parameters", "the protocol", cost_distribution(whole, "parameters"))
     above, below = figure.axes
-    assert (above.get_ylabel(), below.get_xlabel()) == ("PSNR (dB)", "parameters (millions)")
+    assert (above.get_ylabel(), below.get_xlabel()) == ("PSNR (dB)", "parameters (thousands)")
     assert sum(bar.get_height() for bar in below.patches) == pytest.approx(100)
     left, right = min(bar.get_x() for bar in below.patches), max(bar.get_x() + bar.get_width() for bar in below.patches)
-    assert (left, right) == pytest.approx((1e-6 * whole["parameters"].min(), 1e-6 * whole["parameters"].max()))
+    assert (left, right) == pytest.approx((1e-3 * whole["parameters"].min(), 1e-3 * whole["parameters"].max()))
     assert all(left - 1e-9 <= x <= right + 1e-9 for x in itertools.chain(*(line.get_xdata() for line in above.lines)))
     assert "predicted" not in below.get_ylabel()
 

@@ -16,9 +16,9 @@ def test_the_cloud_holds_every_architecture_and_the_found_ones_lie_in_it() -> No
     assert cloud["share"].sum() == pytest.approx(1)
     figure = draw_space(rows, whole, model, "the protocol")
     axes = figure.axes[0]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters (millions)", "predicted testing time (ms per image)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters (thousands)", "predicted testing time (ms per image)")
     points = {tuple(point) for point in axes.collections[0].get_offsets().round(6).tolist()}
-    assert points == set(zip((1e-6 * cloud["parameters"]).round(6), cloud["predicted_time_ms"].round(6), strict=True))
+    assert points == set(zip((1e-3 * cloud["parameters"]).round(6), cloud["predicted_time_ms"].round(6), strict=True))
     drawn = next(line for line in axes.lines if line.get_marker() == "o")
     assert {tuple(point) for point in drawn.get_xydata().round(6).tolist()} <= points
     assert "in the median" in figure.get_suptitle()

@@ -5,6 +5,7 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -68,3 +69,10 @@ def test_a_notebook_shows_a_figure_by_itself_and_leaves_it_as_it_was() -> None:
 )
 def test_a_quantity_has_its_name_its_unit_and_what_makes_it(column: str, label: tuple[str, float]) -> None:
     assert quantity(column) == label
+
+
+def test_few_parameters_are_counted_in_thousands() -> None:
+    assert quantity("parameters", pd.Series([9_376, -18_976])) == ("parameters (thousands)", 1e-3)
+    assert quantity("parameters", pd.Series([9_376, 118_976])) == ("parameters (millions)", 1e-6)
+    assert quantity("parameters", pd.Series([], dtype=float))[1] == quantity("parameters")[1]
+    assert quantity("psnr_db", pd.Series([28.0])) == ("PSNR (dB)", 1.0)
