@@ -14,16 +14,19 @@ import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
-from skimage import filters, metrics
+from skimage import metrics
 
 from clearer.images.reading import LUMA
+from clearer.protocols import WINDOW
 
 PATCH = 64
 Score = Callable[[np.ndarray, np.ndarray], float]
 """Of the restored and the clean image."""
 
+_MARGIN = WINDOW // 2
 _SMALLEST_ERROR = 1e-10  # 100 dB stand for a perfect patch
 
 
@@ -52,9 +55,7 @@ def patch_mean(score: Score, restored: np.ndarray, clean: np.ndarray, patch: int
 
 def ssim(restored: np.ndarray, clean: np.ndarray) -> float:
     """Structural similarity (Wang et al. 2004): Gaussian window of σ = 1.5, 11 pixels; K1 = 0.01, K2 = 0.03."""
-    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    images = restored.astype(np.float64), clean.astype(np.float64)
-    return float(metrics.structural_similarity(*images, data_range=1.0, channel_axis=2, **window))
+    return _inside(_similarity(restored, clean))
 
 
 def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
@@ -62,12 +63,23 @@ def ssim_zero_padded(restored: np.ndarray, clean: np.ndarray) -> float:
 
     Out there both images are alike: an error at the border costs less than inside, the more so in a small image.
     """
-    x, y = restored.astype(np.float64), clean.astype(np.float64)
-    mean_x, mean_y, xx, yy, xy = map(_blurred, (x, y, x * x, y * y, x * y))
-    c1, c2 = 0.01**2, 0.03**2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    structure = (2 * (xy - mean_x * mean_y) + c2) / (xx - mean_x**2 + yy - mean_y**2 + c2)
-    return float(np.mean(luminance * structure))
+    return float(_similarity(restored, clean).mean())
+
+
+def _similarity(restored: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """The structural similarity around every pixel of an image that has zeros around it, of the image's shape."""
+    around = ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0))
+    images = (np.pad(image.astype(np.float64), around) for image in (restored, clean))
+    window: dict[str, Any] = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    _, found = metrics.structural_similarity(*images, data_range=1.0, channel_axis=2, full=True, **window)
+    return found[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+
+def _inside(similarity: np.ndarray) -> float:
+    """The mean over the pixels whose window lies in the image: there zeros around it change nothing."""
+    if min(similarity.shape[:2]) < WINDOW:
+        raise ValueError(f"an image of shape {similarity.shape} is smaller than SSIM's window of {WINDOW} pixels")
+    return float(similarity[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].mean())
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -85,12 +97,7 @@ def over_luma(score: Score) -> Score:
 psnr_y_db, ssim_y = over_luma(psnr_db), over_luma(ssim)
 
 
-def _blurred(image: np.ndarray) -> np.ndarray:
-    """The mean under a normalised 11 × 11 Gaussian window of σ = 1.5 at every pixel; zeros around the image."""
-    return filters.gaussian(image, sigma=1.5, mode="constant", truncate=3.5, preserve_range=True, channel_axis=2)
-
-
-IMAGE_SCORES = {"psnr_db": psnr_db, "ssim": ssim, "psnr_patch_db": psnr_patch_db, "ssim_zero_padded": ssim_zero_padded}
+IMAGE_SCORES = {"psnr_db": psnr_db, "psnr_patch_db": psnr_patch_db}
 COLOUR_SCORES = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y}
 
 
@@ -118,6 +125,9 @@ class Scores:
         """Scores one more image; `restored` is clipped already."""
         for name, scored in (IMAGE_SCORES | (COLOUR_SCORES if clean.shape[2] == 3 else {})).items():
             getattr(self, name).append(scored(restored, clean))
+        similarity = _similarity(restored, clean)  # once for both
+        self.ssim.append(_inside(similarity))
+        self.ssim_zero_padded.append(float(similarity.mean()))
         self.degraded_psnr_db.append(psnr_db(degraded, clean))
         for image in (clean, degraded):
             self.pixels.update(f"{image.shape} {image.dtype} ".encode())
