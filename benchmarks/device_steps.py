@@ -10,7 +10,7 @@ parallel.
 
     search, training               this project's, eager, and as graphs where capturing works (else the
                                    reason is printed)
-    K in a pack                    K searches at the proxy preset's size as one network, grouped convolutions
+    K in a pack                    K searches at the scale `small` as one network, grouped convolutions
     K one after another, eager     the same K, each eager
     K streams                      the same K, each a graph of its own on a stream of its own
 
@@ -97,9 +97,9 @@ def candidates(scale: str, precisions: Sequence[str], width: int, device: str) -
         for kind in ("search", "training"):
             yield f"{kind}, {scale}, {precision}", 1, block([captured(started(kind, [c], device))])
             yield f"{kind}, {scale}, {precision}, eager", 1, block([eager(started(kind, [c], device))])
-        small = configured("proxy", precision).with_values(search_iterations=10**6)
+        small = configured("small", precision).with_values(search_iterations=10**6)
         members = [small.with_values(seed=seed) for seed in range(width)]
-        about = f"search, proxy, {precision}, K = {width}"
+        about = f"search, small, {precision}, K = {width}"
         yield f"{about} in a pack", width, block([captured(started("search", members, device))])
         alone = [eager(started("search", [member], device)) for member in members]
         yield f"{about} one after another, eager", width, block(alone)

@@ -1,6 +1,6 @@
 """How far steps are from what the machine could do: their time over that of their operations or memory alone.
 
-    python -m benchmarks.floors [--scale proxy] [--precision fp32,bf16] [--pack 1] [--device cpu]
+    python -m benchmarks.floors [--scale small] [--precision fp32,bf16] [--pack 1] [--device cpu]
         [--repeats 9] [--out FILE]
 
     operations   those of the step's convolutions (`torch.utils.flop_counter`: a multiplication and an
@@ -92,7 +92,7 @@ def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=SCALES, default="proxy")
+    parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--precision", default="fp32,bf16")
     parser.add_argument("--pack", default="1", help="the widths of packs to measure")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.growth [--repeats 5] [--out FILE]
 
-One thread. Each row changes one thing of the first, the proxy preset: C = 8, S = 3, N_i = 4, 8
+One thread. Each row changes one thing of the first, the scale `small`: C = 8, S = 3, N_i = 4, 8
 crops of 32×32, fp32, alone. Rows alternate within one run; figures are CPU seconds of an α step and
 a weights step of one search, the ratio to the first row of the same repeat, and operations, as
 `torch.utils.flop_counter` counts them.
@@ -32,7 +32,7 @@ def steps_of(case: dict[str, Any]) -> tuple[Steps, int]:
     """The steps of a case, and how many searches they are of."""
     fields = {name: value for name, value in case.items() if name != "pack"}
     width = case.get("pack", 1)
-    return project(configured("proxy", "fp32").with_values(**fields), width), width
+    return project(configured("small", "fp32").with_values(**fields), width), width
 
 
 def measure(cases: dict[str, dict[str, Any]], repeats: int) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = measure(CASES, options.repeats)
     print("\n".join(lines(rows)))
-    print(f"the proxy preset's search, an iteration of one search; {about(options.repeats)}")
+    print(f"the search of the scale small, an iteration of one search; {about(options.repeats)}")
     write(options.out, vars(options), rows)
 
 

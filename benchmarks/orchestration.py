@@ -2,7 +2,7 @@
 
     python -m benchmarks.orchestration [--seconds 60] [--trials 8] [--pack 1] [--out FILE]
 
-Searches at the proxy preset's size (C = 8, 8 crops of 32×32) whose number of iterations makes each
+Searches at the scale `small` (C = 8, 8 crops of 32×32) whose number of iterations makes each
 take about `--seconds`, on as many slots as the machine has cores, with checkpoints, curves, results
 and MLflow as in any study. Nothing is extrapolated: with `--seconds 15` each takes that, and costs
 weigh four times as much. Slot time is the number of slots times the wall time from the call that
@@ -35,9 +35,8 @@ from rich.console import Console
 
 from benchmarks.clocks import MeasuredPack
 from benchmarks.measuring import hardware, write
-from benchmarks.search_step import project
+from benchmarks.search_step import SMALL, project
 from clearer.configuration import Configuration
-from clearer.presets import PROXY
 from studies.driver import execution
 from studies.driver.execution import Tasks
 from studies.driver.options import Options
@@ -55,7 +54,7 @@ PARTS = ("start", "steps", "reports", "data, network", "checkpoints", "results",
 
 def configurations(seconds: float, trials: int, width: int) -> list[Configuration]:
     """Searches that take about so long each, by a few steps tried here."""
-    c = Configuration(**{**PROXY, "dataset": "embedded", "warmup_iterations": 0})
+    c = Configuration(**{**SMALL, "dataset": "embedded", "warmup_iterations": 0})
     torch.set_num_threads(c.threads)
     steps = project(c, width)
     for step in steps.values():
@@ -74,7 +73,7 @@ def searched(planned: list[Configuration], width: int, storage: str) -> tuple[fl
     execution.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]
     with Session(Options(storage=storage, pack=width), quiet) as session, Progress(quiet) as progress:
         store, slots = session.store, session.slots(planned)
-        write_study(store, STUDY, planned, preset="proxy", command=STUDY)
+        write_study(store, STUDY, planned, preset="paper", command=STUDY)
         session.track(STUDY)
         plan, started = Plan(store, session.pixels.trials(planned)), datetime.now(UTC)
         jobs = {key: task for key, task in plan.tasks().items() if isinstance(task.job, Search)}

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.search_step import SMALL
 from clearer.architecture import Architecture
 from clearer.command import OneLineParser
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, load_split
 from clearer.machine import device_name
-from clearer.presets import PROXY
 from clearer.references import available, outputs, tuned
 from clearer.scores import PATCH, patch_mean, psnr_db, psnr_patch_db, ssim_zero_padded
 from clearer.splits import learning_images
@@ -32,7 +32,7 @@ from clearer.testing import as_tensor, degraded_inputs, on_device, restore, scor
 from clearer.training import Training
 
 ARCHITECTURE = "FPFP-FPFF-PFFP"  # found at λ1 = 0.01, by the supplementary's Table 1
-NETWORKS = {**PROXY, "kind": "given", "architecture": ARCHITECTURE, "train_iterations": 600, "threads": 1}
+NETWORKS = {**SMALL, "kind": "given", "architecture": ARCHITECTURE, "train_iterations": 600, "threads": 1}
 NETWORKS |= {"test_border": "crop64"}  # the area of the measured rows in docs/clearer_p.csv
 COLUMNS = (
     "method kind seed chosen dataset sigma protocol image psnr_db psnr_patch_db "

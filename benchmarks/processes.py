@@ -1,6 +1,6 @@
 """How cores are used best: one process with all of them as threads, or one process a core, as studies do.
 
-    python -m benchmarks.processes [--scale proxy] [--precision fp32] [--pack 1,8] [--repeats 7] [--out FILE]
+    python -m benchmarks.processes [--scale small] [--precision fp32] [--pack 1,8] [--repeats 7] [--out FILE]
 
 Iterations of searches, and steps of trainings of the network with every other column a fusion, a
 member a second of wall time. The baseline is one process with as many threads as there are cores, K
@@ -101,7 +101,7 @@ def measured(
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=SCALES, default="proxy")
+    parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--pack", default="1,8", help="the widths of packs to measure, the first of which is 1")
     parser.add_argument("--repeats", type=int, default=7)

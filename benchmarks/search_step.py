@@ -1,6 +1,6 @@
 """How fast a search step is: the project's own against the authors' way (`benchmarks.plain`), alternating in one run.
 
-    python -m benchmarks.search_step [--scale proxy] [--precision fp32,bf16] [--pack 1] [--repeats 9] [--out FILE]
+    python -m benchmarks.search_step [--scale small] [--precision fp32,bf16] [--pack 1] [--repeats 9] [--out FILE]
 
 One thread. Figures of a pack of K searches are those of one of them, a K-th. An iteration is an α
 step and a weights step, each with its batch. Every repeat measures all candidates one after
@@ -11,7 +11,7 @@ floating-point operations of the convolutions are counted (`torch.utils.flop_cou
 multiplication and an addition each count).
 
     tiny    C = 4,  batch 8,  32×32 crops      paper8  C = 32, batch 8,  64×64 crops
-    proxy   C = 8,  batch 8,  32×32 crops      paper   C = 32, batch 32, 64×64 crops
+    small   C = 8,  batch 8,  32×32 crops      paper   C = 32, batch 32, 64×64 crops
 """
 
 import argparse
@@ -27,12 +27,14 @@ from benchmarks.plain import Batch, PlainSearch, SingleCrops
 from clearer.configuration import Configuration
 from clearer.images.sets import load_split
 from clearer.networks import Supernet
-from clearer.presets import PROXY
+from clearer.presets import Edition, preset_values
 from clearer.search import Search
 
+SMALL = preset_values(Edition("proxy", 2))
+"""The paper's space (S = 3, N = 4), with C = 8 and 8 crops of 32 × 32."""
 SCALES: Mapping[str, Mapping[str, Any]] = {
-    "tiny": {**PROXY, "channels": 4},
-    "proxy": PROXY,
+    "tiny": {**SMALL, "channels": 4},
+    "small": SMALL,
     "paper8": {"batch_size": 8},
     "paper": {},
 }
@@ -130,7 +132,7 @@ def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=SCALES, default="proxy")
+    parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--precision", default="fp32,bf16", help="the project's precisions to measure")
     parser.add_argument("--pack", default="1", help="the widths of packs to measure")
     parser.add_argument("--repeats", type=int, default=9)

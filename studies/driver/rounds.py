@@ -17,7 +17,7 @@ from analysis.study_results import Results
 from clearer.command import print_prose
 from clearer.configuration import Configuration
 from clearer.images.datasets import DATASETS
-from clearer.presets import EDITION, FirstEdition, labels
+from clearer.presets import Edition, edition, labels
 from clearer.splits import absent_sets, contents_lines
 from clearer.tasks import own
 from studies.driver.axes import unique
@@ -56,8 +56,9 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
         ConfigurationError: a mistake in what was asked.
     """
     o = session.options
-    if any(run.get("edition", 1) < EDITION for run in runs_of(session.store, study.name) if run["preset"] == o.preset):
-        o = session.options = replace(o, preset=FirstEdition(o.preset))
+    begun_with = [run.get("edition", 1) for run in runs_of(session.store, study.name) if run["preset"] == o.preset]
+    if begun_with and min(begun_with) < edition(o.preset):
+        o = session.options = replace(o, preset=Edition(o.preset, min(begun_with)))
         begun = f"{study.name} began with an earlier edition of the preset {o.preset}, and goes on with it"
         session.console.print(f"{begun}; another --storage begins with today's")
     first = study.trials(o.preset, o.assigned, o.seeds, o.random, session.place.folder)
@@ -127,7 +128,6 @@ class _Run:
                 session.store.forget_trial(name, trial_id)
         run = {"command": redacted(shlex.join(sys.argv)), "preset": session.options.preset, **self._nodes}
         run |= {"packing": asdict(session.packing)} if session.packing.gpus else {}
-        run |= {"edition": 1} if isinstance(session.options.preset, FirstEdition) else {}
         run |= {"tasks": tasks} if (tasks := own.sources()) else {}
         run |= {"follows_from": self.study.follows_from} if self.study.follows_from else {}
         planned = session.pixels.trials(outcome.planned)

@@ -16,7 +16,7 @@ from analysis.storage.places import StorageError, redacted
 from clearer.configuration import Configuration, digest
 from clearer.fields import ConfigurationError, nearest
 from clearer.machine import cores, processor, versions
-from clearer.presets import EDITION
+from clearer.presets import edition
 from studies.store.store import Store
 
 LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
@@ -51,7 +51,7 @@ def write_study(
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
     here = {"driver": platform.node(), "processor": processor(), "cores": cores()}
     known = {"started_at": now, "commit": commit(), "versions": versions(LIBRARIES), "hardware": here}
-    about.setdefault("runs", []).append({**known, "edition": EDITION, **run})
+    about.setdefault("runs", []).append({**known, "edition": edition(run.get("preset", "")), **run})
     about |= {"study": study, "question": question, "format": FORMAT}
     store.write(_name(study), json.dumps(about, indent=1, sort_keys=True).encode())
     return about

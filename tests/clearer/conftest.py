@@ -12,7 +12,7 @@ import torch
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
-from clearer.presets import FirstEdition, preset_values
+from clearer.presets import Edition, preset_values
 from clearer.search import Search
 from clearer.training import Training
 
@@ -48,7 +48,7 @@ def tiny() -> Configuration:
     """A trial of about a second; 20 iterations end inside the window of a curve's row."""
     small = {"channels": 2, "batch_size": 2, "patch_size": 8, "cells": 2, "columns": (2,), "report_iterations": 15}
     short = {"search_iterations": 40, "warmup_iterations": 5, "train_iterations": 40}
-    return Configuration(**{**preset_values(FirstEdition("quick")), **small, **short})
+    return Configuration(**{**preset_values(Edition("quick", 1)), **small, **short})
 
 
 @pytest.fixture(scope="session")

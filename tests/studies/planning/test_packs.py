@@ -16,7 +16,7 @@ from small import NO_DATA, search_of, train_of
 import analysis
 from clearer.configuration import Configuration
 from clearer.packing import full_width
-from clearer.presets import PROXY, FirstEdition, preset_values
+from clearer.presets import Edition, preset_values
 from clearer.probe import step_bytes
 from clearer.search import Search as SearchRun
 from studies.planning.packs import CPU_BYTES, WIDEST, Packing, pack_time, packs
@@ -24,7 +24,7 @@ from studies.work import stages
 from studies.work.jobs import Learning, References, Search, Train
 from studies.work.place import fingerprints
 
-C = Configuration(**preset_values(FirstEdition("quick")))
+C = Configuration(**preset_values(Edition("quick", 1)))
 ONE, OTHER = "FPFP-FPFF-PFFP", "PPPP-PPPP-PPPP"
 REFERENCES = References("r", C, NO_DATA)
 
@@ -118,7 +118,7 @@ def test_wide_networks_are_not_packed_on_gpus_of_which_nothing_is_measured() -> 
 
 
 def test_what_a_step_keeps_is_counted_as_it_is() -> None:
-    c = Configuration(**{**PROXY, "dataset": "embedded", "columns": 1})
+    c = Configuration(**{**preset_values("proxy"), "dataset": "embedded", "columns": 1})
     kept: dict[int, torch.Tensor] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:

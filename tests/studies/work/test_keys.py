@@ -8,12 +8,12 @@ from small import NO_DATA
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration, field_types
-from clearer.presets import FirstEdition, preset_values
+from clearer.presets import Edition, preset_values
 from clearer.tasks.known import TASKS
 from studies.work import keys as stage_keys
 from studies.work.keys import Fingerprints, oneshot_key, reference_key, search_key, time_key, train_key
 
-QUICK = preset_values(FirstEdition("quick"))
+QUICK = preset_values(Edition("quick", 1))
 BASE = Configuration(**QUICK, search_patience=20)
 ARCHITECTURE = "FPFP-FPFF-PFFP"
 SEARCHED = {"mixing": "sequential", "complexity": "flops", "alpha_statistics": "batch"}

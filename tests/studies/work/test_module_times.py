@@ -8,12 +8,12 @@ from small import put_row
 
 from clearer.configuration import Configuration
 from clearer.machine import device_name
-from clearer.presets import FirstEdition, preset_values
+from clearer.presets import Edition, preset_values
 from studies.store.store import Store
 from studies.work import module_times as measured_times
 from studies.work.module_times import module_times
 
-SMALL = Configuration(**{**preset_values(FirstEdition("quick")), "channels": 2, "cells": 2, "patch_size": 16})
+SMALL = Configuration(**{**preset_values(Edition("quick", 1)), "channels": 2, "cells": 2, "patch_size": 16})
 
 
 def test_times_are_measured_once_and_kept(tmp_path: Path) -> None:
