@@ -129,6 +129,9 @@ class Configuration(TaskFields):
     test_limit: int = setting(0, SCORE, "the first so many test images by name; 0: all", NOT_NEGATIVE, "images area")
     self_ensemble: int = setting(8, SCORE, "flips and rotations averaged; section 4.1", (1, 8), "cost")
     time_images: int = setting(4, "time", "test images in one timed call", POSITIVE, "cost")
+    time_set: bool = setting(
+        True, "time", "one pass over all test images, too, as the paper prints", about="cost", before=True
+    )
     time_series: int = setting(6, "time", "series of timed calls", POSITIVE, "cost")
     time_calls: int = setting(10, "time", "calls in a series", POSITIVE, "cost")
     time_attempts: int = setting(3, "time", "measured again while the series spread by more than 3 %", POSITIVE)

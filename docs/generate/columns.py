@@ -35,7 +35,7 @@ MEANINGS: Mapping[str, str] = {
     "test_time_images": "how many images one timed call restores",
     "test_time_size": "width×height of these images",
     "test_time_error": "why there is no testing time",
-    "test_set_seconds": "one pass over all test images, in seconds",
+    "test_set_seconds": "one pass over all test images, in seconds; null where `time_set` is false",
     "device": "what the testing time was taken on",
     "search_device": "what the search ran on",
     "train_device": "what the training ran on",

@@ -173,7 +173,7 @@ class Costs:
         image = rate * _PIXELS * c.self_ensemble
         if stage == "test":
             return images * (image + _SCORE_SECONDS), f"reckoned: {images} images of {_PIXELS:,} pixels"
-        calls = c.time_series * (c.time_calls + 1) * c.time_images + images
+        calls = c.time_series * (c.time_calls + 1) * c.time_images + (images if c.time_set else 0)
         return calls * image, f"reckoned: {calls} images of {_PIXELS:,} pixels"
 
     def _learning(self, stage: str, c: Configuration) -> tuple[float, str]:

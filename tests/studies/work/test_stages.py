@@ -82,6 +82,12 @@ def test_a_time_is_of_this_device_and_taken_once(trained: tuple[Place, Train], d
     assert result["device"] == device_name("cpu", 1)
     assert result["test_time_ms"] > 0
     assert result["test_time_images"] == 1
+    assert result["test_set_seconds"] is None
+    whole = Store(place.storage).result(
+        "time", compute_time(SMALL.with_values(time_set=True), "PF", data, job.key, place)
+    )
+    assert whole is not None
+    assert whole["test_set_seconds"] > 0
     assert compute_time(SMALL, "PF", data, "whatever network", place) == key, "weights change no time"
     assert torch.get_num_threads() == SMALL.threads
 
