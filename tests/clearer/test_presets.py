@@ -1,7 +1,10 @@
-"""Labels of trials: what varies among them."""
+"""Labels of trials: what varies among them. Presets of earlier editions."""
+
+import copy
+import pickle
 
 from clearer.configuration import Configuration
-from clearer.presets import label, labels, preset_values
+from clearer.presets import EDITIONS, Edition, edition, label, labels, preset_values
 
 QUICK = Configuration(**preset_values("quick"))
 
@@ -18,3 +21,23 @@ def test_what_trials_have_in_common_is_said_once() -> None:
 def test_a_trial_alone_has_a_label() -> None:
     assert labels([QUICK]) == (label(QUICK), ["trial"])
     assert labels([]) == ("", [])
+
+
+def test_an_earlier_edition_of_a_preset_keeps_its_values() -> None:
+    second, first = (Configuration(**preset_values(Edition("proxy", number))) for number in (2, 1))
+    assert (second.channels, second.columns_by_cell, second.skip, second.time_set) == (8, (4, 4, 4), "none", True)
+    assert (second.search_iterations, second.test_border) == (1_000, "centre64")
+    assert first == second.with_values(test_border="crop64")
+    rain = [
+        preset_values(each, "derain")["train_iterations"] for each in ("quick", Edition("quick", 2), Edition("quick"))
+    ]
+    assert rain == [1_500, 1_600, 2_000]
+
+
+def test_a_preset_knows_its_edition() -> None:
+    assert [edition(name) for name in ("quick", Edition("quick", 2), "a preset of one's own")] == [
+        EDITIONS["quick"],
+        2,
+        1,
+    ]
+    assert copy.deepcopy(pickle.loads(pickle.dumps(Edition("proxy", 2)))).number == 2

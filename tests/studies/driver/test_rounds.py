@@ -128,6 +128,18 @@ def test_the_first_wave_is_as_many_trials_as_the_cluster_holds(tmp_path: Path, m
     assert Store(str(tmp_path)).trial_ids("s") == {outcome.planned[0].trial_id}
 
 
+def test_a_study_goes_on_with_the_edition_of_its_preset_that_it_began_with(tmp_path: Path) -> None:
+    study = dataclasses.replace(GRID, axes={"quick": {"lambda1": [0.0]}})
+    for number, length in ((1, 300), (2, 1_200)):
+        mine = session(tmp_path / str(number), assigned={})
+        write_study(mine.store, "s", [], preset="quick", command="command", edition=number)
+        (c,) = first_round(study, mine)
+        assert (c.train_iterations, c.time_set, c.test_border == "crop64") == (length, True, number == 1)
+        assert "began with an earlier edition of the preset quick" in said(mine)
+        about = write_study(mine.store, "s", [c], preset=mine.options.preset, command="again")
+        assert [one["edition"] for one in about["runs"]] == [number, number]
+
+
 def test_failures_are_tried_again_where_that_is_asked(tmp_path: Path) -> None:
     study = dataclasses.replace(GRID, axes={"quick": {"lambda1": [0.0]}})
     (c,) = first_round(study, session(tmp_path))
