@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
@@ -13,7 +14,8 @@ from clearer.crops import Crops
 from clearer.images.sets import ImageSet
 from clearer.networks import Supernet
 from clearer.precision import fp32
-from clearer.testing import score
+from clearer.scores import psnr_db
+from clearer.testing import restorations
 
 NORM_BATCHES = 20
 """Batches from which batch norm's statistics are taken anew."""
@@ -24,16 +26,17 @@ def oneshot_scores(
 ) -> dict[str, Any]:
     """PSNR in dB of the supernet, and of architectures with its weights (`kept`: and its batch norm's statistics)."""
 
-    def psnr_db(network: nn.Module) -> float:
-        return score(c, network, tested, device).means()["psnr_db"]
+    def mean_psnr_db(network: nn.Module) -> float:
+        restored = restorations(c, network, tested, device)
+        return float(np.mean([psnr_db(image, clean) for clean, _, image in restored]))
 
     scores = []
     for text in architectures:
         network = supernet.derive(Architecture.parse(text))
-        kept = psnr_db(network)
+        kept = mean_psnr_db(network)
         renew_statistics(network, c, learned, device)
-        scores.append({"architecture": text, "oneshot_psnr_db": psnr_db(network), "oneshot_kept_psnr_db": kept})
-    return {"architecture": str(supernet.architecture()), "supernet_psnr_db": psnr_db(supernet), "scores": scores}
+        scores.append({"architecture": text, "oneshot_psnr_db": mean_psnr_db(network), "oneshot_kept_psnr_db": kept})
+    return {"architecture": str(supernet.architecture()), "supernet_psnr_db": mean_psnr_db(supernet), "scores": scores}
 
 
 def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, device: str) -> None:
