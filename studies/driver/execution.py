@@ -102,7 +102,7 @@ class Tasks:
 
     def _end(self, task: Task, outcome: str) -> Task:
         task.has_ended = True
-        self.progress.ended(task.job.key, outcome, task.failure is not None, task.job.stage)
+        self.progress.ended(task.job.key, outcome, task.failure is not None, task.job.stages)
         self.claims.release(task.job.claims)
         return task
 

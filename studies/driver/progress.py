@@ -5,7 +5,7 @@ those that have run really took.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -158,10 +158,14 @@ class Progress:
         else:
             self._cell.update({"text/plain": text}, raw=True)
 
-    def ended(self, key: str, outcome: str, failed: bool = False, stage: str = _ALONE) -> None:
-        """A job has ended (one that never started has no label of its own); `outcome` says how in a few words."""
+    def ended(self, key: str, outcome: str, failed: bool = False, stages: Iterable[tuple[str, str]] = ()) -> None:
+        """A job has ended (one that never started has no label of its own); `outcome` says how in a few words.
+
+        `stages` are what it computed, as (stage, key): a training and its tests, say; nothing: a testing time.
+        """
         self._ended, self._failed = self._ended + 1, self._failed + failed
-        self._stages.setdefault(stage, _Stage()).end(key)
+        for stage, one in stages or [(_ALONE, key)]:
+            self._stages.setdefault(stage, _Stage()).end(one)
         if key in self._packs:
             bar, keys, _ = self._packs.pop(key)
             if not any(one in self._packs for one in keys):

@@ -27,7 +27,7 @@ _STAGE_BYTES = {"search": 50_000, "train": 50_000, "test": 250_000, "time": 1_00
 _FLOAT_BYTES = 4
 _PIXELS, _USUAL_IMAGES = 150_000, 100
 """Of a test image, and in a folder of which nothing is known, where no test was measured."""
-_SCORE_SECONDS, _REFERENCE_SECONDS = 0.2, 2.0
+_SCORE_SECONDS, _REFERENCE_SECONDS = 0.05, 2.0
 """What scoring an image takes, and tuning and scoring the classical methods for one, about."""
 _CHECKPOINTS = 2
 """Kept of a stage under way."""

@@ -56,9 +56,18 @@ def test_the_time_left_follows_what_was_measured(out: io.StringIO, clock: Clock)
     progress.started({"a": "λ1=0"}, "search")
     progress.progressed("a", told("a", 50, 100.0))  # twice as slow as expected
     assert progress.text() == "0/2 done  about 8.3 min left"  # 1.5 searches and a training, 200 s each
-    progress.ended("a", "FP", stage="search")
+    progress.ended("a", "FP", stages=[("search", "a")])
     progress.more("trainings", {"train": 0}, follow=False)
     assert progress.text() == "1/2 done  about 3.3 min left"
+
+
+def test_the_tests_of_a_training_are_done_with_it(out: io.StringIO, clock: Clock) -> None:
+    progress = progress_in(out, clock, slots=1)
+    progress.expect({"train": Expected(2, 60.0), "test": Expected(3, 60.0)})
+    progress.more("trainings", {"train": 2}, follow=False)
+    assert progress.text() == "0/2 done  about 5.0 min left"
+    progress.ended("a", "PF", stages=[("train", "a"), ("test", "x"), ("test", "y")])
+    assert progress.text() == "1/2 done  about 2.0 min left"
 
 
 def test_a_pack_is_one_line_that_says_what_varies(out: io.StringIO, clock: Clock) -> None:
@@ -70,9 +79,9 @@ def test_a_pack_is_one_line_that_says_what_varies(out: io.StringIO, clock: Clock
         progress.progressed("a", told("a", 25, 10.0, 20.0))
         progress.progressed("b", told("b", 25, 10.0, 30.0))
         progress.console.print(progress._bars.get_renderable())
-        progress.ended("a", "FP", stage="search")
+        progress.ended("a", "FP", stages=[("search", "a")])
         assert len(progress._bars.tasks) == 2
-        progress.ended("b", "PP", stage="search")
+        progress.ended("b", "PP", stages=[("search", "b")])
         assert len(progress._bars.tasks) == 1
     text = out.getvalue()
     for word in ("2 × search  λ1=0,0.1 seed 0", "━", "25/100  25.00 dB", "study", "0/2 done  about"):
@@ -89,8 +98,8 @@ def test_a_file_gets_a_line_a_job_and_at_most_one_a_minute(out: io.StringIO, clo
         for second in range(0, 130, 10):
             clock.seconds = float(second)
             progress.progressed("a", told("a", second // 2, float(second)))
-        progress.ended("a", "FP-PF  40 s", stage="search")
-        progress.ended("b", "diverged", failed=True, stage="search")
+        progress.ended("a", "FP-PF  40 s", stages=[("search", "a")])
+        progress.ended("b", "diverged", failed=True, stages=[("search", "b")])
     lines = out.getvalue().splitlines()
     assert lines[0] == "searches: 2 to do"
     assert [line.partition("left")[2] for line in lines[1:3]] == [
@@ -106,16 +115,16 @@ def test_a_label_is_printed_as_it_is(name: str, out: io.StringIO, clock: Clock) 
     progress.started({"a": f"test_set={name}"}, "search")
     clock.seconds = 100.0
     progress.progressed("a", told("a", 25, 10.0, None))
-    progress.ended("a", "found", stage="search")
+    progress.ended("a", "found", stages=[("search", "a")])
     assert [f"test_set={name}" in line for line in out.getvalue().splitlines()] == [True, True]
 
 
 def test_more_jobs_add_to_those_that_there_are(out: io.StringIO, clock: Clock) -> None:
     progress = progress_in(out, clock)
     progress.more("searches", {"search": 2})
-    progress.ended("a", "found [PF]", stage="search")
+    progress.ended("a", "found [PF]", stages=[("search", "a")])
     progress.more("trainings", {"train": 3})
-    progress.ended("b", "found", stage="search")
+    progress.ended("b", "found", stages=[("search", "b")])
     progress.say("a line of its own")
     assert out.getvalue().splitlines() == [
         "searches: 2 to do",

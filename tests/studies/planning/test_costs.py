@@ -76,7 +76,7 @@ def test_times_tests_and_references_that_nobody_has_measured_are_reckoned(store:
     row(store, train_seconds=1.0, test_time_ms=None)  # a pace that is known
     rate = 1.0 / C.train_iterations / (3 * C.batch_size * C.patch_size**2)
     image, found = rate * 150_000 * C.self_ensemble, {s: costs(store).of(s, C) for s in ("test", "time", "reference")}
-    assert found["test"].seconds == pytest.approx(C.test_limit * (image + 0.2) if C.test_limit else 3 * (image + 0.2))
+    assert found["test"].seconds == pytest.approx(C.test_limit * (image + 0.05) if C.test_limit else 3 * (image + 0.05))
     assert found["reference"].seconds == pytest.approx(2.0 * (C.reference_images + (C.test_limit or 3)))
     assert [one.basis.split()[0] for one in found.values()] == ["reckoned:", "reckoned:", "assumed:"]
     assert all(one.bytes > 0 for one in found.values())
