@@ -142,16 +142,18 @@ def _sampled(
         return _Sample(empty, nothing, none, nothing, none, nothing[None][:0])
     owners = pd.DataFrame({"by": frame[by].to_numpy(), "training": trainings(frame)})[kept]
     kept[owners.index[owners.duplicated()]] = False
-    rows = frame[kept]
+    # In one order of trainings, so that configurations of the same ones have the same means to the bit.
+    order = np.lexsort((trainings(frame[kept]), pd.factorize(frame.loc[kept, by])[0]))
+    rows = frame[kept].iloc[order]
     found = configuration_means(rows[[by, *columns]], columns, by)[["seeds", *columns]]
     table = found.astype(dict.fromkeys(columns, float)).reset_index()
-    order, seeds = np.argsort(pd.factorize(rows[by])[0], kind="stable"), table["seeds"].to_numpy()
+    seeds = table["seeds"].to_numpy()
     means = table[columns].to_numpy() * signs
-    residuals, own = values[kept][order] - np.repeat(means, seeds, axis=0), pd.factorize(trainings(rows)[order])[0]
+    residuals, own = values[kept][order] - np.repeat(means, seeds, axis=0), trainings(rows)
     by_image = np.zeros((0, *means.shape))
     if images and PSNR in columns and BY_IMAGE in frame.columns:
         place = columns.index(PSNR)
-        figures = _sums(_by_image(rows)[order], seeds) / seeds[:, None]
+        figures = _sums(_by_image(rows), seeds) / seeds[:, None]
         by_image = np.zeros((figures.shape[1], *means.shape))
         by_image[:, :, place] = signs[place] * (figures - figures.mean(axis=1, keepdims=True)).T
     return _Sample(table, means, seeds, residuals, own, by_image)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearer.configuration import Configuration
+from clearer.configuration import Configuration, check_name
 from clearer.fields import ConfigurationError, as_text
 from clearer.polarisation import polarisation_threshold
 from clearer.presets import preset_values
@@ -37,6 +37,8 @@ def configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
         columns = tuple(map(len, values["architecture"].split("-")))
         base |= {"cells": len(columns), "columns": columns} if all(columns) else {}
     whole = {**base, **values, "kind": kind}
+    for name in whole:
+        check_name(name)
     lambda1 = whole.get("lambda1")
     if not isinstance(lambda1, Multiple):
         return Configuration(**whole)

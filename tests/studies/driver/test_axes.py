@@ -54,3 +54,9 @@ def test_a_product_has_every_combination_the_last_axis_fastest() -> None:
 def test_one_of_each_is_kept_in_order() -> None:
     first, second = configuration("quick", {}), configuration("quick", {"sigma": 50.0})
     assert unique([second, first, second.with_values(), first]) == [second, first]
+
+
+@pytest.mark.parametrize("values", [{"lamda1": 0.1}, {"task": "denoise", "strenght": 2.0}])
+def test_a_field_that_a_study_file_misspells_is_named(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{list(values)[-1]}: no such field .did you mean"):
+        configuration("quick", values)
