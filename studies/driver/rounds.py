@@ -66,7 +66,7 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
         session.store.check_writable()
     absent = {c: absent_sets(c, session.place.folder) if o.dry_run else [] for c in first}
     for name in sorted(set().union(*absent.values())):
-        where = f"--data DIR must name the folder that holds {name}/ before the study can run"
+        where = f"--data DIR must name the folder that holds {name}/; python -m clearer data --data DIR fetch {name}"
         session.console.print(f"{name}: its {DATASETS[name].images} images are not here; {where}", soft_wrap=True)
     for line in contents_lines([c for c in first if not absent[c]], session.place.folder):
         session.console.print(line, markup=False, emoji=False, soft_wrap=True)
