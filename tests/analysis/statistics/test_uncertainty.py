@@ -193,6 +193,7 @@ def test_the_order_of_rows_does_not_change_how_sure_configurations_of_the_same_t
     rows = pd.DataFrame({"train_key": list("uvwxyz"), "parameters": 9.0, "psnr_db": figures})
     orders = ([0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4], [2, 4, 0, 5, 1, 3])
     twins = pd.concat([rows.iloc[order].assign(**{KEY: f"c{i}"}) for i, order in enumerate(orders)], ignore_index=True)
-    table = analysis.front_probability(twins.assign(trial_id=twins.index.astype(str)), np.random.default_rng(0), **TRADE)
+    twins = twins.assign(trial_id=twins.index.astype(str))
+    table = analysis.front_probability(twins, np.random.default_rng(0), **TRADE)
     assert table["probability"].tolist() == [1.0] * 3
     assert table["on_front"].all()
