@@ -103,7 +103,10 @@ def pack_time(width: int) -> float:
 
 
 def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
-    """The jobs in packs of the widths of their names, what takes longest first; one without a width is alone."""
+    """The jobs in packs of the widths of their names; one without a width is alone.
+
+    First comes what others wait for, then what takes longest: the longest last would run beside idle cores.
+    """
     groups: dict[tuple[str, int], list[Job]] = defaultdict(list)
     for job in jobs:
         width = widths.get(job.name) if isinstance(job, Learning) else None
@@ -111,9 +114,10 @@ def packs(jobs: Sequence[Job], widths: Mapping[str, int]) -> list[Pack]:
     found = []
     for (_, width), members in groups.items():
         found += [Pack(tuple(members[first : first + width]), width) for first in range(0, len(members), width)]
-    return sorted(found, key=_operations, reverse=True)  # the longest last would run beside idle cores
+    return sorted(found, key=_urgency, reverse=True)
 
 
-def _operations(pack: Pack) -> float:
+def _urgency(pack: Pack) -> tuple[bool, float]:
     first = pack.jobs[0]
-    return first.operations * pack_time(pack.width) if isinstance(first, Learning) else 0.0
+    operations = first.operations * pack_time(pack.width) if isinstance(first, Learning) else 0.0
+    return first.others_wait, operations

@@ -153,6 +153,12 @@ def test_what_takes_longest_is_first() -> None:
     assert [job.architecture for pack in found[2:4] for job in pack.jobs] == [OTHER] * 2 + ["FFFF-FFFF-FFFF"] * 2
 
 
+def test_what_others_wait_for_is_before_what_takes_longer() -> None:
+    long = [train_of(c.with_values(train_iterations=10**6), OTHER) for c in grid(1, 1)]
+    found = packs([*long, *map(search_of, grid(1, 1))], {})
+    assert [type(pack.jobs[0]) for pack in found] == [Search, Train]
+
+
 def test_a_job_without_a_width_is_alone() -> None:
     jobs = [search_of(c) for c in grid(3, 1)]
     found = packs(jobs, {job.name: 4 for job in jobs[:2]})
