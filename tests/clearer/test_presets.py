@@ -31,7 +31,7 @@ def test_an_earlier_edition_of_a_preset_keeps_its_values() -> None:
     rain = [
         preset_values(each, "derain")["train_iterations"] for each in ("quick", Edition("quick", 2), Edition("quick"))
     ]
-    assert rain == [1_500, 1_600, 2_000]
+    assert rain == [1_600, 1_600, 2_000]
 
 
 def test_a_preset_knows_its_edition() -> None:
