@@ -37,6 +37,7 @@ from benchmarks.clocks import MeasuredPack
 from benchmarks.measuring import hardware, write
 from benchmarks.search_step import SMALL, project
 from clearer.configuration import Configuration
+from clearer.presets import Edition
 from studies.driver import execution
 from studies.driver.execution import Tasks
 from studies.driver.options import Options
@@ -73,7 +74,7 @@ def searched(planned: list[Configuration], width: int, storage: str) -> tuple[fl
     execution.packs = lambda *work: [MeasuredPack(pack.jobs, pack.width) for pack in plain(*work)]
     with Session(Options(storage=storage, pack=width), quiet) as session, Progress(quiet) as progress:
         store, slots = session.store, session.slots(planned)
-        write_study(store, STUDY, planned, preset="paper", command=STUDY)
+        write_study(store, STUDY, planned, preset=Edition("proxy", 2), command=STUDY)
         session.track(STUDY)
         plan, started = Plan(store, session.pixels.trials(planned)), datetime.now(UTC)
         jobs = {key: task for key, task in plan.tasks().items() if isinstance(task.job, Search)}

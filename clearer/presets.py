@@ -54,7 +54,7 @@ class Edition(str):
 
     number: int
 
-    def __new__(cls, preset: str, number: int = 1) -> "Edition":
+    def __new__(cls, preset: str, number: int = 1) -> "Edition":  # a copy is made of the text alone, then numbered
         found = super().__new__(cls, preset)
         found.number = number
         return found

@@ -54,8 +54,6 @@ QUANTITIES = {
     "train_seconds": ("training time", "s", 1.0),
 }
 """What a column is called on an axis, its usual unit there, and by what its values are multiplied for that."""
-
-
 _FEW_PARAMETERS = 100_000
 
 

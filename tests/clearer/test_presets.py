@@ -28,16 +28,11 @@ def test_an_earlier_edition_of_a_preset_keeps_its_values() -> None:
     assert (second.channels, second.columns_by_cell, second.skip, second.time_set) == (8, (4, 4, 4), "none", True)
     assert (second.search_iterations, second.test_border) == (1_000, "centre64")
     assert first == second.with_values(test_border="crop64")
-    rain = [
-        preset_values(each, "derain")["train_iterations"] for each in ("quick", Edition("quick", 2), Edition("quick"))
-    ]
-    assert rain == [1_600, 1_600, 2_000]
+    for quick, iterations in (("quick", 1_600), (Edition("quick", 2), 1_600), (Edition("quick", 1), 2_000)):
+        assert preset_values(quick, "derain")["train_iterations"] == iterations
 
 
 def test_a_preset_knows_its_edition() -> None:
-    assert [edition(name) for name in ("quick", Edition("quick", 2), "a preset of one's own")] == [
-        EDITIONS["quick"],
-        2,
-        1,
-    ]
+    names = ("quick", Edition("quick", 2), "a preset of one's own")
+    assert [edition(name) for name in names] == [EDITIONS["quick"], 2, 1]
     assert copy.deepcopy(pickle.loads(pickle.dumps(Edition("proxy", 2)))).number == 2
