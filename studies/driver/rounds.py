@@ -17,7 +17,7 @@ from analysis.study_results import Results
 from clearer.command import print_prose
 from clearer.configuration import Configuration
 from clearer.images.datasets import DATASETS
-from clearer.presets import Edition, edition, labels
+from clearer.presets import Edition, edition, labels, preset_values
 from clearer.splits import absent_sets, contents_lines
 from clearer.tasks import own
 from studies.driver.axes import unique
@@ -59,9 +59,10 @@ def first_round(study: Study, session: Session) -> list[Configuration]:
     begun_with = [run.get("edition", 1) for run in runs_of(session.store, study.name) if run["preset"] == o.preset]
     if begun_with and min(begun_with) < edition(o.preset):
         o = session.options = replace(o, preset=Edition(o.preset, min(begun_with)))
+    first = study.trials(o.preset, o.assigned, o.seeds, o.random, session.place.folder)
+    if any(preset_values(o.preset, task) != preset_values(str(o.preset), task) for task in {c.task for c in first}):
         begun = f"{study.name} began with an earlier edition of the preset {o.preset}, and goes on with it"
         session.console.print(f"{begun}; another --storage begins with today's")
-    first = study.trials(o.preset, o.assigned, o.seeds, o.random, session.place.folder)
     if not o.dry_run and any(c.complexity == "time" and not c.module_times_ms for c in first):
         session.store.check_writable()
     absent = {c: absent_sets(c, session.place.folder) if o.dry_run else [] for c in first}

@@ -28,8 +28,9 @@ def test_an_earlier_edition_of_a_preset_keeps_its_values() -> None:
     assert (second.channels, second.columns_by_cell, second.skip, second.time_set) == (8, (4, 4, 4), "none", True)
     assert (second.search_iterations, second.test_border) == (1_000, "centre64")
     assert first == second.with_values(test_border="crop64")
-    for quick, iterations in (("quick", 1_600), (Edition("quick", 2), 1_600), (Edition("quick", 1), 2_000)):
-        assert preset_values(quick, "derain")["train_iterations"] == iterations
+    for number, length in ((4, (1_200, 0.006)), (3, (1_600, 0.015)), (2, (1_600, 0.015)), (1, (2_000, 0.01))):
+        values = preset_values(Edition("quick", number), "derain")
+        assert (values["train_iterations"], values["train_learning_rate"]) == length
 
 
 def test_a_preset_knows_its_edition() -> None:

@@ -19,6 +19,7 @@ import analysis
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
+from clearer.presets import edition
 from studies.driver import rounds
 from studies.driver.rounds import Outcome, findings, first_round
 from studies.driver.session import Session
@@ -138,6 +139,14 @@ def test_a_study_goes_on_with_the_edition_of_its_preset_that_it_began_with(tmp_p
         assert "began with an earlier edition of the preset quick" in said(mine)
         about = write_study(mine.store, "s", [c], preset=mine.options.preset, command="again")
         assert [one["edition"] for one in about["runs"]] == [number, number]
+
+
+def test_an_earlier_edition_with_the_same_values_is_not_said(tmp_path: Path) -> None:
+    mine = session(tmp_path, assigned={})
+    write_study(mine.store, "s", [], preset="quick", command="command", edition=3)  # deraining alone differs
+    first_round(dataclasses.replace(GRID, axes={"quick": {"lambda1": [0.0]}}), mine)
+    assert edition(mine.options.preset) == 3
+    assert "earlier edition" not in said(mine)
 
 
 def test_failures_are_tried_again_where_that_is_asked(tmp_path: Path) -> None:
