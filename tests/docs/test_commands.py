@@ -18,7 +18,10 @@ from studies.driver import command_line
 from studies.driver.options import options_of, parse_assignments
 from tests.docs.pages import PAGES, commands, named, spans
 
-FOREIGN = set("--allowed-hosts --block --host --signal --exclusive --dependency --num-cpus --backend-store-uri".split())
+FOREIGN = {
+    *"--allowed-hosts --block --host --signal --exclusive --dependency --num-cpus --backend-store-uri".split(),
+    *"--partition --account".split(),
+}
 """Flags of Ray, Slurm and MLflow that the text names."""
 
 
