@@ -7,15 +7,12 @@ from matplotlib.axes import Axes
 from analysis.figures.style import COLOURS, GRAY, Figure, Look, handle, label, quantity
 from analysis.predictions.space import cost_distribution, space_of, standing
 from analysis.predictions.testing_time import TimeModel, time_model
+from analysis.rows.configurations import kind_name
 
 PALE = "#BBBBBB"
 BINS = 40
-LOOKS = {
-    "random": ("X", GRAY, "random architecture"),
-    "given": ("p", "black", "given architecture"),
-    "searched": ("o", COLOURS[3], "found by a search"),
-}
-"""Of each kind: marker, colour, name. What was found is drawn last, on top."""
+LOOKS = {"random": ("X", GRAY), "given": ("p", "black"), "searched": ("o", COLOURS[3])}
+"""Of each kind: marker and colour. What was found is drawn last, on top."""
 
 
 def space_table(whole: pd.DataFrame, model: TimeModel) -> pd.DataFrame:
@@ -33,7 +30,8 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
     """Parameters against predicted testing time: all architectures as a pale cloud, those of `rows` on top of it.
 
     The area of a pale point grows with the number of architectures there, its colour is their number of fusion columns.
-    The bar of a point is the median error of left-out architectures, to either side; a dash is what was measured.
+    Kinds at one point are drawn one around the other. The bar of a point is the median error of left-out architectures,
+    to either side; a dash is what was measured.
     `rows` are of one device, as `model` is. Raises ValueError: the model could not be fitted; the message is its
     reason.
     """
@@ -47,19 +45,18 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
     shade: Look = {"c": cloud["fusion_columns"], "cmap": "viridis", "alpha": 0.35, "linewidths": 0, "zorder": 1}
     pale = axes.scatter(unit * cloud["parameters"], cloud["predicted_time_ms"], s=area, **shade)
     figure.colorbar(pale, cax=axes.inset_axes((1.05, 0.0, 0.03, 0.4)), label="fusion columns")
-    kinds = [kind for kind in LOOKS if kind in set(found["kind"])]
-    for kind in kinds:
-        points, look = found[found["kind"] == kind], Look(color=LOOKS[kind][1], zorder=3)
-        edge: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 8, "elinewidth": 1}
-        x, bar = unit * points["parameters"], model.error.median_ms
-        axes.errorbar(x, points["predicted_time_ms"], yerr=bar, fmt=LOOKS[kind][0], **look, **edge)
-        axes.plot(x, points["test_time_ms"], "_", markersize=11, markeredgewidth=2, **look)
+    kinds = [(kind, *look, found[found["kind"] == kind]) for kind, look in LOOKS.items() if kind in set(found["kind"])]
+    for place, (_, marker, colour, points) in enumerate(kinds):
+        edge: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6, "elinewidth": 1, "color": colour, "zorder": 3}
+        x, size = unit * points["parameters"], 7 + 4 * (len(kinds) - 1 - place)
+        axes.errorbar(x, points["predicted_time_ms"], model.error.median_ms, fmt=marker, markersize=size, **edge)
+        axes.plot(x, points["test_time_ms"], "_", markersize=11, markeredgewidth=2, color=colour, zorder=4)
     caption = f"{caption}\n{error_text(model)}"
     label(axes, across, "predicted testing time (ms per image)", caption, size=8)
-    handles = [handle(*LOOKS[kind]) for kind in kinds]
-    handles += [handle("_", "black", "measured", markersize=11, markeredgewidth=2)]
-    handles += [handle("|", "black", "± median error", markersize=11)]
-    handles += [handle("o", GRAY, "all architectures", alpha=0.35)]
+    handles = [handle(marker, colour, kind_name(kind, own["architecture"])) for kind, marker, colour, own in kinds]
+    handles += [handle("_", "black", "measured time", markersize=11, markeredgewidth=2)]
+    handles += [handle("|", "black", "prediction ± median error", markersize=11)]
+    handles += [handle("o", pale.cmap(0.5), "all architectures, pale", alpha=0.35)]
     axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 
