@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.rows.comparable import by_device, differing
 from analysis.rows.fields import training_fields
 from analysis.rows.study import StudyRows
-from analysis.rows.units import nearest
+from analysis.rows.units import nearest, require
 from analysis.statistics.health import Finding, health
 from analysis.storage.files import Files
 from analysis.storage.places import StorageError, join
@@ -40,7 +40,10 @@ class TrainedNetwork:
 
 
 class Figures(dict[str, "Figure"]):
-    """Figures by name; a notebook shows all of them."""
+    """Figures by name; a notebook shows all of them. Raises KeyError: an unknown one; names those that there are."""
+
+    def __missing__(self, name: str) -> "Figure":
+        raise KeyError(f"no figure {name}{nearest(name, self)}; there are {', '.join(self) or 'none'}")
 
     def _repr_html_(self) -> str:
         pictures = ((name, b64encode(figure._repr_png_()).decode()) for name, figure in self.items())
@@ -117,7 +120,9 @@ class Results(StudyRows):
         `.file` is where it lies, `.module()` the PyTorch module. Raises KeyError: no such trial. Raises ValueError: the
         trial has no network, for it failed, or the store holds it no longer.
         """
-        trial = row if isinstance(row, str) else str(row["trial_id"])
+        trial = row["trial_id"] if isinstance(row, Mapping | pd.Series) and "trial_id" in row else row
+        if not isinstance(trial, str):
+            raise KeyError("no trial_id: hand in one row of frame, front() or best(), or the text of its trial_id")
         known = self.frame.set_index("trial_id") if len(self.frame) else self.frame
         if trial not in known.index:
             raise KeyError(f"no trial {trial}{nearest(trial, known.index)} in {self.study}")
@@ -167,8 +172,10 @@ class Results(StudyRows):
 def image_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """PSNR in dB of every row on every test image: (rows × images), indexed by `trial_id`, images counted from 0.
 
-    Rows without figures by image are left out. Raises ValueError: rows were tested on different numbers of images.
+    Rows without figures by image are left out. Raises KeyError: a column that rows lack. Raises ValueError: rows were
+    tested on different numbers of images.
     """
+    require(rows, "trial_id", "psnr_by_image")
     scored = rows[rows["psnr_by_image"].notna()]
     lengths = sorted({len(one) for one in scored["psnr_by_image"]})
     if len(lengths) > 1:

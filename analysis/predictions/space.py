@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.rows.units import require
+
 LARGEST = 2**20
 """More rows than this are refused."""
 COSTS = ("parameters", "flops")
@@ -144,8 +146,9 @@ def space_of(rows: pd.DataFrame) -> pd.DataFrame | None:
 def cost_distribution(whole: pd.DataFrame, cost: str) -> pd.DataFrame:
     """Columns `cost`, `share` (of all architectures that cost so much) and `predicted`: one row for each cost there is.
 
-    `whole` is of `space` or `space_counts`, `cost` one of its columns.
+    `whole` is of `space` or `space_counts`, `cost` one of its columns. Raises KeyError: it is none.
     """
+    require(whole, cost)
     weights = whole["share"] if "share" in whole else pd.Series(1 / len(whole), index=whole.index)
     shares = weights.groupby(whole[cost].to_numpy()).sum()
     return shares.rename_axis("cost").rename("share").reset_index().assign(predicted=cost.startswith("predicted"))

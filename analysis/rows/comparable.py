@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.rows.fields import pixel_fields, said_fields, scoring_fields, search_fields, training_fields
 from analysis.rows.load import whole
-from analysis.rows.units import counted, mark, require, short_text
+from analysis.rows.units import counted, mark, numbers, require, short_text
 
 HASH = "test_pixels_sha256"
 """The column that says what the scored pixels were, beside the fields that they follow from."""
@@ -122,7 +122,7 @@ def comparable_rows(rows: pd.DataFrame, metric: str, free: Collection[str] = ())
     differ in their tested pixels, in their training, or, for a testing time, in the device.
     """
     require(rows, metric, *free)
-    figures = rows[metric].to_numpy(dtype=float, na_value=np.nan)
+    figures = numbers(rows, metric)
     used = rows.assign(**{metric: figures})[np.isfinite(figures)]
     if "trial_id" in used and used["trial_id"].notna().all():
         used = used.drop_duplicates("trial_id")

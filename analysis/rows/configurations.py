@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.rows.units import counted, mark, short_text
+from analysis.rows.units import counted, mark, numbers, short_text
 
 KEY = "replicate_id"
 """The column in which the rows of one configuration agree."""
@@ -61,7 +61,7 @@ def seed_means(rows: pd.DataFrame, figures: Sequence[str], by: str = KEY) -> pd.
     A seed has several rows where they are of several architectures; without a column `seed` every row is one.
     """
     seeds = rows["seed"].to_numpy() if "seed" in rows else np.arange(len(rows))
-    values = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in figures}
+    values = {name: numbers(rows, name) for name in figures}
     return pd.DataFrame({by: rows[by].to_numpy(), "seed": seeds, **values}).groupby([by, "seed"]).mean()
 
 

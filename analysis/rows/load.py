@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from analysis.rows import fields
 from analysis.rows.columns import FOUND, IDENTITY
+from analysis.rows.units import nearest
 from analysis.storage.compacted import joined, read_files
 from analysis.storage.files import Files
 from analysis.storage.places import StorageError, redacted
@@ -62,12 +63,15 @@ def read_about(storage: str | Path, study: str) -> dict[str, Any]:
 
 def _opened(storage: str | Path, study: str | None) -> tuple[Files, list[str]]:
     """The storage, and the studies that are asked for."""
-    files = Files(storage)
-    known = files.studies()
+    files, place = Files(storage), redacted(str(storage))
+    known, root = files.studies(), Path(files.root)
+    if not known and not files.is_there():
+        beside = Files(root.parent).folders("") if files.is_local else []
+        raise StorageError(f"{place}: no such folder{nearest(root.name, beside)}")
     if not known:
-        raise StorageError(f"{redacted(str(storage))}: holds no studies")
+        raise StorageError(f"{place}: holds no studies")
     if study is not None and study not in known:
-        raise StorageError(f"{redacted(str(storage))}: holds no study {study}; it holds {', '.join(known)}")
+        raise StorageError(f"{place}: holds no study {study}{nearest(study, known)}; it holds {', '.join(known)}")
     return files, known if study is None else [study]
 
 

@@ -63,3 +63,11 @@ def require(frame: pd.DataFrame, *names: str) -> None:
     lacking = [f"{name}{nearest(name, frame.columns)}" for name in names if name not in frame.columns]
     if lacking:
         raise KeyError(f"no column {', '.join(lacking)} among the {len(frame.columns)} columns of the frame")
+
+
+def numbers(frame: pd.DataFrame, column: str) -> np.ndarray:
+    """A column as float64, NaN where it is null: (rows,). Raises ValueError: it does not hold numbers."""
+    try:
+        return frame[column].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ValueError(f"column {column} does not hold numbers (it is of type {frame[column].dtype})") from None

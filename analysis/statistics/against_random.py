@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.rows.comparable import comparable_rows, narrowed, one_row_each
 from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct, trainings
+from analysis.rows.units import require
 from analysis.statistics.paired import STUDENT, holm, sign_flip_test, t_interval
 
 SEARCH_AGAINST_RANDOM = (
@@ -62,6 +63,7 @@ def search_against_random(
     Raises KeyError: a column that `rows` lacks. Raises ValueError: rows differ in tested pixels, protocol, space or
     training; two rows of one configuration and seed.
     """
+    require(rows, metric, *configuration)
     searched, random = compared(narrowed(rows, metric, KEY, "search_seconds", "train_seconds", *configuration), metric)
     rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
     groups = searched.assign(training=trainings(searched)).groupby(list(configuration), dropna=False, sort=False)

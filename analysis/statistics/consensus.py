@@ -9,6 +9,7 @@ import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.configurations import KEY
+from analysis.rows.units import require
 from analysis.statistics.paired import holm
 
 SEED_AGREEMENT = (
@@ -64,6 +65,7 @@ def _configurations(
     rows: pd.DataFrame, configuration: Sequence[str]
 ) -> Iterator[tuple[dict[str, Any], np.ndarray, list[tuple[int, int]]]]:
     """What names a configuration, whether each seed's columns are fusions (seeds, columns), and each column's place."""
+    require(rows, *configuration)
     searched = rows[rows["kind"] == "searched"] if "kind" in rows else rows
     searched = searched.dropna(subset=["architecture"])
     for _, group in searched.groupby(list(configuration), dropna=False, sort=False):

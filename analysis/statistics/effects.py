@@ -11,6 +11,7 @@ import scipy  # loads scipy.stats, which takes long, when it is first asked
 
 from analysis.rows.comparable import comparable_rows
 from analysis.rows.configurations import trainings
+from analysis.rows.units import require
 
 EFFECTS = "source freedom sum_squares eta_squared partial_eta_squared f p squares reason".split()
 _ONE = "one value, or its trainings do not tell it from the other sources"
@@ -46,6 +47,7 @@ def effects(
     if not axes:
         raise ValueError("name at least one axis")
     factors = [*axes, *([block] if block else [])]
+    require(rows, *factors)
     used = comparable_rows(rows, metric, set(axes)).dropna(subset=factors)
     owners = trainings(used)
     figures = _by_owner(owners, used[metric].to_numpy(float))

@@ -11,7 +11,7 @@ import moocore
 import numpy as np
 import pandas as pd
 
-from analysis.rows.units import require
+from analysis.rows.units import numbers, require
 
 
 def pareto_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> pd.DataFrame:
@@ -149,12 +149,7 @@ def objectives(
     if not len(frame) and not len(frame.columns):
         return np.empty((0, len(columns))), np.empty(0, dtype=bool)
     require(frame, *columns)
-    values = np.empty((len(frame), len(columns)))
-    for place, name in enumerate(columns):
-        try:
-            values[:, place] = frame[name].to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            raise ValueError(f"column {name} does not hold numbers (it is of type {frame[name].dtype})") from None
+    values = np.column_stack([numbers(frame, name) for name in columns])
     values[:, len(minimise) :] *= -1
     return values, np.asarray(np.isfinite(values).all(axis=1))
 
@@ -177,8 +172,7 @@ def keyed(frame: pd.DataFrame, usable: np.ndarray, by: str) -> np.ndarray:
     """Which of the `usable` rows have a value in the column `by`, which there is where there are rows: (rows,)."""
     if not len(usable):
         return usable
-    if by not in frame.columns:
-        raise KeyError(f"no column {by}, whose equal values make a group, in the frame")
+    require(frame, by)
     return usable & frame[by].notna().to_numpy()
 
 

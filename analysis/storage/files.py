@@ -100,15 +100,21 @@ class Files:
 
     def names(self, folder: str, form: str = ".*") -> list[str]:
         """What is finished in a folder and has a name of this form, sorted; nothing where there is no such folder."""
-        found = self.filesystem.get_file_info(pafs.FileSelector(self.path(folder), allow_not_found=True))
-        names = (info.base_name for info in found)
+        names = (info.base_name for info in self._found(folder))
         return sorted(name for name in names if re.fullmatch(form, name) and not name.endswith(UNFINISHED))
+
+    def is_there(self) -> bool:
+        """Whether the storage is a folder that exists."""
+        return self.filesystem.get_file_info(self.root).type is pafs.FileType.Directory
+
+    def folders(self, folder: str, form: str = ".*") -> list[str]:
+        """The folders in a folder that have a name of this form, sorted; none where there is no such folder."""
+        found = self._found(folder)
+        return sorted(one.base_name for one in found if not one.is_file and re.fullmatch(form, one.base_name))
 
     def studies(self) -> list[str]:
         """The names of the studies in the storage, sorted."""
-        found = self.filesystem.get_file_info(pafs.FileSelector(self.path("studies"), allow_not_found=True))
-        folders = (info.base_name for info in found if info.type is pafs.FileType.Directory)
-        return sorted(name for name in folders if re.fullmatch(STUDY, name))
+        return self.folders("studies", STUDY)
 
     def files(self, folder: str) -> list[str]:
         """The names of all finished files below a folder, relative to it."""
@@ -116,9 +122,12 @@ class Files:
 
     def listing(self, folder: str) -> Mapping[str, pafs.FileInfo]:
         """All files below a folder, by their names relative to it, from one listing."""
-        root = self.path(folder)
-        found = self.filesystem.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
+        root, found = self.path(folder), self._found(folder, recursive=True)
         return {info.path.removeprefix(root).lstrip("/"): info for info in found if info.is_file}
+
+    def _found(self, folder: str, recursive: bool = False) -> list[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.path(folder), allow_not_found=True, recursive=recursive)
+        return self.filesystem.get_file_info(selector)
 
     def check_writable(self) -> None:
         """Writes a file, and removes it and what folders it needed.

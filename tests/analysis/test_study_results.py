@@ -57,6 +57,9 @@ def test_a_network_is_its_file_and_its_module(study_storage: Path) -> None:
     assert results.network(str(best["trial_id"])) == results.network(row.rename_axis().to_dict() | dict(best)) == found
     with pytest.raises(KeyError, match="no trial 123456789abc in lambda_pareto"):
         results.network("123456789abc")
+    for wrong in ({}, results.frame, row[["psnr_db"]]):
+        with pytest.raises(KeyError, match="no trial_id: hand in one row"):
+            results.network(wrong)
 
 
 def test_a_trial_that_failed_has_no_network(study_storage: Path, tmp_path: Path) -> None:
@@ -70,9 +73,12 @@ def test_results_and_figures_show_what_they_are(study_storage: Path) -> None:
     results = analysis.Results(study_storage, "lambda_pareto")
     assert "7 trials finished" in repr(results)
     assert results.about["question"] in repr(results)
-    assert repr(analysis.Results("nowhere", "s")).startswith("Results('nowhere', 's'): nowhere: holds no studies")
+    assert repr(analysis.Results("nowhere", "s")).startswith("Results('nowhere', 's'): nowhere: no such folder")
     figures = results.figures()
     assert figures._repr_html_().count("<img") == len(figures) > 5
+    told = r"no figure pareto_paramters \(did you mean pareto_parameters\?\); there are pareto_parameters, "
+    with pytest.raises(KeyError, match=told):
+        figures["pareto_paramters"]
 
 
 def test_scores_are_an_array_of_runs_and_images() -> None:
@@ -82,6 +88,13 @@ def test_scores_are_an_array_of_runs_and_images() -> None:
     uneven = pd.DataFrame({"trial_id": ["a", "b"], "psnr_by_image": [[1.0], [1.0, 2.0]]})
     with pytest.raises(ValueError, match="tested on 1 or 2 images: choose rows of one protocol"):
         analysis.image_scores(uneven)
+    with pytest.raises(KeyError, match="no column trial_id among"):
+        analysis.image_scores(uneven[["psnr_by_image"]])
+
+
+def test_a_column_of_text_is_no_cost() -> None:
+    with pytest.raises(ValueError, match="column architecture does not hold numbers"):
+        Found("nowhere", "s").front(minimise=["architecture"])
 
 
 def test_a_study_without_rows_has_no_front(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_the_command_says_where_the_report_is(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere", STUDY], "nowhere: holds no studies"),
+        (["nowhere", STUDY], "nowhere: no such folder"),
         (["{storage}", "cells"], "holds no study cells; it holds lambda_pareto"),
     ],
 )

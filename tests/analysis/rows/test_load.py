@@ -55,11 +55,26 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     written(tmp_path, "a")
     with pytest.raises(StorageError, match="no study cells; it holds s"):
         analysis.load(tmp_path, "cells")
+    written(tmp_path, "a", study="lambda_pareto")
+    told = r"no study lamda_pareto \(did you mean lambda_pareto\?\); it holds lambda_pareto, s$"
+    with pytest.raises(StorageError, match=told):
+        analysis.load(tmp_path, "lamda_pareto")
     assert len(analysis.load_curves(tmp_path)) == len(finished(analysis.load_timings(tmp_path))) == 0
     assert read_about(tmp_path, "s") == {}
     (tmp_path / "studies/s/study.json").write_text("{")
     with pytest.raises(StorageError, match=r"studies/s/study\.json is damaged"):
         read_about(tmp_path, "s")
+
+
+def test_a_folder_that_is_not_there_is_told_from_one_without_studies(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(StorageError, match=r"runs: holds no studies$"):
+        analysis.load(tmp_path / "runs")
+    with pytest.raises(StorageError, match=r"run: no such folder \(did you mean runs\?\)$"):
+        analysis.load(tmp_path / "run")
+    for name in ("elsewhere", "neither/this"):
+        with pytest.raises(StorageError, match=f"{name}: no such folder$"):
+            analysis.load(tmp_path / name)
 
 
 LATER = pa.schema(
