@@ -34,63 +34,37 @@ def tables(
 ) -> list[Table]:
     """Those of the paper's tables that `rows` can fill, one for each protocol and training; none without scored rows.
 
+    * Table 1: denoising by method and σ, on any test set but those of Table 3; means over patches, where published,
+      apart. Of the searched networks it holds the paper's λ1 = 0.01, λ2 = 0; where that did not run, all, none picked
+      by score. With the two NAS methods of the paper's Table 2, which has the same columns.
+    * Table 3: denoising by method on Set12 and BSD68, a table for each σ; else as Table 1.
+    * Table 4: deraining by method, in RGB and, since the paper does not say which it scores, in luma; else as Table 1.
+    * Table 5: the ablation, on any test set (`_ablation`).
+
     Args:
         rows: of `analysis.load`.
         references: of `analysis.load_references`: the degraded input and classical denoisers, beside the networks.
         timings: of `analysis.load_timings`: times on further devices, in columns of their own.
     """
-    return [*table1(rows, references), *table3(rows, references), *table4(rows, references), *table5(rows, timings)]
-
-
-def table1(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> list[Table]:
-    """Denoising by method and σ, on any test set but those of Table 3; means over patches, where published, apart.
-
-    Of the searched networks it holds the paper's λ1 = 0.01, λ2 = 0; where that did not run, all, none picked by score.
-    With the two NAS methods of the paper's Table 2, which has the same columns.
-    """
-    chosen = _denoised(rows, False)
-    return [
-        *_methods("table1", "Denoising, as Table 1", chosen, references, "sigma", WHOLE),
-        *_methods("table1_patches", "Denoising, as CLEARER-P of Table 1", chosen, references, "sigma", PATCHES),
+    if not len(rows):
+        return []
+    denoised, others = rows["task"] == "denoise", rows["test_set"].isin(OTHER_SETS)
+    apart, beside = rows[denoised & ~others], rows[denoised & others]
+    made = [
+        *_methods("table1", "Denoising, as Table 1", apart, references, "sigma", WHOLE),
+        *_methods("table1_patches", "Denoising, as CLEARER-P of Table 1", apart, references, "sigma", PATCHES),
+        *_methods("table3", "Denoising of other test sets, as Table 3", beside, references, "test_set", WHOLE),
+        *_methods("table3_patches", "Denoising, as CLEARER-P of Table 3", beside, references, "test_set", PATCHES),
+        *_methods("table4", "Deraining, as Table 4", rows[rows["task"] == "derain"], references, None, WHOLE | LUMA),
     ]
-
-
-def table3(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> list[Table]:
-    """Denoising by method on Set12 and BSD68, a table for each σ; else as `table1`."""
-    chosen = _denoised(rows, True)
-    return [
-        *_methods("table3", "Denoising of other test sets, as Table 3", chosen, references, "test_set", WHOLE),
-        *_methods("table3_patches", "Denoising, as CLEARER-P of Table 3", chosen, references, "test_set", PATCHES),
-    ]
-
-
-def table4(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> list[Table]:
-    """Deraining by method, in RGB and, since the paper does not say which it scores, in luma; else as `table1`."""
-    chosen = rows[rows["task"] == "derain"] if len(rows) else rows
-    return _methods("table4", "Deraining, as Table 4", chosen, references, None, WHOLE | LUMA)
-
-
-def table5(rows: pd.DataFrame, timings: pd.DataFrame | None = None) -> list[Table]:
-    """The ablation: a row for each pair of λ1 and λ2, for random architectures and given ones, on any test set.
-
-    Columns of the frame: `method, kind, lambda1, lambda2, seeds`; `psnr_db, ssim, parameters` (a count) and `gain_db`
-    with their intervals; `published_psnr_db, published_ssim, published_parameters, published_test_time_s`; and for
-    each device and size of image `test_time_ms` with its interval and `device`, numbered where there are several.
-    `gain_db` is PSNR less that of λ1 = λ2 = 0 and the same seed, a mean over the `gain_seeds` that have both.
-    """
-    made = [_ablation(apart, grid, timings) for apart, grid in grids(rows)] if len(rows) else []
-    return numbered("table5", made)
-
-
-def _denoised(rows: pd.DataFrame, others: bool) -> pd.DataFrame:
-    return rows[(rows["task"] == "denoise") & (rows["test_set"].isin(OTHER_SETS) == others)] if len(rows) else rows
+    return [*made, *numbered("table5", [_ablation(apart, grid, timings) for apart, grid in grids(rows)])]
 
 
 def _methods(
     name: str, title: str, rows: pd.DataFrame, references: pd.DataFrame | None, over: str | None, scores: dict[str, str]
 ) -> list[Table]:
     made = []
-    for apart, grid in grids(rows, over) if len(rows) else ():
+    for apart, grid in grids(rows, over):
         chosen = _paper_s(grid)
         if not any(chosen[score].notna().any() for score in scores if score in chosen):
             continue
@@ -115,7 +89,8 @@ def _by_method(
     found: dict[tuple[str, str], dict[str, Any]] = {}
     columns, names = [Column("method", "method")], ["method", "kind", "section"]
     for value, panel in grid.groupby(over, sort=over == "sigma") if over else [(None, grid)]:
-        end, where = _place(over, value)
+        end = "" if over is None else f"_sigma{value:g}" if over == "sigma" else f"_{value}"
+        where = "" if over is None else f", σ = {value:g}" if over == "sigma" else f", {value}"
         for kind, method, figures, doubts in _panel(panel, references, list(scores), end):
             row = found.setdefault((kind, method), {"method": method, "kind": kind})
             row |= {**figures, "section": BELOW if kind == "published" else None}
@@ -127,13 +102,6 @@ def _by_method(
             columns.append(Column(f"{score}{end}", heading + where, 4 if "ssim" in score else 2, seeds=seeds))
     order = sorted(found, key=lambda key: KINDS.index(key[0]))
     return framed([found[key] for key in order], [*names, "doubts"]), columns
-
-
-def _place(over: str | None, value: Any) -> tuple[str, str]:
-    """How the names of a panel's columns end, and how their headings do."""
-    if over is None:
-        return "", ""
-    return (f"_sigma{value:g}", f", σ = {value:g}") if over == "sigma" else (f"_{value}", f", {value}")
 
 
 def _panel(
@@ -155,6 +123,13 @@ def _panel(
 
 
 def _ablation(apart: str, grid: pd.DataFrame, timings: pd.DataFrame | None) -> tuple[str, pd.DataFrame, list[Column]]:
+    """The caption, frame and columns: a row for each pair of λ1 and λ2, for random architectures and given ones.
+
+    Columns of the frame: `method, kind, lambda1, lambda2, seeds`; `psnr_db, ssim, parameters` (a count) and `gain_db`
+    with their intervals; `published_psnr_db, published_ssim, published_parameters, published_test_time_s`; and for
+    each device and size of image `test_time_ms` with its interval and `device`, numbered where there are several.
+    `gain_db` is PSNR less that of λ1 = λ2 = 0 and the same seed, a mean over the `gain_seeds` that have both.
+    """
     beside = published_beside(grid)
     beside = beside[beside["source"].str.endswith("Table 5")]
     timed = _timed(grid, timings)

@@ -18,7 +18,11 @@ PAPER = (
     "crops of 64×64, scored by a protocol that is not fully known; not comparable digit by digit."
 )
 AREA = "The released code scores centre64; of {} an image's PSNR differs by up to 0.17 dB."
-_NETWORK = ["cells", "columns", "channels", "dataset", "train_iterations", "batch_size", "patch_size"]
+_TRAINED = (
+    "Networks of {cells} cells ({columns} columns) and {channels} channels, trained on {dataset} for "
+    "{train_iterations} iterations of {batch_size} crops of {patch_size}×{patch_size}."
+)
+_NETWORK = "cells columns channels dataset train_iterations batch_size patch_size".split()
 """What a caption tells of the networks."""
 LEVEL = 0.95
 KINDS = ("reference", "searched", "random", "given", "published")
@@ -82,12 +86,12 @@ def _configuration(row: dict[Any, Any], varying: Sequence[str], drawn: int) -> t
         return "random", "random architecture" if drawn == 1 else f"random, {drawn} architectures"
     if row["kind"] != "searched":
         return f"given {row['architecture']}", architecture_name(row["architecture"])
-    values = [(name, row[name]) for name in varying]
     parts = [f"λ1 = {_exact(row['lambda1'])}", f"λ2 = {_exact(row['lambda2'])}"]
     if row["lambda2"] and row.get("complexity") and "complexity" not in varying:
         parts.append(f"complexity = {row['complexity']}")  # the unit of λ2
-    parts += [f"{name} = {value}" for name, value in values]
-    return str(("searched", float(row["lambda1"]), float(row["lambda2"]), *map(str, values))), ", ".join(parts)
+    parts += [f"{name} = {row[name]}" for name in varying]
+    key = "searched", float(row["lambda1"]), float(row["lambda2"]), *(str((name, row[name])) for name in varying)
+    return str(key), ", ".join(parts)
 
 
 def _exact(value: float) -> str:
@@ -106,10 +110,8 @@ def with_intervals(seeds: pd.DataFrame, is_shared: Mapping[str, pd.Series] | Non
     for name in map(str, seeds):
         mean, least, most = (found[name, each] for each in ("mean", "min", "max"))
         shared = (is_shared or {}).get(name, pd.Series(False, seeds.index))
-        groups = [
-            (key, own.to_numpy(), shared[own.index].to_numpy()) for key, own in seeds[name].dropna().groupby(level=0)
-        ]
-        bounds = {key: t_interval(own, LEVEL, alike)[:2] for key, own, alike in groups}
+        groups = seeds[name].dropna().groupby(level=0)
+        bounds = {key: t_interval(own.to_numpy(), LEVEL, shared[own.index].to_numpy())[:2] for key, own in groups}
         low, high = (pd.Series({key: pair[n] for key, pair in bounds.items()}, found.index, float) for n in (0, 1))
         lowest, highest = next((ends for start, ends in _POSSIBLE.items() if name.startswith(start)), (None, None))
         table[name], table[f"{name}_low"] = mean.where(least < most, least), low.clip(lower=lowest)
@@ -126,7 +128,7 @@ def table_caption(title: str, rows: pd.DataFrame, beside: pd.DataFrame, *more: s
     alone = "fewer than three seeds have none" if few else "fewer than three seeds, or equal figures, have none"
     said = [
         f"{title}: {protocol}.",
-        _training(rows),
+        _TRAINED.format(**rows.iloc[0]) if set(_NETWORK) <= set(rows) else "",
         f"{seeds.replace('; ', ', trained on ', 1)}.",
         f"± is half of Student's {LEVEL:.0%} interval over seeds, rounded up; {alone}.",
         "Of two seeds both values stand in brackets." if rows["seed"].nunique() > 1 else "",
@@ -137,14 +139,6 @@ def table_caption(title: str, rows: pd.DataFrame, beside: pd.DataFrame, *more: s
         AREA.format(rows["test_border"].iloc[0]) if len(beside) and (rows["test_border"] != "centre64").any() else "",
     ]
     return " ".join(filter(None, said))
-
-
-def _training(rows: pd.DataFrame) -> str:
-    told = (
-        "Networks of {cells} cells ({columns} columns) and {channels} channels, trained on {dataset} for "
-        "{train_iterations} iterations of {batch_size} crops of {patch_size}×{patch_size}."
-    )
-    return told.format(**rows.iloc[0]) if set(_NETWORK) <= set(rows) else ""
 
 
 def numbered(name: str, made: Sequence[tuple[str, pd.DataFrame, Sequence[Column]]]) -> list[Table]:
