@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.rows.columns import training_fields
 from analysis.rows.comparable import by_device, differing
-from analysis.rows.fields import training_fields
 from analysis.rows.study import StudyRows
 from analysis.rows.units import nearest, require
 from analysis.statistics.health import Finding, health

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.predictions.space import fusions_of
+from analysis.rows.columns import scoring_fields, shape_fields
 from analysis.rows.comparable import TIMED, differing
-from analysis.rows.fields import scoring_fields, shape_fields
 
 
 @dataclass(frozen=True)

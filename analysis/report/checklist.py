@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.rows.columns import pixel_fields, training_fields
 from analysis.rows.comparable import HASH, differing
 from analysis.rows.configurations import KEY
-from analysis.rows.fields import pixel_fields, training_fields
 from analysis.rows.load import whole
 from analysis.statistics.costs import cost_lines
 

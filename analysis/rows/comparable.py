@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.rows.fields import pixel_fields, said_fields, scoring_fields, search_fields, training_fields
+from analysis.rows.columns import pixel_fields, said_fields, scoring_fields, search_fields, training_fields
 from analysis.rows.load import whole
 from analysis.rows.units import counted, mark, numbers, require, short_text
 

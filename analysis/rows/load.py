@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.rows import fields
-from analysis.rows.columns import FOUND, IDENTITY
+from analysis.rows.columns import FOUND, IDENTITY, configured, record
 from analysis.rows.units import nearest
 from analysis.storage.compacted import joined, read_files
 from analysis.storage.files import Files
@@ -82,11 +81,11 @@ def _read(storage: str | Path, study: str | None, kind: str) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     whole = joined(tables)
-    for column in [*IDENTITY, *fields.columns(), *FOUND] if kind == "trials" else []:
+    for column in [*IDENTITY, *configured(), *FOUND] if kind == "trials" else []:
         if column.name not in whole.column_names:
             whole = whole.append_column(column, pa.nulls(len(whole), column.type))
     files.check_format(int(whole.schema.metadata[b"format"]), "one of its rows")
-    fields.record(whole.schema)
+    record(whole.schema)
     return whole.to_pandas(types_mapper=_NULLABLE.get)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import scipy  # loads scipy.stats, which takes long, when it is first asked
 
+from analysis.rows.columns import pixel_fields, shape_fields, training_fields
 from analysis.rows.comparable import HASH, task_name
 from analysis.rows.configurations import KEY, LEAST_SEEDS, distinct
-from analysis.rows.fields import pixel_fields, shape_fields, training_fields
 from analysis.rows.units import counted
 
 SPREAD = "source count groups std_db low_db high_db".split()

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.rows.columns import search_fields, training_fields
 from analysis.rows.comparable import HASH, caption, differing, protocol_columns, protocol_groups
 from analysis.rows.configurations import LEAST_SEEDS, architecture_name, over_seeds, rows_shown
-from analysis.rows.fields import search_fields, training_fields
 from analysis.rows.published import sentences
 from analysis.statistics.paired import t_interval
 from analysis.tables.typesetting import Column, Table

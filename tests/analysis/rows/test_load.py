@@ -11,7 +11,7 @@ import pytest
 from running import ROOT
 
 import analysis
-from analysis.rows import fields
+from analysis.rows import columns
 from analysis.rows.load import finished, lacking, read_about, whole
 from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
@@ -88,11 +88,11 @@ LATER = pa.schema(
 
 def test_rows_of_two_versions_lie_in_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A field that a later version added stands in older rows at what it means without it, and is compared."""
-    monkeypatch.setattr(fields, "_known", fields._first_format())
+    monkeypatch.setattr(columns, "_known", columns._first_format())
     for name, schema, values in (("a", None, {}), ("b", LATER, {"blur": 1.5}), ("c", LATER, {"blur": 2.0})):
         written(tmp_path, name, schema, **values)
     assert analysis.load(tmp_path)["blur"].tolist() == [1.5, 1.5, 2.0]
-    assert "blur" in fields.training_fields()
+    assert "blur" in columns.training_fields()
     written(tmp_path, "d", study="another")
     assert analysis.load(tmp_path)["blur"].tolist() == [1.5, 1.5, 1.5, 2.0]
 

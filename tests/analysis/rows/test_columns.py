@@ -3,14 +3,14 @@
 import pyarrow as pa
 import pytest
 
-from analysis.rows import fields
+from analysis.rows import columns
 from studies.store.rows import ROW
 
 
 @pytest.fixture(autouse=True)
 def first_format(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing has been read yet."""
-    monkeypatch.setattr(fields, "_known", fields._first_format())
+    monkeypatch.setattr(columns, "_known", columns._first_format())
 
 
 def told(name: str, **about: str) -> pa.Schema:
@@ -19,20 +19,20 @@ def told(name: str, **about: str) -> pa.Schema:
 
 def test_what_compares_in_the_first_format() -> None:
     pixels = "task test_set sigma protocol image_channels grayscale test_border".split()
-    assert fields.pixel_fields() == pixels
-    assert set(fields.shape_fields()) == {"cells", "columns", "channels", "image_channels"}
-    assert fields.scoring_fields() == ["self_ensemble"]
-    assert set(fields.training_fields()) == {
+    assert columns.pixel_fields() == pixels
+    assert set(columns.shape_fields()) == {"cells", "columns", "channels", "image_channels"}
+    assert columns.scoring_fields() == ["self_ensemble"]
+    assert set(columns.training_fields()) == {
         *"cells columns channels dataset pairing weights_split batch_size patch_size clip_norm initial_std".split(),
         *"train_iterations train_epoch_iterations train_learning_rate train_learning_rate_end".split(),
         *"precision self_ensemble".split(),
     }
-    assert {"mixing", "complexity", "alpha_learning_rate", "alpha_split"} <= set(fields.search_fields())
+    assert {"mixing", "complexity", "alpha_learning_rate", "alpha_split"} <= set(columns.search_fields())
 
 
 def test_what_is_a_replicate_or_has_a_list_of_its_own_is_in_no_other() -> None:
-    held = [*fields.training_fields(), *fields.search_fields()]
-    assert not {"seed", "report_iterations", "threads", "lambda1", "lambda2", *fields.pixel_fields()} & set(held)
+    held = [*columns.training_fields(), *columns.search_fields()]
+    assert not {"seed", "report_iterations", "threads", "lambda1", "lambda2", *columns.pixel_fields()} & set(held)
     assert len(held) == len(set(held))
 
 
@@ -50,20 +50,20 @@ def test_what_is_a_replicate_or_has_a_list_of_its_own_is_in_no_other() -> None:
     ],
 )
 def test_a_field_that_a_later_version_adds_takes_its_place(about: dict[str, str], lists: set[str]) -> None:
-    fields.record(told("later", **about))
+    columns.record(told("later", **about))
     every = ("pixel_fields", "shape_fields", "scoring_fields", "training_fields", "search_fields")
-    assert {name for name in every if "later" in getattr(fields, name)()} == lists
+    assert {name for name in every if "later" in getattr(columns, name)()} == lists
 
 
 def test_a_file_s_word_stands_for_the_first_format_s() -> None:
-    fields.record(told("precision", stages=""))
-    assert "precision" not in fields.training_fields()
-    fields.record(told("channels"))
-    assert "channels" in fields.shape_fields(), "a file that says nothing changes nothing"
+    columns.record(told("precision", stages=""))
+    assert "precision" not in columns.training_fields()
+    columns.record(told("channels"))
+    assert "channels" in columns.shape_fields(), "a file that says nothing changes nothing"
 
 
 def test_the_rows_that_are_written_now_mean_what_the_first_format_meant() -> None:
     """A field whose meaning changes is a new field: rows of both versions lie in one store."""
-    first = {name: field for name, field in fields._known.items() if name in ROW.names and name != "train_halving"}
-    fields.record(ROW)
-    assert {name: fields._known[name] for name in first} == first
+    first = {name: field for name, field in columns._known.items() if name in ROW.names and name != "train_halving"}
+    columns.record(ROW)
+    assert {name: columns._known[name] for name in first} == first
