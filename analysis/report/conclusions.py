@@ -203,7 +203,7 @@ def _space(rows: pd.DataFrame) -> Iterator[str]:
         trials = table["trials"].to_numpy()
         among = [_between(np.repeat(table[f"{cost}_percentile"], trials)) for cost in COSTS]
         shares, count = "parameters {}, FLOPs {}".format(*among), counted(len(table), "architecture")
-        size = 2 ** sum(map(int, columns.split("-")))
+        size = space_size(found["architecture"].iloc[0])
         yield (
             f"In the space of N = {columns} at {channels} channels, {trials.sum()} searches found {count} of {size:,}. "
             f"Percentiles among all of them, where a random draw has 50 on average: {shares}."

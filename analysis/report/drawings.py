@@ -48,7 +48,7 @@ def drawings(results: StudyRows) -> Iterator[Drawing]:
     """Every figure that the rows of a study give, protocol by protocol."""
     for number, (text, group) in enumerate(results.groups):
         suffix = results.suffix(number)
-        yield from _pareto(results, group, text, suffix)
+        yield from _pareto(results, number)
         for title, name, draw in _asked(results, group, text):
             try:
                 yield Drawing(f"figure_{name}{suffix}", title, draw())
@@ -56,20 +56,28 @@ def drawings(results: StudyRows) -> Iterator[Drawing]:
                 yield Drawing(f"figure_{name}{suffix}", title, None, str(error))
 
 
-def _pareto(results: StudyRows, group: pd.DataFrame, text: str, suffix: str) -> Iterator[Drawing]:
-    """PSNR against parameters and the time on each device, with the costs of the whole space below where it is one."""
-    title, whole, text = "PSNR against parameters", space_of(group), f"{text}\n{rows_shown(group)}"
-    costs = strip_costs(group, "parameters")
-    yield Drawing(f"pareto_parameters{suffix}", title, draw_pareto(group, "parameters", text, costs), on_page=False)
+def trades(results: StudyRows, number: int) -> Iterator[tuple[str, str, str, str, pd.DataFrame]]:
+    """What PSNR of a protocol is drawn against: the cost, its title, how files' names end, the caption, the rows."""
+    (text, group), suffix = results.groups[number], results.suffix(number)
+    yield "parameters", "parameters", suffix, f"{text}\n{rows_shown(group)}", group
     timed = list(by_device(group, results.timings))
     for place, (device, rows) in enumerate(timed, start=1):
         end = suffix + (f"_device_{place}" if len(timed) > 1 else "")
-        about, costs = f"{timed_caption(rows, device)}\n{rows_shown(rows)}", strip_costs(rows, "test_time_ms")
-        if whole is not None and costs is not None:
-            title = "The whole space: parameters and predicted testing time of every architecture"
-            yield Drawing(f"figure_space{end}", title, draw_space(rows, whole, time_model(rows), about))
-        title = f"PSNR against testing time on {device}"
-        yield Drawing(f"pareto_test_time{end}", title, draw_pareto(rows, "test_time_ms", about, costs), on_page=False)
+        about = f"{timed_caption(rows, device)}\n{rows_shown(rows)}"
+        yield "test_time_ms", f"testing time on {device}", end, about, rows
+
+
+def _pareto(results: StudyRows, number: int) -> Iterator[Drawing]:
+    """PSNR against parameters and the time on each device, with the costs of the whole space below where it is one."""
+    whole = space_of(results.groups[number][1])
+    for cost, title, end, text, rows in trades(results, number):
+        costs = strip_costs(rows, cost)
+        if cost == "test_time_ms" and whole is not None and costs is not None:
+            figure = draw_space(rows, whole, time_model(rows), text)
+            about = "The whole space: parameters and predicted testing time of every architecture"
+            yield Drawing(f"figure_space{end}", about, figure)
+        name = f"pareto_{cost.removesuffix('_ms')}{end}"
+        yield Drawing(name, f"PSNR against {title}", draw_pareto(rows, cost, text, costs), on_page=False)
 
 
 def _asked(results: StudyRows, group: pd.DataFrame, text: str) -> Iterator[tuple[str, str, Callable[[], Figure]]]:

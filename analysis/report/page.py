@@ -17,9 +17,9 @@ from analysis.figures.architecture import architecture_svg
 from analysis.figures.interactive_pareto import pareto_plot
 from analysis.report.checklist import checklist
 from analysis.report.conclusions import conclusions
+from analysis.report.drawings import trades
 from analysis.report.networks import networks, pictures
-from analysis.rows.comparable import by_device, timed_caption
-from analysis.rows.configurations import configuration_name, rows_shown, varied_axes
+from analysis.rows.configurations import configuration_name, varied_axes
 from analysis.rows.load import whole
 from analysis.rows.study import StudyRows
 from analysis.rows.units import mark, with_minus
@@ -104,21 +104,15 @@ def _provenance(about: Mapping[str, Any]) -> str:
 def _groups(results: StudyRows) -> Iterator[dict[str, Any]]:
     """What the page says and draws of each protocol; a plot is what plotly draws, under an identifier."""
     for number, (text, group) in enumerate(results.groups):
-        suffix, timed = results.suffix(number), list(by_device(group, results.timings))
-        plots = [("parameters", f"{text}\n{rows_shown(group)}", group, f"pareto_parameters{suffix}", f"pareto{suffix}")]
-        for place, (device, rows) in enumerate(timed, start=1):
-            file = f"pareto_test_time{suffix}" + (f"_device_{place}" if len(timed) > 1 else "")
-            if rows["test_time_ms"].notna().any():
-                about = f"{timed_caption(rows, device)}\n{rows_shown(rows)}"
-                plots.append(("test_time_ms", about, rows, file, ""))
         found = conclusions(group, results.axes, results.references, results.curves, np.random.default_rng(0))
         by_topic = itertools.groupby(found, key=lambda one: one.topic)
         said = [(topic, [one.text for one in those]) for topic, those in by_topic]
-        drawn = []
-        for place, (cost, about, rows, file, table) in enumerate(plots):
-            about, name = _line(about), f"plot-{number}-{place}"
-            drawn.append({"id": name, "caption": about, "plot": pareto_plot(rows, cost), "file": file, "table": table})
-            drawn[-1] |= _members(rows, varied_axes(group, results.axes), cost)
+        drawn: list[dict[str, Any]] = []
+        for cost, _, end, about, rows in trades(results, number):
+            if rows[cost].notna().any():
+                files = {"file": f"pareto_{cost.removesuffix('_ms')}{end}", "table": "" if drawn else f"pareto{end}"}
+                plot = {"id": f"plot-{number}-{len(drawn)}", "caption": _line(about), "plot": pareto_plot(rows, cost)}
+                drawn.append(plot | files | _members(rows, varied_axes(group, results.axes), cost))
         progress = best_so_far(group).to_dict("list")
         short = [texts[0] for topic, texts in said if topic.startswith(_SHORT)]
         said = [(topic, texts[topic.startswith(_SHORT) :]) for topic, texts in said]

@@ -65,9 +65,9 @@ def search_against_random(
     """
     require(rows, metric, *configuration)
     searched, random = compared(narrowed(rows, metric, KEY, "search_seconds", "train_seconds", *configuration), metric)
-    rivals = {seed: values.set_index("architecture")[metric].sort_index() for seed, values in random.groupby("seed")}
+    random = random.set_index("architecture")
     groups = searched.assign(training=trainings(searched)).groupby(list(configuration), dropna=False, sort=False)
-    table = [_compared(group, random, rivals, metric, generator, draws, level) for _, group in groups]
+    table = [_compared(group, random, metric, generator, draws, level) for _, group in groups]
     frame = pd.DataFrame(table).reindex(columns=SEARCH_AGAINST_RANDOM)
     frame = frame.astype({name: float for name in SEARCH_AGAINST_RANDOM if name not in _TEXT})
     known = pd.Series([tuple(sorted(group["training"])) for _, group in groups], frame.index, dtype=object)
@@ -99,23 +99,18 @@ def expected_best(values: Sequence[float] | np.ndarray, count: int) -> float:
 
 
 def _compared(
-    group: pd.DataFrame,
-    random: pd.DataFrame,
-    rivals: dict[Any, pd.Series],
-    metric: str,
-    generator: np.random.Generator,
-    draws: int,
-    level: float,
+    group: pd.DataFrame, random: pd.DataFrame, metric: str, generator: np.random.Generator, draws: int, level: float
 ) -> dict[str, Any]:
     own = one_row_each(group, "one search configuration", ["seed"])[metric].sort_index()
-    seeds = [seed for seed in own.index if seed in rivals]
-    random = random[random["seed"].isin(seeds)]
+    random = random[random["seed"].isin(own.index)]
+    seeds = own.index[own.index.isin(random["seed"])].tolist()
+    rivals = [random.loc[random["seed"] == seed, metric].sort_index() for seed in seeds]
     row: dict[str, Any] = {name: group.iloc[0].get(name) for name in (KEY, "lambda1", "lambda2")}
-    row |= {"seeds": len(seeds), "random_architectures": random["architecture"].nunique()}
+    row |= {"seeds": len(seeds), "random_architectures": random.index.nunique()}
     if not seeds:
         return {**row, "reason": "no seed has both a searched network and a random architecture"}
-    x, others = own.loc[seeds].to_numpy(float), [rivals[seed].to_numpy(float) for seed in seeds]
-    crossed = all(rivals[seed].index.equals(rivals[seeds[0]].index) for seed in seeds)
+    x, others = own.loc[seeds].to_numpy(float), [each.to_numpy(float) for each in rivals]
+    crossed = all(each.index.equals(rivals[0].index) for each in rivals)
     means = np.array([values.mean() for values in others])
     low, high, reason = t_interval(x - means, level)
     mean, random_mean = float(x.mean()), float(means.mean())
@@ -123,34 +118,28 @@ def _compared(
     row |= {"interval": None if low is None else STUDENT, "p_permutation": sign_flip_test(x - means, generator).p}
     row["relative_gain_percent"] = 100 * (mean - random_mean) / random_mean if random_mean else None
     whole = crossed and len(others[0]) == space_size(group["architecture"].iloc[0])
-    row |= _probability(x, others, crossed, whole, generator, draws, level)
+    wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0
+    row |= _probability(wins, crossed, whole, generator, draws, level)
     equal, short = _equal_cost(x, others, group[group["seed"].isin(seeds)], random, level)
     return {**row, **equal, "reason": "; ".join(filter(None, (reason, short))) or None}
 
 
 def _probability(
-    x: np.ndarray,
-    others: list[np.ndarray],
-    crossed: bool,
-    whole: bool,
-    generator: np.random.Generator,
-    draws: int,
-    level: float,
+    wins: list[np.ndarray], crossed: bool, whole: bool, generator: np.random.Generator, draws: int, level: float
 ) -> dict[str, Any]:
-    wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0
-    point = float(np.mean([each.mean() for each in wins]))
-    if len(x) < LEAST_SEEDS:
+    seeds, means = len(wins), np.array([each.mean() for each in wins])
+    point = float(means.mean())
+    if seeds < LEAST_SEEDS:
         return {}  # so few say nothing of how probable it is
     if point in (0.0, 1.0):
-        bound = ((1 - level) / 2) ** (1 / len(x))
+        bound = ((1 - level) / 2) ** (1 / seeds)
         low, high = (bound, 1.0) if point else (0.0, 1 - bound)
         kind = "exact binomial over seeds, all alike"
     else:
-        means = np.array([each.mean() for each in wins])
-        again = np.broadcast_to(means[:, None, None], (len(x), draws, len(x)))
+        again = np.broadcast_to(means[:, None, None], (seeds, draws, seeds))
         again = again if whole else _again(wins, crossed, generator, draws)
-        drawn = generator.integers(len(x), size=(draws, len(x)))
-        picked = again[drawn, np.arange(draws)[:, None], np.arange(len(x))[None, :]].mean(axis=1)
+        drawn = generator.integers(seeds, size=(draws, seeds))
+        picked = again[drawn, np.arange(draws)[:, None], np.arange(seeds)[None, :]].mean(axis=1)
         low, high = map(float, np.quantile(picked, [(1 - level) / 2, (1 + level) / 2]))
         kind = f"percentile bootstrap over seeds{'' if whole else ' and architectures'}"
     return {"probability": point, "probability_low": low, "probability_high": high, "probability_interval": kind}
@@ -172,10 +161,8 @@ def _again(wins: list[np.ndarray], crossed: bool, generator: np.random.Generator
 def _equal_cost(
     x: np.ndarray, others: list[np.ndarray], group: pd.DataFrame, random: pd.DataFrame, level: float
 ) -> tuple[dict[str, Any], str | None]:
-    seconds = (
-        side.get(name, pd.Series(dtype=float)) for side, name in ((group, "search_seconds"), (random, "train_seconds"))
-    )
-    search, training = (float(each.astype(float).mean()) for each in seconds)
+    sides = (group, "search_seconds"), (random, "train_seconds")
+    search, training = (float(side[name].astype(float).mean()) if name in side else math.nan for side, name in sides)
     if not (np.isfinite([search, training]).all() and training):
         return {}, "no equal cost: search_seconds or train_seconds are not known"
     affordable = 1 + math.floor(search / training)
@@ -187,10 +174,9 @@ def _equal_cost(
     found |= {"equal_cost_trainings": affordable, "best_mean": best.mean(), "equal_cost_gain": (x - best).mean()}
     found |= {"equal_cost_low": low, "equal_cost_high": high}
     found |= {"equal_cost_probability": beaten} if len(x) >= LEAST_SEEDS else {}
-    there = (
-        f"the search costs {affordable - 1} further random trainings, and seeds with {count} architectures are there"
-    )
-    return found, None if count == affordable else f"{there}: the best of {count} falls short of equal cost"
+    costs = f"the search costs {affordable - 1} further random trainings"
+    short = f"{costs}, and seeds with {count} architectures are there: the best of {count} falls short of equal cost"
+    return found, None if count == affordable else short
 
 
 def _beats_best(x: float, values: np.ndarray, count: int) -> float:
