@@ -5,7 +5,6 @@ worked out is said, too, with the reason; nothing is left out because it disappo
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,10 @@ from analysis.rows.units import counted, mark, percent
 from analysis.statistics.against_random import search_against_random, space_size
 from analysis.statistics.consensus import seed_agreement
 from analysis.statistics.effects import effects
-from analysis.statistics.pareto import knee
+from analysis.statistics.pareto import TRADE, knee
 from analysis.statistics.uncertainty import front_probability
 
 SURE, LEVEL = 0.95, 0.05
-_FRONT: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 _DECIDED = {
     "data": "were decided by the data",
     "regulariser": "would have been by the regulariser alone",
@@ -32,18 +30,10 @@ _DECIDED = {
 }
 
 
-@dataclass(frozen=True)
-class Conclusion:
-    """A sentence, under the question that it answers."""
-
-    topic: str
-    text: str
-
-
 def conclusions(
     rows: pd.DataFrame, axes: list[str], references: pd.DataFrame, curves: pd.DataFrame, generator: np.random.Generator
-) -> list[Conclusion]:
-    """What rows of one protocol answer, the most asked first.
+) -> dict[str, list[str]]:
+    """What rows of one protocol answer, by question, the most asked first; questions without an answer are left out.
 
     Args:
         rows: of one of `analysis.rows.comparable.protocol_groups`; `references` of `analysis.load_references`, `curves`
@@ -61,7 +51,8 @@ def conclusions(
         "Do seeds find the same architecture?": _agreement(scored, generator),
         "What does the search choose from its space?": _space(scored),
     }
-    return [Conclusion(topic, text) for topic, said in questions.items() for text in _said(said)]
+    answers = {topic: list(_said(sentences)) for topic, sentences in questions.items()}
+    return {topic: texts for topic, texts in answers.items() if texts}
 
 
 def _said(sentences: Iterator[str]) -> Iterator[str]:
@@ -75,13 +66,13 @@ def _best(rows: pd.DataFrame, axes: list[str], generator: np.random.Generator) -
     means = configuration_means(rows, ["psnr_db", "parameters"])
     best = means.iloc[int(means["psnr_db"].argmax())]
     yield f"The highest PSNR is {best['psnr_db']:.2f} dB, of {configuration_name(best, axes)} ({_about(best)})."
-    bend = knee(means, **_FRONT)
+    bend = knee(means, **TRADE)
     if len(bend) and bend.index[0] != best.name:
         row = bend.iloc[0]
         fewer = f"{percent(1 - row['parameters'] / best['parameters'])} fewer parameters"
         figures = f"{row['psnr_db']:.2f} dB, {best['psnr_db'] - row['psnr_db']:.2f} dB less ({_about(row)})"
         yield f"A good compromise is {configuration_name(row, axes)}, where the front bends: {fewer}, and {figures}."
-    chances = front_probability(rows, generator, **_FRONT)
+    chances = front_probability(rows, generator, **TRADE)
     known, count = chances["probability"].dropna(), int(chances["on_front"].sum())
     on_front = f"Of {counted(len(chances), 'configuration')}, {_are(count)} on the front"
     if not len(known):
@@ -201,18 +192,14 @@ def _space(rows: pd.DataFrame) -> Iterator[str]:
         columns, channels, image_channels = found.iloc[0][list(SHAPE)]
         table = standing(found, space_counts(columns, channels, image_channels))
         trials = table["trials"].to_numpy()
-        among = [_between(np.repeat(table[f"{cost}_percentile"], trials)) for cost in COSTS]
+        ranks = (np.quantile(np.repeat(table[f"{cost}_percentile"], trials), [0, 0.5, 1]) for cost in COSTS)
+        among = [f"{b:.0f}" if a == c else f"{b:.0f} in the middle ({a:.0f} to {c:.0f})" for a, b, c in ranks]
         shares, count = "parameters {}, FLOPs {}".format(*among), counted(len(table), "architecture")
         size = space_size(found["architecture"].iloc[0])
         yield (
             f"In the space of N = {columns} at {channels} channels, {trials.sum()} searches found {count} of {size:,}. "
             f"Percentiles among all of them, where a random draw has 50 on average: {shares}."
         )
-
-
-def _between(values: np.ndarray) -> str:
-    low, middle, high = np.quantile(values, [0, 0.5, 1])
-    return f"{middle:.0f}" if low == high else f"{middle:.0f} in the middle ({low:.0f} to {high:.0f})"
 
 
 def _classical(rows: pd.DataFrame, references: pd.DataFrame) -> Iterator[str]:

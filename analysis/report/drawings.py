@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +21,9 @@ from analysis.rows.study import StudyRows
 from analysis.statistics.against_random import search_against_random
 from analysis.statistics.effects import effects
 from analysis.statistics.paired import comparisons
-from analysis.statistics.pareto import attainment
+from analysis.statistics.pareto import TRADE, attainment
 from analysis.statistics.uncertainty import front_probability
 
-TRADE: dict[str, Any] = {"minimise": ["parameters"], "maximise": ["psnr_db"]}
 MOST_PANELS = 36
 """More pairs of λ1 and λ2 than this have no picture of trajectories."""
 

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.figures.interactive_pareto import symbols
-from analysis.figures.pareto import pareto_table, with_looks
+from analysis.figures.pareto import pareto_table, symbols, with_looks
 from analysis.rows.configurations import KEY, configuration_name
 from analysis.rows.study import StudyRows
-from analysis.statistics.pareto import on_front
+from analysis.statistics.pareto import TRADE, on_front
 from analysis.storage.files import Files
 
 MOST_PICTURES, _MOST_POINTS, _SIDE = 60, 200, 640
@@ -64,7 +63,7 @@ def pictures(results: StudyRows, rows: pd.DataFrame) -> dict[str, str]:
     Those of the front come first, then the best ones; `clean` and `degraded` are what they were made from.
     """
     scored = rows.dropna(subset=["psnr_db", "test_key"])
-    order = scored.assign(front=on_front(scored, ["parameters"], ["psnr_db"])).sort_values(["front", "psnr_db"])
+    order = scored.assign(front=on_front(scored, **TRADE)).sort_values(["front", "psnr_db"])
     files, found = Files(results.storage), dict[str, str]()
     for key in order["test_key"].drop_duplicates()[::-1][:MOST_PICTURES]:
         data = files.read(f"stages/test/{key}/example.png")

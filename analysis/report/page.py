@@ -1,6 +1,5 @@
 """The report as one page of HTML that holds all it needs: works offline, on a phone and in print."""
 
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from analysis.figures.architecture import architecture_svg
-from analysis.figures.interactive_pareto import pareto_plot
+from analysis.figures.pareto import pareto_plot
 from analysis.report.checklist import checklist
 from analysis.report.conclusions import conclusions
 from analysis.report.drawings import trades
@@ -104,9 +103,7 @@ def _provenance(about: Mapping[str, Any]) -> str:
 def _groups(results: StudyRows) -> Iterator[dict[str, Any]]:
     """What the page says and draws of each protocol; a plot is what plotly draws, under an identifier."""
     for number, (text, group) in enumerate(results.groups):
-        found = conclusions(group, results.axes, results.references, results.curves, np.random.default_rng(0))
-        by_topic = itertools.groupby(found, key=lambda one: one.topic)
-        said = [(topic, [one.text for one in those]) for topic, those in by_topic]
+        said = conclusions(group, results.axes, results.references, results.curves, np.random.default_rng(0))
         drawn: list[dict[str, Any]] = []
         for cost, _, end, about, rows in trades(results, number):
             if rows[cost].notna().any():
@@ -114,10 +111,10 @@ def _groups(results: StudyRows) -> Iterator[dict[str, Any]]:
                 plot = {"id": f"plot-{number}-{len(drawn)}", "caption": _line(about), "plot": pareto_plot(rows, cost)}
                 drawn.append(plot | files | _members(rows, varied_axes(group, results.axes), cost))
         progress = best_so_far(group).to_dict("list")
-        short = [texts[0] for topic, texts in said if topic.startswith(_SHORT)]
-        said = [(topic, texts[topic.startswith(_SHORT) :]) for topic, texts in said]
+        short = [texts[0] for topic, texts in said.items() if topic.startswith(_SHORT)]
+        more = [(topic, texts[topic.startswith(_SHORT) :]) for topic, texts in said.items()]
         data = {"networks": networks(results, group), "progress": progress}
-        yield {"caption": _line(text), "short": short, "conclusions": said, "plots": drawn, "data": data}
+        yield {"caption": _line(text), "short": short, "conclusions": more, "plots": drawn, "data": data}
 
 
 def _members(rows: Any, axes: list[str], cost: str) -> dict[str, Any]:

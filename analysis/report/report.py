@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 
 from analysis.figures.style import rendered
-from analysis.report.drawings import TRADE, drawings
+from analysis.report.drawings import drawings
 from analysis.report.page import render
 from analysis.rows.configurations import varied_axes
 from analysis.rows.study import StudyRows
+from analysis.statistics.pareto import TRADE
 from analysis.storage.files import Files
 from analysis.storage.places import join
 from analysis.tables.paper import tables

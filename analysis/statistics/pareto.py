@@ -6,12 +6,16 @@ of the columns is not compared: it is on no front, and its rank and its contribu
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import moocore
 import numpy as np
 import pandas as pd
 
 from analysis.rows.units import numbers, require
+
+TRADE: dict[str, Any] = {"minimise": ("parameters",), "maximise": ("psnr_db",)}
+"""What the report trades against each other."""
 
 
 def pareto_front(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> pd.DataFrame:
@@ -77,9 +81,8 @@ def hypervolume_contributions(
     found = np.full(len(frame), np.nan)
     found[usable] = 0.0
     if usable.any():
-        near = np.flatnonzero(usable)[
-            moocore.pareto_rank(values[usable]) < 2
-        ]  # of the third front nothing is ever free
+        # Of the third front nothing is ever free.
+        near = np.flatnonzero(usable)[moocore.pareto_rank(values[usable]) < 2]
         found[near] = moocore.hv_contributions(values[near], ref=point, ignore_dominated=False)
     return pd.Series(found, frame.index, name="hypervolume_contribution")
 

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.rows.comparable import caption, protocol_columns, references_beside
 from analysis.rows.configurations import BELOW_INPUT, KEY, configuration_means, is_below_input
 from analysis.rows.units import mark, require
-from analysis.statistics.pareto import chosen, on_front, pareto_front
+from analysis.statistics.pareto import TRADE, chosen, on_front, pareto_front
 from analysis.tables.typesetting import Column, Table
 
 TABLE = (
@@ -31,7 +31,7 @@ def results_table(
     held = {*protocol_columns(), *TABLE}
     columns = [*TABLE[:1], *(name for name in axes if name not in held and group[name].nunique() > 1), *TABLE[1:]]
     means = configuration_means(group.dropna(subset=["psnr_db"]), ["parameters", "psnr_db"])
-    members = means.index[on_front(means, minimise=["parameters"], maximise=["psnr_db"])]
+    members = means.index[on_front(means, **TRADE)]
     front = group[KEY].isin(members) & group["psnr_db"].notna()
     doubts = pd.Series(BELOW_INPUT, group.index, dtype="str").where(is_below_input(group))
     table = group.assign(on_front=front, doubts=doubts).reindex(columns=columns)

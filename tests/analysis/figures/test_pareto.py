@@ -10,9 +10,16 @@ import pytest
 
 import analysis
 from analysis import cost_distribution, space
-from analysis.figures.interactive_pareto import pareto_plot, symbols
-from analysis.figures.pareto import draw_attainment, draw_pareto, draw_probability_front, pareto_table, with_looks
-from tests.analysis.spaces import found_rows
+from analysis.figures.pareto import (
+    draw_attainment,
+    draw_pareto,
+    draw_probability_front,
+    pareto_plot,
+    pareto_table,
+    symbols,
+    with_looks,
+)
+from tests.analysis.spaces import EVERY, found_rows, timed
 
 ROWS = pd.DataFrame(
     [
@@ -184,3 +191,29 @@ def test_equal_configurations_are_counted_and_none_is_drawn_empty() -> None:
     draw_probability_front(table[:0], "nothing").draw_without_rendering()
     with pytest.raises(ValueError, match="two columns"):
         draw_probability_front(table.drop(columns="psnr_db"), "")
+
+
+def test_the_interactive_figure_has_the_same_strip() -> None:
+    whole = space("2-3", 4)
+    rows = timed(EVERY[::3], noise=0.5)
+    rows = rows.assign(
+        replicate_id=rows["architecture"],
+        lambda1=0.0,
+        lambda2=0.0,
+        psnr_db=range(len(rows)),
+        channels=4,
+        image_channels=1,
+    )
+    for cost, unit in (("parameters", 1e-3), ("test_time_ms", 1.0)):
+        *points, strip = pareto_plot(rows, cost)["data"]
+        assert {trace["type"] for trace in points} == {"scatter"}
+        assert (strip["type"], strip["yaxis"]) == ("bar", "y2")
+        assert sum(strip["y"]) == pytest.approx(100), "every architecture is in one bar"
+        assert ("predicted" in strip["name"]) == (cost == "test_time_ms")
+        if cost == "parameters":
+            ends = strip["x"][0] - strip["width"][0] / 2, strip["x"][-1] + strip["width"][-1] / 2
+            assert ends == pytest.approx((unit * whole["parameters"].min(), unit * whole["parameters"].max()))
+    few = rows[:3]
+    assert {trace["type"] for trace in pareto_plot(few, "test_time_ms")["data"]} == {"scatter"}, "no prediction"
+    other = pd.concat([rows, rows.assign(columns="4")])
+    assert {trace["type"] for trace in pareto_plot(other, "parameters")["data"]} == {"scatter"}, "two spaces"

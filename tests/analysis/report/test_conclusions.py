@@ -35,7 +35,7 @@ def trial(
 
 def said(rows: list[dict[str, Any]], topic: str, references: pd.DataFrame = NOTHING) -> str:
     found = conclusions(pd.DataFrame(rows), ["lambda1"], references, NOTHING, np.random.default_rng(0))
-    return " ".join(one.text for one in found if one.topic.startswith(topic))
+    return " ".join(text for asked, texts in found.items() if asked.startswith(topic) for text in texts)
 
 
 SEEDS = range(5)
