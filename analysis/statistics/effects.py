@@ -60,7 +60,9 @@ def effects(
     left, rank = _fit(list(designs.values()), centred)
     left = 0.0 if left <= 1e-12 * total else left  # rounding of a fit that passes through every row
     freedom = len(figures) - rank
-    is_balanced = len(figures) == len(used) and _balanced(used, factors)
+    counts = used.groupby(factors).size()
+    is_complete = len(counts) == np.prod([used[name].nunique() for name in factors])
+    is_balanced = len(figures) == len(used) and is_complete and counts.nunique() < 2
     kind = {"squares": "balanced" if is_balanced else "type II"}
     sources = {" × ".join(term): kind | _tested(term, designs, centred, left, freedom) for term in terms}
     sources["left over"] = {"freedom": max(freedom, 0), "sum_squares": left}
@@ -111,8 +113,3 @@ def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
 
 def _crossed(factors: list[np.ndarray]) -> np.ndarray:
     return functools.reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), factors)
-
-
-def _balanced(used: pd.DataFrame, names: list[str]) -> bool:
-    counts = used.groupby(names).size()
-    return len(counts) == np.prod([used[name].nunique() for name in names]) and counts.nunique() < 2

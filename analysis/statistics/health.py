@@ -46,13 +46,13 @@ def health(
     The table of faults in docs/explanation/how_sure.md says when each is found; `faults.toml` has their texts. `rows`
     are of `analysis.load`; `curves`, `references` and `about` (`study.json`) are of the same study.
     """
-    ended, nameless = whole(rows), list(_nameless(rows))
-    if not len(ended):
-        return nameless
-    scored = ended.dropna(subset=["psnr_db"])
-    found = [*nameless, *_below_input(scored), *_overlap(ended, about or {}), *_skip_with_sgd(ended)]
-    found += [*_trainings(scored, curves), *_shared(scored), *_seeds(scored), *_devices(scored), *_times(ended)]
-    return [*found, *_without_wavelets(references)]
+    ended, found = whole(rows), [*_nameless(rows)]
+    if len(ended):
+        scored = ended.dropna(subset=["psnr_db"])
+        found += [*_below_input(scored), *_overlap(ended, about or {}), *_trainings(scored, curves)]
+        found += [*_searches(ended, scored), *_devices(scored), *_times(ended), *_without_wavelets(references)]
+    order = list(_faults())
+    return sorted(found, key=lambda one: order.index(one.fault))
 
 
 def training_ends(curves: pd.DataFrame) -> pd.DataFrame:
@@ -120,13 +120,6 @@ def _overlap(ended: pd.DataFrame, about: Mapping[str, Any]) -> Iterator[Finding]
     yield from _finding("split overlap", allowed, {"trials": len(allowed)}, known=known)
 
 
-def _skip_with_sgd(ended: pd.DataFrame) -> Iterator[Finding]:
-    if {"skip", "weights_optimizer"} <= set(ended):
-        searched = ended[ended["kind"] == "searched"]
-        those = searched[(searched["skip"] == "global") & (searched["weights_optimizer"] == "sgd")]
-        yield from _finding("skip with sgd", those, {"searches": len(those)}, of=len(searched))
-
-
 def _trainings(scored: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Finding]:
     rows = distinct(scored).merge(training_ends(curves), on="trial_id")
     for fault, name, most in (("still moving", "rise_db", MOVING_DB), ("fell", "fall_db", FALLEN_DB)):
@@ -135,16 +128,16 @@ def _trainings(scored: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Finding]:
         yield from _finding(fault, those, numbers, of=len(rows))
 
 
-def _shared(scored: pd.DataFrame) -> Iterator[Finding]:
+def _searches(ended: pd.DataFrame, scored: pd.DataFrame) -> Iterator[Finding]:
+    if {"skip", "weights_optimizer"} <= set(ended):
+        searched = ended[ended["kind"] == "searched"]
+        those = searched[(searched["skip"] == "global") & (searched["weights_optimizer"] == "sgd")]
+        yield from _finding("skip with sgd", those, {"searches": len(those)}, of=len(searched))
     searched = scored[scored["kind"] == "searched"]
     owners = pd.Series(trainings(searched), searched.index)
     counts = owners.map(owners.value_counts())
     numbers = {"searches": len(searched), "trainings": owners.nunique()}
     yield from _finding("shared trainings", searched[counts > 1], numbers, most=counts.max())
-
-
-def _seeds(scored: pd.DataFrame) -> Iterator[Finding]:
-    searched = scored[scored["kind"] == "searched"]
     searched = searched if len(searched) else scored
     seeds = searched.groupby(KEY)["seed"].transform("nunique")
     few = searched[seeds < LEAST_SEEDS]
