@@ -5,11 +5,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.figures.style import COLOURS, GRAY, Figure, Look, handle, label, quantity
-from analysis.predictions.space import cost_distribution, space_of, standing
-from analysis.predictions.testing_time import TimeModel, time_model
+from analysis.predictions.space import cost_distribution, shares, space_of, standing
+from analysis.predictions.testing_time import LeftOut, TimeModel, time_model
 from analysis.rows.configurations import kind_name
 
-PALE = "#BBBBBB"
+PALE, MIDDLE = "#BBBBBB", "#21918C"
+"""Of bars that stand for all architectures; and the middle of the scale viridis, for what has its colours."""
 BINS = 40
 LOOKS = {"random": ("X", GRAY), "given": ("p", "black"), "searched": ("o", COLOURS[3])}
 """Of each kind: marker and colour. What was found is drawn last, on top."""
@@ -20,8 +21,7 @@ def space_table(whole: pd.DataFrame, model: TimeModel) -> pd.DataFrame:
 
     `whole` is of `analysis.space` or `space_counts`; `share` is that of all architectures which lie at the point.
     """
-    weights = whole["share"] if "share" in whole else 1 / len(whole)
-    points = whole.assign(predicted_time_ms=model.predict(whole), share=weights)
+    points = whole.assign(predicted_time_ms=model.predict(whole), share=shares(whole))
     costs = ["parameters", "predicted_time_ms", "fusion_columns"]
     return points.groupby(costs, dropna=False)["share"].sum().reset_index()
 
@@ -51,21 +51,18 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
         x, size = unit * points["parameters"], 7 + 4 * (len(kinds) - 1 - place)
         axes.errorbar(x, points["predicted_time_ms"], model.error.median_ms, fmt=marker, markersize=size, **edge)
         axes.plot(x, points["test_time_ms"], "_", markersize=11, markeredgewidth=2, color=colour, zorder=4)
-    caption = f"{caption}\n{error_text(model)}"
+    caption = f"{caption}\n{error_text(model.error)}"
     label(axes, across, "predicted testing time (ms per image)", caption, size=8)
     handles = [handle(marker, colour, kind_name(kind, own["architecture"])) for kind, marker, colour, own in kinds]
     handles += [handle("_", "black", "measured time", markersize=11, markeredgewidth=2)]
     handles += [handle("|", "black", "prediction ± median error", markersize=11)]
-    handles += [handle("o", pale.cmap(0.5), "all architectures, pale", alpha=0.35)]
+    handles += [handle("o", MIDDLE, "all architectures, pale", alpha=0.35)]
     axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 
 
-def error_text(model: TimeModel) -> str:
-    """How far the model's predictions were off, in one line."""
-    if model.error is None:
-        return f"no prediction: {model.reason}"
-    e = model.error
+def error_text(e: LeftOut) -> str:
+    """How far a model's predictions were off, in two lines."""
     each = (e.median_ms, e.median_percent, e.max_ms, e.max_percent, e.mean_median_percent)
     median, share, most, most_share, mean_share = (f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in each)
     return (

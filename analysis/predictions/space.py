@@ -61,7 +61,7 @@ def space_counts(columns: str = "4-4-4", channels: int = 32, image_channels: int
     if math.prod(n + 1 for n in cells) > LARGEST:
         raise SpaceError(f"columns={columns}: more than {LARGEST} different counts are too many to list")
     fusions = np.stack(np.meshgrid(*(np.arange(n + 1) for n in cells), indexing="ij"), axis=-1).reshape(-1, len(cells))
-    shares = [np.array([math.comb(n, k) / 2**n for k in range(n + 1)]) for n in cells]
+    known = [np.array([math.comb(n, k) / 2**n for k in range(n + 1)]) for n in cells]
     modules = [module_counts(cell, channels) for cell in range(1, len(cells) + 1)]
     table = {"fusions": ["-".join(map(str, row)) for row in fusions.tolist()], "fusion_columns": fusions.sum(axis=1)}
     for kind, (name, fixed) in enumerate(zip(COSTS, fixed_counts(len(cells), channels, image_channels), strict=True)):
@@ -69,7 +69,7 @@ def space_counts(columns: str = "4-4-4", channels: int = 32, image_channels: int
         table[name] = fixed + sum(
             (n - k) * parallel + k * fusion for n, k, (parallel, fusion) in zip(cells, fusions.T, pairs, strict=True)
         )
-    share = math.prod(share[k] for share, k in zip(shares, fusions.T, strict=True))
+    share = math.prod(each[k] for each, k in zip(known, fusions.T, strict=True))
     return pd.DataFrame({**table, "share": share})
 
 
@@ -112,7 +112,7 @@ def standing(rows: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     of another space, or with another number of channels.
     """
     known = whole.drop_duplicates("fusions").set_index("fusions")
-    weights = whole["share"] if "share" in whole else pd.Series(1 / len(whole), index=whole.index)
+    weights = shares(whole)
     done = rows.dropna(subset=["architecture"])
     found = done.groupby(["kind", "architecture"], as_index=False).agg(
         trials=("architecture", "size"), own=("parameters", "first"), test_time_ms=("test_time_ms", "median")
@@ -149,9 +149,13 @@ def cost_distribution(whole: pd.DataFrame, cost: str) -> pd.DataFrame:
     `whole` is of `space` or `space_counts`, `cost` one of its columns. Raises KeyError: it is none.
     """
     require(whole, cost)
-    weights = whole["share"] if "share" in whole else pd.Series(1 / len(whole), index=whole.index)
-    shares = weights.groupby(whole[cost].to_numpy()).sum()
-    return shares.rename_axis("cost").rename("share").reset_index().assign(predicted=cost.startswith("predicted"))
+    found = shares(whole).groupby(whole[cost].to_numpy()).sum().rename_axis("cost").rename("share")
+    return found.reset_index().assign(predicted=cost.startswith("predicted"))
+
+
+def shares(whole: pd.DataFrame) -> pd.Series:
+    """The share of all architectures that each row of `space` or `space_counts` stands for."""
+    return whole["share"] if "share" in whole else pd.Series(1 / len(whole), index=whole.index)
 
 
 def fusions_of(architectures: Sequence[str] | pd.Series) -> list[str]:
