@@ -136,10 +136,8 @@ def _label_columns(axes: Axes, columns: Sequence[tuple[str, int]], pitch: float)
 
 
 def _handles(edges: pd.DataFrame) -> list[Line2D]:
-    modules = {
-        f"{name} module ({name[0].upper()})": COLOURS[name] for name in COLOURS if (edges["module"] == name).any()
-    }
-    modules["fixed (T: transition)"] = GRAY
+    there = [name for name in COLOURS if (edges["module"] == name).any()]
+    modules = {f"{name} module ({name[0].upper()})": COLOURS[name] for name in there} | {"fixed (T: transition)": GRAY}
     colours = [handle("", colour, name, linestyle="-", linewidth=4) for name, colour in modules.items()]
     lines = [handle("", "black", name, linestyle=line, linewidth=width) for name, (line, width) in LINES.items()]
     return [*colours, *lines]

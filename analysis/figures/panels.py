@@ -38,10 +38,8 @@ class Picture:
 
     label: str
     pixels: np.ndarray
-    psnr_db: float | None = None
-    """Of the whole image, as it was scored in floating point; None of the clean one."""
-    detail: str = ""
-    """Which trial of how many, and its architecture; the parameters of a classical method."""
+    psnr_db: float | None = None  # of the whole image, as it was scored in floating point; None of the clean one
+    detail: str = ""  # which trial of how many, and its architecture; the parameters of a classical method
 
 
 def panel_pictures(storage: str | Path, rows: pd.DataFrame) -> list[Picture]:
@@ -136,10 +134,8 @@ def draw_panels(pictures: Sequence[Picture], caption: str) -> Figure:
     whole = pictures[0]
     top, left, height, width = detail_window(whole.pixels)
     crops = [picture.pixels[top : top + height, left : left + width] for picture in pictures]
-    differences = [np.abs(crop.astype(float) - crops[0].astype(float)) for crop in crops]
-    errors = [
-        each.reshape(height, width, -1).mean(axis=2) for each in differences
-    ]  # in gray levels; of colours their mean
+    differences = (np.abs(crop.astype(float) - crops[0].astype(float)) for crop in crops)  # in gray levels
+    errors = [each.reshape(height, width, -1).mean(axis=2) for each in differences]
     most = max(1.0, float(np.quantile(errors[2:] or errors, 0.995)))
     figure = Figure(figsize=(2.1 * max(len(pictures), 3), 5.4), layout="constrained")
     places = figure.subplots(2, len(pictures), squeeze=False)

@@ -124,8 +124,7 @@ def _lay_out(figure: Figure) -> None:
 def _take_dollars_literally(figure: Figure) -> None:
     """No text is mathematics between two `$`, which names of files may hold, but the ticks of a logarithmic axis."""
     axes = [axis for each in figure.axes for axis in (each.xaxis, each.yaxis)]
-    powers = [
-        axis.get_ticklabels(which="both") for axis in axes if isinstance(axis.get_major_formatter(), LogFormatter)
-    ]
+    logarithmic = [axis for axis in axes if isinstance(axis.get_major_formatter(), LogFormatter)]
+    powers = [axis.get_ticklabels(which="both") for axis in logarithmic]
     for text in set(figure.findobj(Text)).difference(*powers):
         text.set_parse_math(False)  # type: ignore[attr-defined]

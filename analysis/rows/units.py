@@ -56,10 +56,7 @@ def nearest(name: str, known: Iterable[object]) -> str:
 
 
 def require(frame: pd.DataFrame, *names: str) -> None:
-    """Nothing, where `frame` has the columns `names`.
-
-    Raises KeyError: one that it lacks, with the nearest of those that it has.
-    """
+    """Raises KeyError: one of the columns `names` that `frame` lacks, with the nearest of those that it has."""
     lacking = [f"{name}{nearest(name, frame.columns)}" for name in names if name not in frame.columns]
     if lacking:
         raise KeyError(f"no column {', '.join(lacking)} among the {len(frame.columns)} columns of the frame")

@@ -145,11 +145,7 @@ def t_interval(
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """A two-sided test of a mean.
-
-    `p` is None where there are too few values, `reason` says so. `method` is `exact` or `sampled`, and of how many:
-    `exact, 64`.
-    """
+    """A two-sided test of a mean, by which method (`exact, 64`, or sampled), and the reason where there is no `p`."""
 
     p: float | None
     method: str | None = None

@@ -92,26 +92,18 @@ def hypervolume_interval(
 class _Sample:
     """Configurations' means and how seeds and images depart from them; minimised columns."""
 
-    table: pd.DataFrame
-    """One row a configuration: its key, `seeds`, its means with their own signs."""
-    means: np.ndarray
-    """(configurations, columns)"""
-    seeds: np.ndarray
-    """(configurations,)"""
-    residuals: np.ndarray
-    """Of every row, the rows of a configuration together: (rows, columns)."""
-    trainings: np.ndarray
-    """The number of each row's training, which rows of several configurations may share: (rows,)."""
-    by_image: np.ndarray
-    """Of the mean over seeds on every image, in the place of PSNR: (images, configurations, columns)."""
+    table: pd.DataFrame  # one row a configuration: its key, `seeds`, its means with their own signs
+    means: np.ndarray  # (configurations, columns)
+    seeds: np.ndarray  # (configurations,)
+    residuals: np.ndarray  # of every row, the rows of a configuration together: (rows, columns)
+    trainings: np.ndarray  # the number of each row's training, which configurations may share: (rows,)
+    by_image: np.ndarray  # of means over seeds on every image, in the place of PSNR: (images, configurations, columns)
 
     def __post_init__(self) -> None:
         parts = np.split(self.trainings, np.cumsum(self.seeds)[:-1]) if len(self.seeds) else []
         sets = pd.Series([tuple(sorted(part)) for part in parts], dtype=object)
-        self.alike = pd.factorize(sets)[0]
-        """Equal numbers for configurations of the same trainings: (configurations,)."""
-        self.first = np.flatnonzero(~sets.duplicated().to_numpy())
-        """The first configuration of each such number."""
+        self.alike = pd.factorize(sets)[0]  # equal for configurations of the same trainings: (configurations,)
+        self.first = np.flatnonzero(~sets.duplicated().to_numpy())  # the first configuration of each such number
 
     def seed_deviations(self, generator: np.random.Generator, draws: int) -> np.ndarray:
         """Normal draws with the covariance of the means over seeds: (draws, configurations, columns)."""

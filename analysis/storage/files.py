@@ -30,10 +30,7 @@ def tell(text: str) -> None:
 
 
 class Files:
-    """The files below a folder or a URI, by their names relative to it.
-
-    Raises StorageError: not a URI that pyarrow knows.
-    """
+    """The files below a folder or a URI, by their names in it. Raises StorageError: no URI that pyarrow knows."""
 
     def __init__(self, storage: str | Path):
         self.storage = str(storage)
@@ -85,8 +82,9 @@ class Files:
         try:
             with self.filesystem.open_output_stream(partial) as stream:
                 stream.write(data)
-            if is_durable:
-                _flush(partial)
+            if is_durable:  # or the name might get to the disk before what was written
+                with open(partial, "rb") as file:
+                    os.fsync(file.fileno())
             self.filesystem.move(partial, path)
         except BaseException:
             if self.filesystem.get_file_info(partial).type is not pafs.FileType.NotFound:
@@ -130,10 +128,7 @@ class Files:
         return self.filesystem.get_file_info(selector)
 
     def check_writable(self) -> None:
-        """Writes a file, and removes it and what folders it needed.
-
-        Raises StorageError: that failed; names the storage and why.
-        """
+        """Writes a file, and removes it and the folders that it needed. Raises StorageError: it failed, and why."""
         probe = f"probe-{uuid.uuid4().hex}"
         folders = (Path(self.root), *Path(self.root).parents) if self.is_local else ()
         new = [folder for folder in folders if not folder.exists()]
@@ -145,12 +140,3 @@ class Files:
         except Exception as error:
             detail = redacted(str(error)).splitlines()[0]
             raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
-
-
-def _flush(path: str) -> None:
-    """Brings a file to the disk itself: the name may get there before what was written."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -23,9 +23,8 @@ def absolute_folder(text: str, flag: str = "--storage") -> str:
     try:
         found.encode()
     except UnicodeEncodeError:
-        raise StorageError(
-            f"{flag} {text}: not UTF-8 in this locale; name another folder, or set LC_ALL=C.UTF-8"
-        ) from None
+        mend = "name another folder, or set LC_ALL=C.UTF-8"
+        raise StorageError(f"{flag} {text}: not UTF-8 in this locale; {mend}") from None
     return found
 
 

@@ -65,7 +65,9 @@ def _methods(
 ) -> list[Table]:
     made = []
     for apart, grid in grids(rows, over):
-        chosen = _paper_s(grid)
+        searched = grid["kind"] == "searched"
+        default = searched & (grid["lambda1"] == 0.01) & (grid["lambda2"] == 0)  # the paper's
+        chosen = grid[(default if default.any() else searched) | (grid["kind"] == "random")]
         if not any(chosen[score].notna().any() for score in scores if score in chosen):
             continue
         frame, columns = _by_method(chosen, references, over, scores)
@@ -73,13 +75,6 @@ def _methods(
         if len(beside) or scores is not PATCHES:
             made.append((table_caption(title, chosen, beside, apart), frame, columns))
     return numbered(name, made)
-
-
-def _paper_s(grid: pd.DataFrame) -> pd.DataFrame:
-    """The random rows, and the searched ones with the paper's λ1 and λ2, or all where these did not run."""
-    searched = grid["kind"] == "searched"
-    default = searched & (grid["lambda1"] == 0.01) & (grid["lambda2"] == 0)
-    return grid[(default if default.any() else searched) | (grid["kind"] == "random")]
 
 
 def _by_method(
@@ -190,9 +185,7 @@ def _of_baseline(values: pd.Series, baseline: pd.Series) -> np.ndarray:
 
 def _below(grid: pd.DataFrame) -> set[str]:
     """The configurations whose mean PSNR is below that of their input."""
-    if "degraded_psnr_db" not in grid:
-        return set()
-    means = grid.groupby("configuration")[["psnr_db", "degraded_psnr_db"]].mean()
+    means = grid.reindex(columns=["psnr_db", "degraded_psnr_db"]).groupby(grid["configuration"]).mean()
     return set(means.index[is_below_input(means)])
 
 

@@ -53,10 +53,6 @@ class Table:
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
 
-    def csv(self) -> str:
-        """The frame with its numbers in full, nulls as empty cells."""
-        return self.frame.to_csv(index=False)
-
     def parquet(self) -> bytes:
         """The frame with its types; the file's metadata hold `caption`, `notes` and `columns` (JSON)."""
         table, sink = pa.Table.from_pandas(self.frame, preserve_index=False), pa.BufferOutputStream()
@@ -98,18 +94,13 @@ class Table:
         return "\n".join([*lines, r"\end{table}", ""])
 
     def files(self) -> dict[str, bytes]:
-        """What `save` writes, by the ending of the file's name."""
-        texts = {"csv": self.csv(), "md": self.markdown(), "tex": self.latex()}
+        """The files of the table, `<name>.csv`, `.md`, `.tex` and `.parquet`, by the ending of their names."""
+        texts = {"csv": self.frame.to_csv(index=False), "md": self.markdown(), "tex": self.latex()}
         return {**{ending: text.encode() for ending, text in texts.items()}, "parquet": self.parquet()}
 
-    def save(self, storage: str | Path, name: str | None = None) -> list[str]:
-        """Writes `<name>.csv`, `.md`, `.tex` and `.parquet` below a folder or URI; the names written.
-
-        `name` may hold folders, which are made; without it, it is the table's own. Raises StorageError: `storage` can't
-        be opened.
-        """
-        place, path = Files(storage), self.name if name is None else name
-        written = {f"{path}.{ending}": data for ending, data in self.files().items()}
+    def save(self, storage: str | Path) -> list[str]:
+        """Writes the table's `files` into a folder or URI; their names. Raises StorageError: it can't be opened."""
+        place, written = Files(storage), {f"{self.name}.{ending}": data for ending, data in self.files().items()}
         for file, data in written.items():
             place.write(file, data, is_durable=False)
         return list(written)

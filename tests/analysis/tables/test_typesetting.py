@@ -69,7 +69,8 @@ def test_what_was_not_measured_is_blank(nothing: object) -> None:
     frame = pd.DataFrame({"method": ["a"], "psnr_db": pd.Series([nothing], dtype=object)})
     assert markdown(frame).splitlines()[-1] == "| a |  |"
     assert cell({"x": nothing}, Column("x", "", 2)) == ""
-    assert Table("t", "", frame, (Column("method", "m"), Column("psnr_db", "p", 2))).csv().splitlines()[1] == "a,"
+    shown = Column("method", "m"), Column("psnr_db", "p", 2)
+    assert Table("t", "", frame, shown).files()["csv"].splitlines()[1] == b"a,"
 
 
 @given(TEXTS, st.lists(st.tuples(TEXTS, FIGURES, TEXTS), min_size=1, max_size=4))
@@ -93,19 +94,16 @@ def test_files_hold_the_frame_as_it_is(tmp_path: Path) -> None:
     frame = pd.DataFrame({"method": ['a, "b"', "c\nd", None], "psnr_db": [1 / 3, np.nan, 28.5]})
     frame["seeds"] = pd.array([3, None, 1], "Int64")
     table = Table("t", "σ = 30", frame, (Column("method", "method"), Column("psnr_db", "PSNR", 2)), ("a note",))
-    assert table.save(tmp_path, "deep/er/name") == [
-        f"deep/er/name.{ending}" for ending in ("csv", "md", "tex", "parquet")
-    ]
-    found = tmp_path / "deep/er/name.parquet"
+    assert table.save(tmp_path / "deep/er") == [f"t.{ending}" for ending in ("csv", "md", "tex", "parquet")]
+    found = tmp_path / "deep/er/t.parquet"
     pd.testing.assert_frame_equal(pd.read_parquet(found), frame)
-    text = (tmp_path / "deep/er/name.csv").read_text()
+    text = (tmp_path / "deep/er/t.csv").read_text()
     again = pd.read_csv(io.StringIO(text), dtype=dict(frame.dtypes))
     pd.testing.assert_frame_equal(again, frame)
     about = pq.read_schema(found).metadata
     assert json.loads(about[b"caption"]) == "σ = 30"
     assert json.loads(about[b"columns"])[1]["heading"] == "PSNR"
-    assert (tmp_path / "deep/er/name.md").read_text() == table.markdown()
-    assert table.save(tmp_path)[0] == "t.csv"
+    assert (tmp_path / "deep/er/t.md").read_text() == table.markdown()
 
 
 def test_sections_and_notes() -> None:
