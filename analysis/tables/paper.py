@@ -9,7 +9,7 @@ published values stand as they are in `analysis.rows.published`, where test set 
         table.save("paper")  # paper/table5.csv, .md, .tex, .parquet
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,8 @@ def _by_method(
     """A row for each method; columns for each value of `over`, which their names end in."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     columns, names = [Column("method", "method")], ["method", "kind", "section"]
-    for value, panel in grid.groupby(over, sort=over == "sigma") if over else [(None, grid)]:
+    panels: Iterable[tuple[Any, pd.DataFrame]] = grid.groupby(over, sort=over == "sigma") if over else [(None, grid)]
+    for value, panel in panels:
         end = "" if over is None else f"_sigma{value:g}" if over == "sigma" else f"_{value}"
         where = "" if over is None else f", σ = {value:g}" if over == "sigma" else f", {value}"
         for kind, method, figures, doubts in _panel(panel, references, list(scores), end):
