@@ -77,18 +77,26 @@ def _distinct(values: pd.Series) -> str:
 
 
 def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows with their times on each device: those of the rows, and those taken `later` (`load_timings`)."""
+    """The rows with their times on each device: those of the rows, and those taken `later` (`load_timings`).
+
+    Where images of several sizes were timed on a device, the rows of each size come alone, under a name that says it.
+    """
     if len(later):
         again = group.drop(columns=[name for name in later.columns if name != "trial_id"]).merge(later, on="trial_id")
         times = pd.concat([group.dropna(subset=["device"]), again], ignore_index=True)
         group = times.drop_duplicates(["trial_id", "device"])
     for device, rows in group.groupby("device", sort=True):
-        yield str(device), rows
+        sizes = sorted(rows["test_time_size"].dropna().unique())
+        if len(sizes) < 2:
+            yield str(device), rows
+        else:
+            yield from ((f"{device}, {size} pixels", rows[rows["test_time_size"] == size]) for size in sizes)
 
 
 def timed_caption(rows: pd.DataFrame, device: str) -> str:
     """The caption of rows that were timed on one device."""
-    return f"{caption(rows)}\ntimed on {device}, {rows.iloc[0]['test_time_size']} pixels"
+    pixels = f", {rows.iloc[0]['test_time_size']} pixels"
+    return f"{caption(rows)}\ntimed on {device.removesuffix(pixels)}{pixels}"
 
 
 def references_beside(group: pd.DataFrame, references: pd.DataFrame | None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.predictions.testing_time import time_model
 from analysis.rows.comparable import (
     by_device,
     caption,
@@ -19,6 +20,7 @@ from analysis.rows.comparable import (
 BASE = {"status": "finished", "task": "denoise", "test_set": "bsds500", "sigma": 30.0, "protocol": "clip8"}
 BASE |= {"image_channels": 1, "grayscale": "pillow", "test_border": "crop64", "test_images": 200, "self_ensemble": 8}
 BASE |= {"test_limit": 0, "train_device": "a GPU", "seed": 0, "psnr_db": 28.0, "test_pixels_sha256": "p", "channels": 4}
+BASE |= {"test_time_size": "64×64"}
 
 
 def rows(*changes: dict[str, object]) -> pd.DataFrame:
@@ -131,3 +133,14 @@ def test_times_on_each_device_are_the_rows_own_and_those_taken_later() -> None:
     }
     assert found == {"A": {"0": 1.0}, "B": {"1": 2.0, "0": 3.0, "2": 4.0}}
     assert [device for device, _ in by_device(frame, pd.DataFrame())] == ["A", "B"]
+
+
+def test_times_of_images_of_two_sizes_are_apart() -> None:
+    timed, sizes = {"device": "A", "test_time_ms": 1.0, "architecture": "P-F"}, ("448×320", "64×64", "64×64", None)
+    frame = rows(*({**timed, "test_time_size": size} for size in sizes))
+    found = dict(by_device(frame, pd.DataFrame()))
+    assert {name: len(part) for name, part in found.items()} == {"A, 448×320 pixels": 1, "A, 64×64 pixels": 2}
+    for name, part in found.items():
+        assert timed_caption(part, name).endswith(f"timed on {name}")
+        time_model(part)  # refuses rows of two sizes
+    assert [name for name, _ in by_device(frame[1:], pd.DataFrame())] == ["A"]
