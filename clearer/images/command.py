@@ -73,9 +73,10 @@ def _sets(console: Console, name: str, data: Path | None, decode: bool, problems
     if data is None or not (data / name).is_dir():
         return {}
     pairing = "clean_left" if name in DATASETS and DATASETS[name].is_paired else ""
-    if all((data / name / part).is_dir() for part in ("clean", "degraded")):
+    parts = [data / name, *(data / name / inner for names in FOLDERS.values() for inner in names)]
+    if any((part / "clean").is_dir() and (part / "degraded").is_dir() for part in parts):
         pairing = "folders"
-    elif name not in DATASETS and not _holds_images(data / name):
+    elif name not in DATASETS and not any(is_image_name(path.name) for part in parts for path in part.glob("*")):
         rest = left_over(data / name)
         if PIL.Image.registered_extensions().keys() & re.findall(r"\.\w+", rest):
             console.print(shown(f"{name}: no dataset, holds no image itself; not used: {rest}"))
@@ -98,11 +99,6 @@ def _is_usable(file: ImageFile, decode: bool, problems: list[str]) -> bool:
         problems.append(str(error))
         return False
     return True
-
-
-def _holds_images(folder: Path) -> bool:
-    inner = [folder, *(folder / name for names in FOLDERS.values() for name in names)]
-    return any(is_image_name(path.name) for part in inner if part.is_dir() for path in part.iterdir())
 
 
 def _listing(found: Mapping[str, Sets], data: Path | None, hashes: Mapping[Path, str]) -> Table:

@@ -116,6 +116,21 @@ def test_what_is_not_used_is_listed(capsys, data):
     assert "far: no dataset, holds no image itself; not used: below/ (1 .png)\n" in text
 
 
+def test_pairs_in_splits_are_listed_and_one_without_its_partner_is_named(capsys, data):
+    rain = data / "rain"
+    for place, path in enumerate(("train/{}/1.png", "train/{}/2.png", "test/{}/3.png")):
+        for part in ("clean", "degraded"):
+            save(rain / path.format(part), picture(20 + place, 30, 40))
+    text = printed(capsys, "--data", data)
+    assert "rain: train/ 2, test/ 1 pairs\n" in text
+    assert [row[:2] for row in rows(text) if row[0].startswith("rain ")] == [["rain train", "2"], ["rain test", "1"]]
+    (rain / "test" / "degraded" / "3.png").rename(rain / "test" / "degraded" / "4.png")
+    text = printed(capsys, "--data", data, status=1)
+    problem = f"not usable: {rain}/test/clean/3.png: no 3.png in {rain}/test/degraded"
+    assert [line for line in text.splitlines() if line.startswith("not usable: ")] == [problem]
+    assert ["mine", "1"] in [row[:2] for row in rows(text)]
+
+
 def test_the_digest_of_a_complete_set_is_that_of_its_manifest(tmp_path, data):
     folder = data / "bsds500"
     hashes = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in data.rglob("*.jpg")}
