@@ -7,7 +7,7 @@ absolute or below the data folder. `test_set` may name another one. A folder's s
   validation, as the paper draws 100 of Rain800's 700 pairs.
 * None of them: as a test set every image is one. To learn from, a seventh each is drawn for test and validation.
 
-What else a folder holds is not used. Drawing keeps images that show one scene together (`clearer.images.scenes`), and
+What else a folder holds is not used. Drawing keeps images that show one scene together (`clearer.images.overlap`), and
 depends on the images' names and scenes alone. For a task with pairs the configuration's `pairing` says how a folder
 holds them: both halves in one image (`clean_left`, `clean_right`), or files of equal names in `clean/` and `degraded/`.
 """
@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from skimage import data_dir  # type: ignore[attr-defined]
 
 from clearer.fields import nearest
+from clearer.images.overlap import groups
 from clearer.images.reading import SUFFIXES, ImageError, ImageFile, check_name, shown
-from clearer.images.scenes import groups
 from clearer.streams import stream
 
 SPLITS = ("train", "validation", "test")
