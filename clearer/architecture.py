@@ -51,11 +51,6 @@ def transition_convolutions(cell: int, channels: int) -> list[Convolution]:
     return [Convolution(channels << (cell - 1), channels << cell, 3, cell)]
 
 
-def parallel_convolutions(branches: int, channels: int) -> list[Convolution]:
-    """A residual block of two 3×3 convolutions on each branch."""
-    return [Convolution(channels << r, channels << r, 3, r) for r in range(branches) for _ in range(2)]
-
-
 def fusion_convolutions(branches: int, channels: int, targets: int | None = None) -> list[Convolution]:
     """Every branch into each of the first `targets` branches (all of them by default)."""
     found = []
@@ -70,16 +65,20 @@ def fusion_convolutions(branches: int, channels: int, targets: int | None = None
 
 
 def module_convolutions(letter: str, cell: int, channels: int) -> list[Convolution]:
-    """The convolutions of one column of cell `cell` (counted from 1) that holds module `letter`."""
-    return parallel_convolutions(cell + 1, channels) if letter == PARALLEL else fusion_convolutions(cell + 1, channels)
+    """One column of cell `cell` (counted from 1): a fusion, or a residual block of two 3×3 on each branch."""
+    if letter == FUSION:
+        return fusion_convolutions(cell + 1, channels)
+    return [Convolution(channels << r, channels << r, 3, r) for r in range(cell + 1) for _ in range(2)]
 
 
-def fixed_convolutions(cells: int, channels: int, image_channels: int) -> list[Convolution]:
-    """Everything that does not depend on the choices: stem, transitions, final fusion, head."""
-    transitions = [c for i in range(1, cells + 1) for c in transition_convolutions(i, channels)]
-    final = fusion_convolutions(cells + 1, channels, targets=1)
-    head = Convolution(channels, image_channels, 1, 0, normalised=False)
-    return [*stem_convolutions(channels, image_channels), *transitions, *final, head]
+def convolutions(cells: Sequence[str], channels: int, image_channels: int) -> list[Convolution]:
+    """Every convolution of a network whose cells have these modules, in whatever columns."""
+    found = stem_convolutions(channels, image_channels)
+    for cell, letters in enumerate(cells, start=1):
+        found += transition_convolutions(cell, channels)
+        found += [one for letter in letters for one in module_convolutions(letter, cell, channels)]
+    found += fusion_convolutions(len(cells) + 1, channels, targets=1)
+    return [*found, Convolution(channels, image_channels, 1, 0, normalised=False)]
 
 
 @dataclass(frozen=True)
@@ -146,29 +145,19 @@ class Architecture:
         """The number of columns that hold a fusion module."""
         return self.letters.count(FUSION)
 
-    def convolutions(self, channels: int, image_channels: int = 1) -> list[Convolution]:
-        """Every convolution of the derived network."""
-        chosen = _convolutions_of(self.cells, channels)
-        return [*fixed_convolutions(len(self.cells), channels, image_channels), *chosen]
-
     def parameters(self, channels: int = 32, image_channels: int = 1) -> int:
         """Learnable parameters of the derived network: convolutions and batch-norm scales and shifts."""
-        return sum(c.parameters for c in self.convolutions(channels, image_channels))
+        return sum(c.parameters for c in convolutions(self.cells, channels, image_channels))
 
     def flops_per_pixel(self, channels: int = 32, image_channels: int = 1) -> float:
         """Operations of the convolutions per input pixel, two a multiply-add; exact for sides of multiples of 2^S."""
-        return sum(c.flops_per_pixel for c in self.convolutions(channels, image_channels))
+        return sum(c.flops_per_pixel for c in convolutions(self.cells, channels, image_channels))
 
 
 def supernet_parameters(columns: Sequence[int], channels: int = 32, image_channels: int = 1) -> int:
     """Weights of the supernet that holds both modules in every column (logits not counted)."""
-    both = _convolutions_of([(PARALLEL + FUSION) * n for n in columns], channels)
-    return sum(c.parameters for c in [*fixed_convolutions(len(columns), channels, image_channels), *both])
-
-
-def _convolutions_of(cells: Sequence[str], channels: int) -> list[Convolution]:
-    named = ((letter, cell) for cell, letters in enumerate(cells, start=1) for letter in letters)
-    return [convolution for name in named for convolution in module_convolutions(*name, channels)]
+    both = [(PARALLEL + FUSION) * n for n in columns]
+    return sum(c.parameters for c in convolutions(both, channels, image_channels))
 
 
 def all_parallel(columns: Sequence[int]) -> Architecture:

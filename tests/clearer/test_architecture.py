@@ -12,7 +12,6 @@ from clearer.architecture import (
     fusion_convolutions,
     half_fusion,
     module_convolutions,
-    parallel_convolutions,
     stem_convolutions,
     supernet_parameters,
     transition_convolutions,
@@ -50,16 +49,8 @@ def test_parts_have_the_published_counts():
     assert count(stem_convolutions(32, 1)) == STEM
     for cell in (1, 2, 3, 4):
         assert count(transition_convolutions(cell, 32)) == TRANSITIONS[cell - 1]
-        assert (
-            count(parallel_convolutions(cell + 1, 32))
-            == count(module_convolutions("P", cell, 32))
-            == MODULES["P"][cell - 1]
-        )
-        assert (
-            count(fusion_convolutions(cell + 1, 32))
-            == count(module_convolutions("F", cell, 32))
-            == MODULES["F"][cell - 1]
-        )
+        for letter, counts in MODULES.items():
+            assert count(module_convolutions(letter, cell, 32)) == counts[cell - 1]
         assert count(fusion_convolutions(cell + 1, 32, targets=1)) == FINAL_FUSIONS[cell - 1]
 
 
