@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clearer.configuration import Configuration
-from clearer.images.datasets import SPLITS, contents_line, is_absent, scored_files, split_files
+from clearer.images.datasets import DATASETS, SPLITS, contents_line, scored_files, split_files
 from clearer.images.overlap import Overlap, OverlapError, describe, find_overlaps
 from clearer.images.reading import ImageFile
 from clearer.images.sets import ImageSet, load_images
@@ -41,7 +41,8 @@ def check_splits(c: Configuration, data: Path | None) -> list[Overlap]:
 
 def absent_sets(c: Configuration, data: Path | None) -> list[str]:
     """The published datasets that a configuration names and that are not on this machine."""
-    return [name for name in dict.fromkeys([c.dataset, c.test_set or c.dataset]) if is_absent(name, data)]
+    published = [name for name in (c.dataset, c.test_set or c.dataset) if name in DATASETS and name != "embedded"]
+    return [name for name in dict.fromkeys(published) if data is None or not (data / name).is_dir()]
 
 
 def contents_lines(configurations: Iterable[Configuration], data: Path | None) -> list[str]:

@@ -12,11 +12,12 @@ depends on the images' names and scenes alone. For a task with pairs the configu
 holds them: both halves in one image (`clean_left`, `clean_right`), or files of equal names in `clean/` and `degraded/`.
 """
 
+import glob
 import importlib.resources
 import os
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,6 @@ SPLITS = ("train", "validation", "test")
 FOLDERS = {"train": ["train"], "validation": ["val", "valid", "validation"], "test": ["test"]}
 """The subfolders that may hold each split; the first that is there does."""
 PAIRINGS = ("clean_left", "clean_right", "folders")
-_DEEPEST = 2
 DRAWN = 7
 """One in so many is drawn for a split that a folder does not have."""
 
@@ -75,13 +75,11 @@ def misuse(field: str, name: str, task: str, is_paired: bool, pairing: str) -> s
     known = DATASETS.get(name)
     if known is None:
         return ""
-    if known.is_paired != is_paired:
-        held, mend = (
-            "clean images alone",
-            " or ".join([*(n for n in DATASETS if DATASETS[n].is_paired), "a folder of pairs"]),
-        )
-        held, mend = (held, mend) if is_paired else ("pairs", "a set of clean images")
-        return f"{field}={name}: holds {held}; task={task} needs {field}={mend}"
+    if known.is_paired and not is_paired:
+        return f"{field}={name}: holds pairs; task={task} needs {field}=a set of clean images"
+    if is_paired and not known.is_paired:
+        pairs = " or ".join([*(n for n, other in DATASETS.items() if other.is_paired), "a folder of pairs"])
+        return f"{field}={name}: holds clean images alone; task={task} needs {field}={pairs}"
     if is_paired and pairing != "clean_left":
         return f"pairing={pairing}: the pairs of {field}={name} are clean_left"
     if field == "dataset" and "" in known.folders:
@@ -94,8 +92,6 @@ def split_files(name: str, split: str, data: Path | None, pairing: str = "") -> 
 
     Raises ImageError: a folder is missing or has no such split or no image, a partner is missing, or `data` is needed.
     """
-    if split not in SPLITS:
-        raise ImageError(f"split {split!r}: one of {', '.join(SPLITS)}")
     if name == "embedded":
         return [ImageFile(Path(data_dir) / file) for file in EMBEDDED[split]]
     folder, there = _layout(name, data)
@@ -151,22 +147,16 @@ def contents_line(
 def left_over(folder: Path, used: Collection[Path] = ()) -> str:
     """How many files of which ending a folder holds beside those that are `used`, by subfolder; "" where none."""
     places: dict[str, Counter[str]] = {}
-    for path in _below(folder):
-        if path not in used:
-            place = [*path.relative_to(folder).parts[:-1], ""][0]
+    below = (Path(inner) for pattern in ("*", "*/*", "*/*/*") for inner in glob.iglob(pattern, root_dir=folder))
+    for path in below:
+        if folder / path not in used and not (folder / path).is_dir():
+            place = path.parts[0] if len(path.parts) > 1 else ""
             places.setdefault(place, Counter())[path.suffix.lower() or "without ending"] += 1
     parts = []
     for inner, endings in sorted(places.items()):
         told = ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
         parts.append(f"{inner}/ ({told})" if inner else told)
     return ", ".join(parts)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for top, folders, files in os.walk(folder):
-        is_deepest = len(Path(top).relative_to(folder).parts) == _DEEPEST
-        folders[:] = () if is_deepest else (inner for inner in folders if not inner.startswith("."))
-        yield from (Path(top, file) for file in files if not file.startswith("."))
 
 
 def dataset_folder(name: str, data: Path | None) -> Path:
@@ -185,11 +175,6 @@ def dataset_folder(name: str, data: Path | None) -> Path:
         near = nearest(name, [*DATASETS, *beside])
         raise ImageError(f"{told}: no such folder; the known datasets are {', '.join(DATASETS)}{near}")
     return folder
-
-
-def is_absent(name: str, data: Path | None) -> bool:
-    """Whether a published dataset is not on this machine, as far as `data` says."""
-    return name in DATASETS and name != "embedded" and not (data is not None and (data / name).is_dir())
 
 
 def folder_files(folder: Path, pairing: str = "") -> list[ImageFile]:

@@ -55,11 +55,6 @@ class ImageFile(NamedTuple):
     half: str = ""
 
     @property
-    def paired(self) -> bool:
-        """Whether there is a degraded partner."""
-        return self.degraded is not None or bool(self.half)
-
-    @property
     def paths(self) -> tuple[Path, ...]:
         """The files of it."""
         return (self.path,) if self.degraded is None else (self.path, self.degraded)

@@ -99,7 +99,6 @@ def test_pairs_are_two_halves_or_two_files(tmp_path):
     for file in (ImageFile(beside, half="left"), ImageFile(one, other)):
         for found, expected in zip(read_file(file, 3), (clean, both[:, 10:]), strict=True):
             np.testing.assert_array_equal(found, expected)
-        assert file.paired
     np.testing.assert_array_equal(read_file(ImageFile(beside, half="right"), 3)[1], clean)
     assert read_file(ImageFile(one), 3)[1] is None
 
