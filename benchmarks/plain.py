@@ -21,7 +21,7 @@ from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
 from clearer.modules import Fusion, Parallel, ResidualBlock, Transition
 from clearer.networks import MixedColumn, Network, Supernet
-from clearer.tasks.denoise import degrade
+from clearer.tasks.denoise import Denoise
 from clearer.testing import as_tensor
 
 Batch = tuple[Tensor, Tensor]
@@ -98,7 +98,7 @@ class SingleCrops(Dataset[Batch]):
         y, x = (int(generator.integers(side - c.patch_size + 1)) for side in image.shape[:2])
         clean = np.rot90(image[y : y + c.patch_size, x : x + c.patch_size], int(generator.integers(4)))
         clean = clean[:, ::-1] if generator.integers(2) else clean
-        degraded = degrade(clean, c.sigma, c.protocol, generator)
+        degraded = Denoise().noisy(c, clean, generator.standard_normal(clean.shape, dtype=np.float32))
         return as_tensor(degraded), as_tensor(clean.astype(np.float32) / 255)
 
     def loader(self) -> Iterator[Batch]:

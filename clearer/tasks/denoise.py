@@ -39,39 +39,25 @@ class Denoise(Task):
     input_name = "noisy input"
 
     def noisy(self, c: Any, clean: Any, noise: Any) -> Any:
-        return noisy(clean, noise, c.sigma, c.protocol)
+        if isinstance(clean, np.ndarray):
+            found = clean + c.sigma * noise
+            return (np.floor(found.clip(0, 255)) if c.protocol == "clip8" else found) / 255
+        import torch  # here, so that listing data does not wait for it
+
+        # As above in fewer passes over memory; a GPU, too, makes a product of a quotient by a number.
+        found = torch.add(clean, noise, alpha=c.sigma, out=noise)
+        return (found.clip_(0, 255).floor_() if c.protocol == "clip8" else found).mul_(1 / 255)
 
     def noisy_test_image(self, c: Any, clean: Image) -> np.ndarray:
-        return noisy_test_image(clean, c.sigma, c.protocol)
+        content = hashlib.sha256(f"{clean.shape} {c.sigma!r} {c.protocol}".encode() + clean.tobytes()).digest()
+        generator = np.random.default_rng(list(content))
+        return self.noisy(c, clean, generator.standard_normal(clean.shape, dtype=np.float32))
 
     def methods(self) -> Mapping[str, Method]:
         return METHODS
 
     def words(self, c: Any) -> str:
         return f"σ={c.sigma:g}"
-
-
-def degrade(clean: np.ndarray, sigma: float, protocol: str, generator: np.random.Generator) -> np.ndarray:
-    """The noisy version of uint8 images of any shape: float32, 1.0 is white; outside 0 … 1 only under `float`."""
-    return noisy(clean, generator.standard_normal(clean.shape, dtype=np.float32), sigma, protocol)
-
-
-def noisy(clean: Any, noise: Any, sigma: float, protocol: str) -> Any:
-    """`degrade` by given normal `noise`; arrays, or float32 tensors, where the result lies in the memory of `noise`."""
-    if isinstance(clean, np.ndarray):
-        found = clean + float(sigma) * noise
-        return (np.floor(found.clip(0, 255)) if protocol == "clip8" else found) / 255
-    import torch  # here, so that listing data does not wait for it
-
-    # As above in fewer passes over memory; a GPU, too, makes a product of a quotient by a number.
-    found = torch.add(clean, noise, alpha=sigma, out=noise)
-    return (found.clip_(0, 255).floor_() if protocol == "clip8" else found).mul_(1 / 255)
-
-
-def noisy_test_image(clean: Image, sigma: float, protocol: str) -> np.ndarray:
-    """The noisy test image: a function of the clean image's content, σ and the protocol alone."""
-    content = hashlib.sha256(f"{clean.shape} {float(sigma)!r} {protocol}".encode() + clean.tobytes()).digest()
-    return degrade(clean, sigma, protocol, np.random.default_rng(list(content)))
 
 
 def total_variation(degraded: np.ndarray, c: Any, strength: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from clearer.images.sets import ImageSet, load_split
 from clearer.references import available, evaluate, main, outputs, tuned
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
 from clearer.tasks import denoise
-from clearer.tasks.denoise import METHODS, Denoise, degrade, noisy_test_image
+from clearer.tasks.denoise import METHODS, Denoise
 from clearer.tasks.task import Method
 
 needs_wavelets = pytest.mark.skipif(
@@ -68,7 +68,7 @@ def test_the_patch_mean_of_every_output_is_never_below_its_whole_image(name, see
 
 @pytest.mark.parametrize("name", ALL)
 def test_methods_leave_their_input_alone(name, photograph):
-    degraded = degrade(photograph[1].clean[0], 30, "clip8", np.random.default_rng(0))
+    degraded = Denoise().noisy_test_image(Configuration(sigma=30.0), photograph[1].clean[0])
     before = degraded.copy()
     METHODS[name].restore(degraded, Configuration(sigma=30.0), **middle(METHODS[name]))
     np.testing.assert_array_equal(degraded, before)
@@ -147,7 +147,9 @@ def test_noisy_inputs_score_what_others_measured(folder, benchmarks):
     images = [read_image(path, 1) for path in files]
     for sigma, clipped_db in NOISY_DB[folder].items():
         for protocol, expected in (("clip8", clipped_db), ("float", 20 * math.log10(255 / sigma))):
-            found = [psnr_db(noisy_test_image(image, sigma, protocol), image / np.float32(255)) for image in images]
+            c = Configuration(sigma=sigma, protocol=protocol)
+            inputs = [Denoise().noisy_test_image(c, image) for image in images]
+            found = [psnr_db(*pair) for pair in zip(inputs, [i / np.float32(255) for i in images], strict=True)]
             assert np.mean(found) == pytest.approx(expected, abs=0.03), (sigma, protocol)
 
 

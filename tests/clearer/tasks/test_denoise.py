@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clearer.tasks.denoise import degrade, noisy, noisy_test_image
+from clearer.configuration import Configuration
+from clearer.tasks.denoise import Denoise
 
 images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3])))
 sigmas = st.sampled_from([5.0, 30.0, 70.0])
@@ -14,6 +15,18 @@ names = st.sampled_from(["clip8", "float"])
 
 def seeded(seed=0):
     return np.random.default_rng(seed)
+
+
+def noisy(clean, noise, sigma, protocol):
+    return Denoise().noisy(Configuration(sigma=sigma, protocol=protocol), clean, noise)
+
+
+def degrade(clean, sigma, protocol, generator):
+    return noisy(clean, generator.standard_normal(clean.shape, dtype=np.float32), sigma, protocol)
+
+
+def noisy_test_image(clean, sigma, protocol):
+    return Denoise().noisy_test_image(Configuration(sigma=sigma, protocol=protocol), clean)
 
 
 @given(images, sigmas, names)
