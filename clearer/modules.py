@@ -14,14 +14,10 @@ from torch import Tensor, nn
 Branches = list[Tensor]
 
 
-def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A padded convolution without bias."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-
-
 def normalised(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
-    """A convolution followed by batch norm."""
-    return [convolution(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)]
+    """A padded convolution without bias, followed by batch norm."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs)]
 
 
 def rectified(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from clearer.architecture import FUSION, PARALLEL, Architecture
 from clearer.configuration import MIXINGS, SKIPS
-from clearer.modules import Branches, Fusion, Parallel, ResidualBlock, Transition, convolution, stem
+from clearer.modules import Branches, Fusion, Parallel, ResidualBlock, Transition, stem
 from clearer.packing import by_channel
 
 _LETTERS = {PARALLEL: Parallel, FUSION: Fusion}
@@ -52,7 +52,7 @@ class MultiScale(nn.Module):
         self.transitions = nn.ModuleList(Transition(i, channels) for i in range(1, len(cells) + 1))
         self.cells = nn.ModuleList(nn.ModuleList(cell) for cell in cells)
         self.fuse = Fusion(len(cells) + 1, channels, targets=1)
-        self.head = convolution(channels, image_channels, 1)
+        self.head = nn.Conv2d(channels, image_channels, 1, bias=False)
 
     def _restore(self, image: Tensor, apply: Callable[[int, nn.Module, Branches], Branches]) -> Tensor:
         height, width = image.shape[-2:]

@@ -137,8 +137,11 @@ class Run:
 
         Raises DivergedError: no member is left that has not diverged.
         """
-        every, kept = every or self.configuration.report_iterations, self._kept()
+        every = every or self.configuration.report_iterations
+        kept: dict[Member, dict[str, Any]] = {}
         while not self.ended:
+            if not kept or not self._sums:  # at the beginning, and after a row
+                kept = {member: self.state_dict(member) for member in self._placed}
             started, under_way = time.perf_counter(), self._under_way
             try:
                 self._advance()
@@ -146,8 +149,6 @@ class Run:
                 kept = self._go_back(kept, found.what)
             else:
                 self._share(time.perf_counter() - started, under_way)
-                if not self._sums:  # a row was written
-                    kept = self._kept()
             if self.iteration % every == 0 or any(member.has_ended for member in under_way):
                 yield self
         if all(member.problem for member in self.members):
@@ -164,10 +165,6 @@ class Run:
         self.iteration += 1
         if self.iteration == self.iterations or self.iteration % self.configuration.report_iterations == 0:
             self._report()
-
-    def _kept(self) -> dict[Member, dict[str, Any]]:
-        """The states of the members that have a place."""
-        return {member: self.state_dict(member) for member in self._placed}
 
     def _go_back(self, kept: dict[Member, dict[str, Any]], what: Mapping[int, str]) -> dict[Member, dict[str, Any]]:
         """Goes on from kept states without the members that diverged; of several, that do so as a pack of copies."""

@@ -17,7 +17,7 @@ from clearer.checkpoint import read_network
 from clearer.images.cache import written_whole
 from clearer.images.reading import ImageError
 from clearer.networks import Network
-from clearer.using.photographs import Photograph, read_photograph, write_png
+from clearer.using.photographs import read_photograph, write_png
 from clearer.using.tiling import default_tile, restored_tiles, tiles
 
 _MALLOPT_MMAP_THRESHOLD = -3
@@ -36,26 +36,20 @@ class Restoring:
     self_ensemble: int
     device: str
 
-    def restored(self, photograph: Photograph, name: str) -> tuple[Photograph, int]:
-        """The photograph restored, in its bit depth; how many tiles. Raises ArithmeticError: as `restored_tiles`."""
-        white, found = np.iinfo(photograph.colour.dtype).max, np.empty_like(photograph.colour)
-        count = len(tiles(found.shape[0], found.shape[1], self.tile))
-        parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
-        for done, (area, restored) in enumerate(parts, start=1):
-            area.of(found)[...] = np.rint(restored.clip(0, 1) * white)
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r{name}: tile {done} of {count}" + ("\r\033[K" if done == count else ""))
-        return replace(photograph, colour=found), count
-
     def restore_file(self, path: Path, output: Path) -> str:
-        """Writes an image restored, whole or not at all; what was done, in a line."""
+        """Writes an image restored, in its bit depth, whole or not at all; what was done, in a line."""
         started = time.perf_counter()
         photograph = read_photograph(path)
         output.parent.mkdir(parents=True, exist_ok=True)
-        restored, count = self.restored(photograph, path.name)
-        with written_whole(output) as temporary, temporary.open("wb") as file:
-            write_png(restored, file)
         height, width, channels = photograph.colour.shape
+        found, count = np.empty_like(photograph.colour), len(tiles(height, width, self.tile))
+        parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
+        for done, (area, restored) in enumerate(parts, start=1):
+            area.of(found)[...] = np.rint(restored.clip(0, 1) * np.iinfo(found.dtype).max)
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{path.name}: tile {done} of {count}" + ("\r\033[K" if done == count else ""))
+        with written_whole(output) as temporary, temporary.open("wb") as file:
+            write_png(replace(photograph, colour=found), file)
         said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
         if channels > self.network.image_channels:
             said.append("gray network: each channel by itself")
