@@ -26,14 +26,14 @@ from benchmarks.measuring import about, write
 from benchmarks.plain import SingleCrops
 from clearer.configuration import Configuration
 from clearer.crops import Crops
-from clearer.images.sets import load_split
+from clearer.splits import learning_images
 
 BASELINES = ("rebuilt", "kept")
 
 
 def candidates(c: Configuration, packs: Sequence[int], device: str) -> dict[str, tuple[int, Callable[[], Any]]]:
     """By name: the samples of a batch, and what makes the next one on the device."""
-    images = load_split(c.dataset, c.weights_split, c.image_channels, None)
+    images = learning_images(c, c.weights_split, None)
     single = SingleCrops(c, images)
     epochs = itertools.chain.from_iterable(single.loader() for _ in itertools.count())
     found: dict[str, tuple[int, Callable[[], Any]]] = {

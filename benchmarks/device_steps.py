@@ -34,10 +34,10 @@ from benchmarks.search_step import SCALES, configured
 from clearer import graphs
 from clearer.architecture import half_fusion
 from clearer.configuration import Configuration
-from clearer.images.sets import load_split
 from clearer.probe import step_bytes
 from clearer.runs import Run
 from clearer.search import Search
+from clearer.splits import learning_images
 from clearer.training import Training
 
 BLOCK = 10
@@ -47,9 +47,7 @@ Block = Callable[[], None]
 def started(kind: str, members: Sequence[Configuration], device: str) -> Run:
     """A run of some configurations on the embedded images."""
     c = members[0]
-    weights, alpha = (
-        load_split(c.dataset, split, c.image_channels, None) for split in (c.weights_split, c.alpha_split)
-    )
+    weights, alpha = (learning_images(c, split, None) for split in (c.weights_split, c.alpha_split))
     if kind == "search":
         return Search(members, weights, alpha, device)
     return Training(members, half_fusion(c.columns_by_cell), weights, alpha, device)

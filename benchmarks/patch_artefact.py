@@ -22,7 +22,8 @@ from benchmarks.search_step import SMALL
 from clearer.architecture import Architecture
 from clearer.command import OneLineParser
 from clearer.configuration import Configuration
-from clearer.images.sets import ImageSet, load_split
+from clearer.images.datasets import split_files
+from clearer.images.sets import ImageSet, load_images
 from clearer.machine import device_name
 from clearer.references import available, outputs, tuned
 from clearer.scores import PATCH, patch_mean, psnr_db, psnr_patch_db, ssim_zero_padded
@@ -111,7 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     o = parser.parse_args(arguments)
     settings = {**NETWORKS, "dataset": o.dataset, "test_limit": o.limit, "train_iterations": o.iterations}
     limits = {"validation": o.validation_limit, "test": o.limit}
-    validation, test = (load_split(o.dataset, split, 1, o.data, limit=limit) for split, limit in limits.items())
+    files = (split_files(o.dataset, split, o.data)[: limit or None] for split, limit in limits.items())
+    validation, test = (load_images(found, 1) for found in files)
     torch.set_num_threads(NETWORKS["threads"])
     with open(o.out, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

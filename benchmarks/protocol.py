@@ -25,8 +25,9 @@ import pandas as pd
 
 from analysis.rows.published import published
 from clearer.configuration import Configuration
+from clearer.images.datasets import split_files
 from clearer.images.reading import ImageError
-from clearer.images.sets import ImageSet, load_split
+from clearer.images.sets import ImageSet, load_images
 from clearer.references import available, evaluate, tuned
 from clearer.tasks.known import TASKS, USUAL
 from clearer.tasks.task import Method
@@ -96,8 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
         mend = "pip install bm3d (free for non-commercial use only)" if missing == ["BM3D"] else ", ".join(known)
         parser.error(f"--method {missing[0]} is not here: {mend}")
     try:
-        validation = load_split(options.dataset, "validation", 1, options.data, limit=10)
-        test = load_split(options.dataset, "test", 1, options.data)
+        validation = load_images(split_files(options.dataset, "validation", options.data)[:10], 1)
+        test = load_images(split_files(options.dataset, "test", options.data), 1)
     except ImageError as error:
         parser.error(str(error))
     test = ImageSet(test.names[:: options.every], test.clean[:: options.every])

@@ -25,10 +25,10 @@ import torch
 from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, operations, summary, write
 from benchmarks.plain import Batch, PlainSearch, SingleCrops
 from clearer.configuration import Configuration
-from clearer.images.sets import load_split
 from clearer.networks import Supernet
 from clearer.presets import Edition, preset_values
 from clearer.search import Search
+from clearer.splits import learning_images
 
 SMALL = preset_values(Edition("proxy", 2))
 """The paper's space (S = 3, N = 4), with C = 8 and 8 crops of 32 × 32."""
@@ -78,7 +78,7 @@ def project(c: Configuration, width: int) -> Steps:
 
 
 def _images(c: Configuration) -> list[Any]:
-    return [load_split(c.dataset, split, c.image_channels, None) for split in (c.weights_split, c.alpha_split)]
+    return [learning_images(c, split, None) for split in (c.weights_split, c.alpha_split)]
 
 
 def endless(crops: SingleCrops) -> Iterator[Batch]:

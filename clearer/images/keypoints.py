@@ -29,13 +29,10 @@ def keypoints(gray: np.ndarray) -> np.ndarray:
         kept = np.sort(np.argsort(-response[y, x], kind="stable")[:MOST])
         y, x = y[kept], x[kept]
     samples = blurred[y[:, None] + _OFFSETS[0], x[:, None] + _OFFSETS[1]]
-    signs = (samples - samples.mean(axis=1, keepdims=True)) @ _projections() > 0
+    projections = np.random.default_rng(0).standard_normal((_OFFSETS.shape[1], 64)).astype(np.float32)
+    signs = (samples - samples.mean(axis=1, keepdims=True)) @ projections > 0
     hashes = np.packbits(signs, axis=1).view(np.uint64).reshape(-1)
     return np.stack([y.astype(np.uint64), x.astype(np.uint64), hashes], axis=1)
-
-
-def _projections() -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((_OFFSETS.shape[1], 64)).astype(np.float32)
 
 
 def shared_places(found: list[np.ndarray]) -> dict[tuple[int, int], tuple[int, int]]:

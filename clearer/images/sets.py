@@ -19,7 +19,6 @@ from typing import BinaryIO
 import numpy as np
 
 from clearer.images.cache import alone, cache_folder, written_whole
-from clearer.images.datasets import split_files
 from clearer.images.reading import Image, ImageError, ImageFile, content_hash, read_file
 
 _VERSION = 2
@@ -114,13 +113,6 @@ def _mapped(path: Path) -> list[Pair]:
         return np.asarray(data[place - math.prod(shape) : place]).reshape(shape)
 
     return [(image(shape), image(shape) if paired else None) for *shape, paired in json.loads(text.tobytes())]
-
-
-def load_split(
-    dataset: str, split: str, channels: int, data: Path | None, smallest: int = 1, limit: int = 0
-) -> ImageSet:
-    """The first `limit` clean images, or all, of a split. Raises ImageError: as `split_files` and `load_images`."""
-    return load_images(split_files(dataset, split, data)[: limit or None], channels, smallest=smallest)
 
 
 def check_unchanged(images: ImageSet, expected: Sequence[str]) -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from clearer import references
 from clearer.configuration import Configuration
+from clearer.images.datasets import split_files
 from clearer.images.reading import read_image
-from clearer.images.sets import ImageSet, load_split
+from clearer.images.sets import ImageSet, load_images
 from clearer.references import available, evaluate, main, outputs, tuned
 from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
 from clearer.tasks import denoise
@@ -32,7 +33,7 @@ def middle(method):
 @pytest.fixture(scope="module")
 def photograph():
     """A part of one photograph, gray and in colours."""
-    found = {channels: load_split("embedded", "test", channels, None, limit=1) for channels in (1, 3)}
+    found = {channels: load_images(split_files("embedded", "test", None)[:1], channels) for channels in (1, 3)}
     return {n: ImageSet(images.names, (images.clean[0][64:192, 128:256],)) for n, images in found.items()}
 
 
@@ -77,7 +78,7 @@ def test_methods_leave_their_input_alone(name, photograph):
 def test_parameters_are_the_best_on_the_validation_images():
     configuration = Configuration(sigma=30.0)
     method = METHODS["total variation"]
-    images = load_split("embedded", "validation", 1, None, limit=1)
+    images = load_images(split_files("embedded", "validation", None)[:1], 1)
     images = ImageSet(images.names, (images.clean[0][:128, :128],))
     means = [evaluate(method, configuration, images, choice).means()["psnr_db"] for choice in method.choices()]
     assert tuned(method, configuration, images) == method.choices()[int(np.argmax(means))]
@@ -169,7 +170,7 @@ def test_rain_scores_what_others_measured(benchmarks):
     ],
 )
 def test_patch_means_of_photographs_are_higher_by_what_the_page_says(name, parameters, whole_db, gain_db, benchmarks):
-    images = load_split("bsds500", "test", 1, benchmarks, limit=24)
+    images = load_images(split_files("bsds500", "test", benchmarks)[:24], 1)
     found = list(
         outputs(METHODS[name], Configuration(sigma=30.0, protocol="clip8", test_border="crop64"), images, parameters)
     )

@@ -8,9 +8,9 @@ import pytest
 from pictures import encoded, picture, save, side_by_side
 
 from clearer.images import sets as module
-from clearer.images.datasets import EMBEDDED
+from clearer.images.datasets import EMBEDDED, split_files
 from clearer.images.reading import ImageError, ImageFile, read_file
-from clearer.images.sets import ImageSet, check_unchanged, content_of, decoded, fingerprint, load_images, load_split
+from clearer.images.sets import ImageSet, check_unchanged, content_of, decoded, fingerprint, load_images
 
 GRAY = np.arange(256, dtype=np.uint8).reshape(16, 16)  # every pixel is its own value
 
@@ -23,7 +23,7 @@ def data(tmp_path):
 
 
 def load(data, split="train", **more):
-    return load_split("bsds500", split, 1, data, **more)
+    return load_images(split_files("bsds500", split, data), 1, **more)
 
 
 def test_an_unusable_file_is_named_in_one_line(data):
@@ -49,11 +49,11 @@ def test_an_image_smaller_than_the_patch_is_named(data):
 def test_the_first_images_by_name_are_loaded(data):
     for name in ("b.PNG", "a.bmp", "c.txt"):
         (data / "bsds500" / "train" / name).write_bytes(encoded(GRAY))
-    assert load(data, limit=2).names == ("a.bmp", "b.PNG")
+    assert load(data).first(2).names == ("a.bmp", "b.PNG")
 
 
 def test_embedded_splits_are_disjoint_and_usable():
-    loaded = {split: load_split("embedded", split, 1, None, smallest=64) for split in EMBEDDED}
+    loaded = {split: load_images(split_files("embedded", split, None), 1, smallest=64) for split in EMBEDDED}
     pixels = {split: {image.tobytes() for image in found.clean} for split, found in loaded.items()}
     for one, other in itertools.combinations(EMBEDDED, 2):
         assert not set(EMBEDDED[one]) & set(EMBEDDED[other])
