@@ -28,7 +28,8 @@ from clearer.configuration import Configuration
 from clearer.images.datasets import split_files
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet, load_images
-from clearer.references import available, evaluate, tuned
+from clearer.references import available, outputs, tuned
+from clearer.scores import Scores
 from clearer.tasks.known import TASKS, USUAL
 from clearer.tasks.task import Method
 
@@ -59,7 +60,7 @@ def measured(
     for protocol in PROTOCOLS:
         one = c.with_values(protocol=protocol)
         chosen = tuned(method, one, validation) if method.grid else {}
-        scores = evaluate(method, one, test, chosen)
+        scores = Scores.of(outputs(method, one, test, chosen))
         psnr_db = scores.psnr_db
         error = statistics.stdev(psnr_db) / len(psnr_db) ** 0.5 if len(psnr_db) > 1 else None
         own = {"psnr_db": statistics.mean(psnr_db), "standard_error_db": error, "ssim": statistics.mean(scores.ssim)}

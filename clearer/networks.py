@@ -54,7 +54,7 @@ class MultiScale(nn.Module):
         self.fuse = Fusion(len(cells) + 1, channels, targets=1)
         self.head = nn.Conv2d(channels, image_channels, 1, bias=False)
 
-    def _restore(self, image: Tensor, apply: Callable[[int, nn.Module, Branches], Branches]) -> Tensor:
+    def _restore(self, image: Tensor, apply: Callable[[nn.Module, Branches], Branches]) -> Tensor:
         height, width = image.shape[-2:]
         multiple = 2 ** len(self.cells)
         right, lower = -width % multiple, -height % multiple
@@ -63,12 +63,10 @@ class MultiScale(nn.Module):
             if image.is_cuda:  # where padding leaves no image channels last
                 image = image.contiguous(memory_format=torch.channels_last)
         branches = [self.stem(image)]
-        column = 0
         for transition, cell in zip(self.transitions, self.cells, strict=True):
             branches = transition(branches)
             for module in cell:  # type: ignore[attr-defined]
-                branches = apply(column, module, branches)
-                column += 1
+                branches = apply(module, branches)
         restored = self.head(self.fuse(branches)[0])
         return (restored if self.skip == "none" else image + restored)[..., :height, :width]
 
@@ -101,7 +99,7 @@ class Network(MultiScale):
 
     def forward(self, image: Tensor) -> Tensor:
         """A degraded image (batch, image_channels, height, width), 0 … 1, restored, in the same shape."""
-        return self._restore(image, lambda _, module, branches: module(branches))
+        return self._restore(image, lambda module, branches: module(branches))
 
 
 class Supernet(MultiScale):
@@ -131,8 +129,8 @@ class Supernet(MultiScale):
     def forward(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
         """As `Network.forward`; `alpha`, (columns, 2) or (K, columns, 2), takes the place of the supernet's own."""
         own = self.alpha() if alpha is None else alpha.reshape(-1, sum(self.columns), 2)
-        mixture = own.permute(1, 2, 0).unbind()
-        return self._restore(image, lambda column, module, branches: module(branches, mixture[column]))
+        mixtures = iter(own.permute(1, 2, 0).unbind())
+        return self._restore(image, lambda module, branches: module(branches, next(mixtures)))
 
     def architecture(self) -> Architecture:
         """The architecture that the logits choose; of a supernet on its own."""

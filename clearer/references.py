@@ -35,12 +35,11 @@ def available(task: Task) -> dict[str, Method]:
 
 def outputs(
     method: Method, c: Configuration, images: ImageSet, parameters: Mapping[str, Any]
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[list[np.ndarray]]:
     """Clean, degraded and restored scored pixels of every image: float32, 1.0 is white; restored is in 0 … 1."""
     for clean, degraded in zip(images.clean, degraded_inputs(c, images), strict=True):
         restored = method.restore(degraded, c, **parameters).clip(0, 1).astype(np.float32)
-        clean, degraded, restored = inside(c, scored_pixels(c, clean), degraded, restored)
-        yield clean, degraded, restored
+        yield inside(c, scored_pixels(c, clean), degraded, restored)
 
 
 def tuned(method: Method, c: Configuration, validation: ImageSet) -> dict[str, Any]:
@@ -53,27 +52,18 @@ def tuned(method: Method, c: Configuration, validation: ImageSet) -> dict[str, A
     return max(method.choices(), key=mean_psnr_db)
 
 
-def evaluate(method: Method, c: Configuration, images: ImageSet, parameters: Mapping[str, Any]) -> Scores:
-    """The scores of a method over `images` under the configuration's σ, protocol and border."""
-    scores = Scores()
-    for clean, degraded, restored in outputs(method, c, images, parameters):
-        scores.add(clean, degraded, restored)
-    return scores
-
-
 def scored(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[tuple[dict[str, Any], Scores]]:
     """A row (mean scores, chosen parameters) and the scores of each method, the degraded input first."""
     about = {name: getattr(c, name) for name in ("task", "dataset", "sigma", "protocol", "test_border")}
     about |= {"test_images": len(test.clean), "validation_images": len(validation.clean), "device": device_name("cpu")}
-    task = task_of(c)
-    scores = Scores()
-    for clean, degraded in zip(test.clean, degraded_inputs(c, test), strict=True):
-        scores.add(*inside(c, scored_pixels(c, clean), degraded, degraded))  # not clipped: what doing nothing scores
+    task, pairs = task_of(c), zip(test.clean, degraded_inputs(c, test), strict=True)
+    # Not clipped: what doing nothing scores.
+    scores = Scores.of(inside(c, scored_pixels(c, clean), degraded, degraded) for clean, degraded in pairs)
     yield {"method": task.input_name, **scores.means(), "chosen": "", **about}, scores
     for name, method in available(task).items():
         chosen = tuned(method, c, validation)
         text = " ".join(f"{parameter}={value}" for parameter, value in chosen.items())
-        scores = evaluate(method, c, test, chosen)
+        scores = Scores.of(outputs(method, c, test, chosen))
         yield {"method": name, **scores.means(), "chosen": text, **about}, scores
 
 

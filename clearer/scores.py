@@ -12,9 +12,10 @@ The restored image is clipped to 0 … 1 and not rounded. Images are (height, wi
 
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from skimage import metrics
@@ -101,39 +102,40 @@ IMAGE_SCORES = {"psnr_db": psnr_db, "psnr_patch_db": psnr_patch_db}
 COLOUR_SCORES = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """Scores of one method over a test set, image by image (luma's: of RGB), and the first image restored."""
 
-    psnr_db: list[float] = field(default_factory=list)
-    ssim: list[float] = field(default_factory=list)
-    psnr_patch_db: list[float] = field(default_factory=list)
-    ssim_zero_padded: list[float] = field(default_factory=list)
+    psnr_db: list[float]
+    ssim: list[float]
+    psnr_patch_db: list[float]
+    ssim_zero_padded: list[float]
     psnr_y_db: list[float] = field(default_factory=list)
     ssim_y: list[float] = field(default_factory=list)
-    degraded_psnr_db: list[float] = field(default_factory=list)
-    example: tuple[np.ndarray, ...] = ()
+    degraded_psnr_db: list[float]
+    example: tuple[np.ndarray, ...]
     """Clean, degraded, restored: (height, width, channels), 1.0 is white."""
-    pixels: "hashlib._Hash" = field(default_factory=hashlib.sha256, repr=False, compare=False)
+    pixels_sha256: str
+    """The hash of every clean and degraded pixel scored, in order: equal where two methods saw the same."""
 
-    @property
-    def pixels_sha256(self) -> str:
-        """The hash of every clean and degraded pixel scored, in order: equal where two methods saw the same."""
-        return self.pixels.hexdigest()
-
-    def add(self, clean: np.ndarray, degraded: np.ndarray, restored: np.ndarray) -> None:
-        """Scores one more image; `restored` is clipped already."""
-        for name, scored in (IMAGE_SCORES | (COLOUR_SCORES if clean.shape[2] == 3 else {})).items():
-            getattr(self, name).append(scored(restored, clean))
-        similarity = _similarity(restored, clean)  # once for both
-        self.ssim.append(_inside(similarity))
-        self.ssim_zero_padded.append(float(similarity.mean()))
-        self.degraded_psnr_db.append(psnr_db(degraded, clean))
-        for image in (clean, degraded):
-            self.pixels.update(f"{image.shape} {image.dtype} ".encode())
-            self.pixels.update(np.ascontiguousarray(image).data)
-        if not self.example:
-            object.__setattr__(self, "example", (clean, degraded, restored))
+    @classmethod
+    def of(cls, images: Iterable[Sequence[np.ndarray]]) -> Self:
+        """The scores of clean, degraded and restored images, at least one; the restored ones are clipped already."""
+        found: dict[str, list[float]] = defaultdict(list)
+        example: tuple[np.ndarray, ...] = ()
+        pixels = hashlib.sha256()
+        for clean, degraded, restored in images:
+            for name, scored in (IMAGE_SCORES | (COLOUR_SCORES if clean.shape[2] == 3 else {})).items():
+                found[name].append(scored(restored, clean))
+            similarity = _similarity(restored, clean)  # once for both
+            found["ssim"].append(_inside(similarity))
+            found["ssim_zero_padded"].append(float(similarity.mean()))
+            found["degraded_psnr_db"].append(psnr_db(degraded, clean))
+            for image in (clean, degraded):
+                pixels.update(f"{image.shape} {image.dtype} ".encode())
+                pixels.update(np.ascontiguousarray(image).data)
+            example = example or (clean, degraded, restored)
+        return cls(**found, example=example, pixels_sha256=pixels.hexdigest())
 
     def means(self) -> dict[str, float]:
         """The mean over images of every score that was taken."""

@@ -59,10 +59,7 @@ def on_device(degraded: np.ndarray, device: torch.device | str) -> Tensor:
 
 def score(c: Configuration, network: nn.Module, images: ImageSet, device: torch.device | str = "cpu") -> Scores:
     """The scores of a network, in fp32, batch norm folded. Raises ArithmeticError: a restored image is not finite."""
-    scores = Scores()
-    for scored in restorations(c, network, images, device):
-        scores.add(*scored)
-    return scores
+    return Scores.of(restorations(c, network, images, device))
 
 
 def restorations(

@@ -12,8 +12,8 @@ from clearer.configuration import Configuration
 from clearer.images.datasets import split_files
 from clearer.images.reading import read_image
 from clearer.images.sets import ImageSet, load_images
-from clearer.references import available, evaluate, main, outputs, tuned
-from clearer.scores import psnr_db, psnr_patch_db, psnr_y_db
+from clearer.references import available, main, outputs, tuned
+from clearer.scores import Scores, psnr_db, psnr_patch_db, psnr_y_db
 from clearer.tasks import denoise
 from clearer.tasks.denoise import METHODS, Denoise
 from clearer.tasks.task import Method
@@ -47,7 +47,7 @@ def test_every_method_denoises(name, channels, photograph):
     assert restored.dtype == clean.dtype == np.float32
     assert 0 <= restored.min() <= restored.max() <= 1
     assert psnr_db(restored, clean) > psnr_db(degraded, clean) + 3
-    scores = evaluate(method, configuration, images, middle(method))
+    scores = Scores.of(outputs(method, configuration, images, middle(method)))
     assert scores.psnr_db == [psnr_db(restored, clean)]
     assert scores.degraded_psnr_db == [psnr_db(degraded, clean)]
     assert len(scores.psnr_y_db) == (channels == 3)
@@ -80,7 +80,8 @@ def test_parameters_are_the_best_on_the_validation_images():
     method = METHODS["total variation"]
     images = load_images(split_files("embedded", "validation", None)[:1], 1)
     images = ImageSet(images.names, (images.clean[0][:128, :128],))
-    means = [evaluate(method, configuration, images, choice).means()["psnr_db"] for choice in method.choices()]
+    scored = [Scores.of(outputs(method, configuration, images, choice)) for choice in method.choices()]
+    means = [scores.means()["psnr_db"] for scores in scored]
     assert tuned(method, configuration, images) == method.choices()[int(np.argmax(means))]
 
 
