@@ -24,32 +24,28 @@ SIZES = ((64, 64), (63, 97), (5, 32), (1, 1))
 """Heights and widths at which an exported network is checked."""
 
 
-class ExportError(ValueError):
-    """A network that can't be exported as asked; the message is one line that names the mend."""
-
-
 def export_file(network: Path, onnx_file: Path) -> float:
     """Writes `onnx_file`, checked; the largest difference of its results to PyTorch's.
 
-    Raises ExportError: a package is missing, the file can't be written, or the results differ by more than 1e-4.
+    Raises ValueError: a package is missing, the file can't be written, or the results differ by more than 1e-4.
     Raises DamagedError: `network` holds none.
     """
     if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
-        raise ExportError(f"--onnx needs {', '.join(missing)}: pip install {' '.join(missing)}")
+        raise ValueError(f"--onnx needs {', '.join(missing)}: pip install {' '.join(missing)}")
     if not onnx_file.absolute().parent.is_dir():
-        raise ExportError(f"--onnx {onnx_file}: no folder {onnx_file.parent}; make it, or name another")
+        raise ValueError(f"--onnx {onnx_file}: no folder {onnx_file.parent}; make it, or name another")
     if onnx_file.is_dir():
-        raise ExportError(f"--onnx {onnx_file}: is a folder; name a file in it")
+        raise ValueError(f"--onnx {onnx_file}: is a folder; name a file in it")
     trained, notes = read_network(network)
     data = onnx_bytes(trained, notes)
     difference = largest_difference(trained, data)
     if not difference <= TOLERANCE:
-        raise ExportError(f"{network}: ONNX Runtime differs from PyTorch by {difference:.1e}, more than {TOLERANCE}")
+        raise ValueError(f"{network}: ONNX Runtime differs from PyTorch by {difference:.1e}, more than {TOLERANCE}")
     try:
         with written_whole(onnx_file) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
-        raise ExportError(f"--onnx {onnx_file}: {error.strerror}") from None
+        raise ValueError(f"--onnx {onnx_file}: {error.strerror}") from None
     return difference
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,43 +23,6 @@ from clearer.using.tiling import default_tile, restored_tiles, tiles
 _MALLOPT_MMAP_THRESHOLD = -3
 
 
-class RequestError(ValueError):
-    """What can't be done as it was asked; the message is one line that names the value and the mend."""
-
-
-@dataclass(frozen=True)
-class Restoring:
-    """How images are restored. `tile` is the largest side of a tile, in pixels."""
-
-    network: Network
-    tile: int
-    self_ensemble: int
-    device: str
-
-    def restore_file(self, path: Path, output: Path) -> str:
-        """Writes an image restored, in its bit depth, whole or not at all; what was done, in a line."""
-        started = time.perf_counter()
-        photograph = read_photograph(path)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        height, width, channels = photograph.colour.shape
-        found, count = np.empty_like(photograph.colour), len(tiles(height, width, self.tile))
-        parts = restored_tiles(self.network, photograph.colour, self.tile, self.self_ensemble, self.device)
-        for done, (area, restored) in enumerate(parts, start=1):
-            area.of(found)[...] = np.rint(restored.clip(0, 1) * np.iinfo(found.dtype).max)
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r{path.name}: tile {done} of {count}" + ("\r\033[K" if done == count else ""))
-        with written_whole(output) as temporary, temporary.open("wb") as file:
-            write_png(replace(photograph, colour=found), file)
-        said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
-        if channels > self.network.image_channels:
-            said.append("gray network: each channel by itself")
-        if channels < self.network.image_channels:
-            said.append("colour network: gray as three equal channels, averaged")
-        if photograph.frames > 1:
-            said.append(f"the first of {photograph.frames} frames")
-        return f"{path} → {output}: {', '.join(said)}, {time.perf_counter() - started:.1f} s"
-
-
 def restore_files(
     network: Path,
     images: Sequence[Path],
@@ -73,15 +36,15 @@ def restore_files(
     """Writes every image, restored, as a PNG of the same name into `folder`; the exit status.
 
     0: all are written. 1: some of several could not be restored, each is named on standard error. 2: none could be.
-    Raises RequestError, DamagedError: a mistake in the request; nothing was computed or written.
+    Raises ValueError, DamagedError: a mistake in the request; nothing was computed or written.
     """
     outputs = planned(images, folder, overwrite)
     trained, notes = read_network(network)
     smallest = 1 << len(trained.architecture.cells)
     if tile is not None and tile < smallest:
-        raise RequestError(f"--tile {tile}: less than {smallest} pixels, the coarsest pixel of this network")
+        raise ValueError(f"--tile {tile}: less than {smallest} pixels, the coarsest pixel of this network")
     if device == "cuda" and not torch.cuda.is_available():
-        raise RequestError("--device cuda: PyTorch finds no CUDA device on this machine; use --device cpu")
+        raise ValueError("--device cuda: PyTorch finds no CUDA device on this machine; use --device cpu")
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.allow_tf32 = False  # its rounding would show where tiles meet
     if threads is not None:
@@ -90,34 +53,58 @@ def restore_files(
         # Blocks above 1 MiB go back when they are freed: in glibc's heap, windows of many shapes leave gaps.
         ctypes.CDLL(None).mallopt(_MALLOPT_MMAP_THRESHOLD, 2**20)
     print(_about(trained, notes))
-    restoring, failed = Restoring(trained, tile or default_tile(trained), self_ensemble, chosen), 0
+    tile, failed = tile or default_tile(trained), 0
     for path, output in outputs.items():
         try:
-            print(restoring.restore_file(path, output), flush=True)
+            print(_restore_file(trained, path, output, tile, self_ensemble, chosen), flush=True)
         except (ImageError, ArithmeticError, OSError, MemoryError, RuntimeError) as error:
-            print(f"python -m clearer restore: {_reason(error, path, output, restoring.tile)}", file=sys.stderr)
+            print(f"python -m clearer restore: {_reason(error, path, output, tile)}", file=sys.stderr)
             failed += 1
     return 0 if not failed else 1 if failed < len(outputs) else 2
 
 
+def _restore_file(network: Network, path: Path, output: Path, tile: int, self_ensemble: int, device: str) -> str:
+    """Writes an image restored, in its bit depth, whole or not at all; what was done, in a line."""
+    started = time.perf_counter()
+    photograph = read_photograph(path)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    height, width, channels = photograph.colour.shape
+    found, count = np.empty_like(photograph.colour), len(tiles(height, width, tile))
+    parts = restored_tiles(network, photograph.colour, tile, self_ensemble, device)
+    for done, (area, restored) in enumerate(parts, start=1):
+        area.of(found)[...] = np.rint(restored.clip(0, 1) * np.iinfo(found.dtype).max)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{path.name}: tile {done} of {count}" + ("\r\033[K" if done == count else ""))
+    with written_whole(output) as temporary, temporary.open("wb") as file:
+        write_png(replace(photograph, colour=found), file)
+    said = [f"{width}×{height}", f"{photograph.bits} bits", f"{count} tile{'s' if count > 1 else ''}"]
+    if channels > network.image_channels:
+        said.append("gray network: each channel by itself")
+    if channels < network.image_channels:
+        said.append("colour network: gray as three equal channels, averaged")
+    if photograph.frames > 1:
+        said.append(f"the first of {photograph.frames} frames")
+    return f"{path} → {output}: {', '.join(said)}, {time.perf_counter() - started:.1f} s"
+
+
 def planned(images: Sequence[Path], folder: Path, overwrite: bool) -> dict[Path, Path]:
-    """The file that each image will be written to. Raises RequestError: it can't be, or is there, or is another's."""
+    """The file that each image will be written to. Raises ValueError: it can't be, or is there, or is another's."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():
-        raise RequestError(f"--out {folder}: {existing} is a file; name a folder")
+        raise ValueError(f"--out {folder}: {existing} is a file; name a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise RequestError(f"--out {folder}: may not be written to; name a folder that may")
+        raise ValueError(f"--out {folder}: may not be written to; name a folder that may")
     sources: dict[Path, Path] = {}
     inputs = {image.resolve() for image in images}
     for image in images:
         output = folder / f"{image.stem}.png"
         if output in sources:
             both = f"{sources[output]} and {image}"
-            raise RequestError(f"{both} would both be written as {output}; restore them into two folders")
+            raise ValueError(f"{both} would both be written as {output}; restore them into two folders")
         if output.resolve() in inputs:
-            raise RequestError(f"--out {folder}: would replace {output}, an image to restore; name another folder")
+            raise ValueError(f"--out {folder}: would replace {output}, an image to restore; name another folder")
         if output.exists() and not overwrite:
-            raise RequestError(f"{output}: exists already; --overwrite replaces it")
+            raise ValueError(f"{output}: exists already; --overwrite replaces it")
         sources[output] = image
     return {image: output for output, image in sources.items()}
 
