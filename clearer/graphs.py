@@ -26,19 +26,9 @@ def is_static(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def rate_of(value: float, device: torch.device) -> float | Tensor:
-    """A learning rate as an optimiser takes it; where steps are static, a tensor for `set_rate` to change."""
-    dtype = torch.float32 if device.type == "cuda" else torch.float64
-    return torch.tensor(value, dtype=dtype, device=device) if is_static(device) else value
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Sets the learning rate of the next step."""
-    group = optimizer.param_groups[0]
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
+def rate_of(value: float, device: torch.device) -> Tensor:
+    """A learning rate as an optimiser takes it, to be changed where it lies."""
+    return torch.tensor(value, dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
 
 
 def new_pool(device: torch.device) -> Any:

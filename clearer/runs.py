@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from clearer import graphs
 from clearer.configuration import Configuration
 from clearer.crops import Crops
-from clearer.graphs import Losses, StaticStep, set_rate
+from clearer.graphs import Losses, StaticStep
 from clearer.images.sets import ImageSet
 from clearer.networks import MultiScale
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part, shape
@@ -273,7 +273,8 @@ class Run:
     def _anneal(self, start: float, end: float) -> None:
         """Sets the learning rate of the weights at this iteration."""
         epoch: int = getattr(self.configuration, f"{self.stage}_epoch_iterations")
-        set_rate(self.optimizers["weights"], cosine(self.iteration, self.iterations, epoch, start, end))
+        rate: Tensor = self.optimizers["weights"].param_groups[0]["lr"]
+        rate.fill_(cosine(self.iteration, self.iterations, epoch, start, end))
 
     def _restoration(self, degraded: Tensor, clean: Tensor, *alpha: Tensor) -> Tensor:
         """L_Res of every member over a batch, (K,), in fp32; the network itself runs in the configured precision."""

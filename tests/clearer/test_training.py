@@ -9,7 +9,7 @@ from clearer.training import Training
 def test_adam_follows_the_cosine(training, tiny):
     started = training(tiny.with_values(train_iterations=10, train_epoch_iterations=3, report_iterations=1))
     adam = started.optimizers["weights"]
-    rates = [adam.param_groups[0]["lr"] for _ in started.advance(1)]
+    rates = [adam.param_groups[0]["lr"].item() for _ in started.advance(1)]
     assert rates == [cosine(i, 10, 3, tiny.train_learning_rate, tiny.train_learning_rate_end) for i in range(10)]
     assert (type(adam), adam.param_groups[0]["weight_decay"]) == (torch.optim.Adam, 0)
     assert {id(p) for p in adam.param_groups[0]["params"]} == {id(p) for p in started.network.parameters()}
