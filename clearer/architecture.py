@@ -7,7 +7,7 @@ parallel (P) or a fusion (F) module. A test holds the lists of convolutions here
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -123,12 +123,6 @@ class Architecture:
     def random(cls, columns: Sequence[int], generator: np.random.Generator) -> Self:
         """A uniform draw from the space with `columns` columns in each cell."""
         return cls.from_letters("".join(generator.choice([PARALLEL, FUSION], size=sum(columns))), columns)
-
-    @classmethod
-    def enumerate(cls, columns: Sequence[int]) -> Iterator[Self]:
-        """All 2^(N_1 + … + N_S) architectures, in the order of the letters with P before F."""
-        for letters in itertools.product(PARALLEL + FUSION, repeat=sum(columns)):
-            yield cls.from_letters("".join(letters), columns)
 
     @property
     def columns(self) -> tuple[int, ...]:

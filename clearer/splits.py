@@ -1,5 +1,6 @@
 """The images that a configuration uses: which files its splits hold, decoded, and held against each other."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,12 +48,10 @@ def absent_sets(c: Configuration, data: Path | None) -> list[str]:
 
 def contents_lines(configurations: Iterable[Configuration], data: Path | None) -> list[str]:
     """How many images of each dataset are taken, and what else lies there, in lines. Raises as `configured_files`."""
-    splits: dict[tuple[str, str], set[str]] = {}
+    splits: dict[tuple[str, str], set[str]] = defaultdict(set)
     for c in configurations:
-        pairing = _pairing(c)
-        own = set(SPLITS) - {"test"} if c.test_set else set(SPLITS)
-        splits.setdefault((c.dataset, pairing), set()).update(own)
-        splits.setdefault((c.test_set or c.dataset, pairing), set()).add("test")
+        splits[c.dataset, _pairing(c)] |= {"train", "validation"}
+        splits[c.test_set or c.dataset, _pairing(c)] |= {"test"}
     lines = (contents_line(name, data, how, taken, "train" in taken) for (name, how), taken in splits.items())
     return [line for line in lines if line]
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from architectures import every_architecture
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -10,7 +11,7 @@ from clearer.modules import ResidualBlock
 from clearer.networks import MixedColumn, Network, Supernet
 
 COLUMNS = (2, 2)
-ARCHITECTURES = list(Architecture.enumerate(COLUMNS))
+ARCHITECTURES = every_architecture(COLUMNS)
 
 
 def images(*shape):

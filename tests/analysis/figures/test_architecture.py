@@ -5,6 +5,7 @@ import warnings
 from xml.etree import ElementTree
 
 import pytest
+from architectures import every_architecture
 
 from analysis.figures.architecture import (
     LINES,
@@ -14,7 +15,7 @@ from analysis.figures.architecture import (
     drawn_columns,
 )
 from analysis.figures.style import FUSION, PARALLEL
-from clearer.architecture import Architecture, fusion_convolutions, parallel_convolutions, transition_convolutions
+from clearer.architecture import fusion_convolutions, module_convolutions, transition_convolutions
 
 TEXTS = ("P", "F", "FPFP-FPFF-PFFP", "P-FF-PFP-F", "F-P-F-P-F", "-".join(["FPFPFFPP"] * 4), "-".join(["FFFFFFFF"] * 4))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -52,7 +53,7 @@ def test_edges_that_learn_are_the_convolutions_of_the_method(text: str) -> None:
         strided = int((down["target"] - down["source"]).sum())
         others = int(column["operation"].isin(["convolution", "upsampling"]).sum())
         expected = {
-            "parallel": lambda cell: parallel_convolutions(cell + 1, 2)[::2],  # a block of two is one edge
+            "parallel": lambda cell: module_convolutions("P", cell, 2)[::2],  # a block of two is one edge
             "fusion": lambda cell: fusion_convolutions(cell + 1, 2),
             "final fusion": lambda cell: fusion_convolutions(cell + 1, 2, targets=1),
             "transition": lambda cell: transition_convolutions(cell, 2),
@@ -152,5 +153,5 @@ def test_the_small_picture_is_xml_and_has_exactly_the_edges(text: str) -> None:
 
 
 def test_hundreds_of_small_pictures_differ() -> None:
-    texts = [str(architecture) for architecture in Architecture.enumerate((4, 4, 4))][:300]
+    texts = [str(architecture) for architecture in every_architecture((4, 4, 4))][:300]
     assert len({architecture_svg(text) for text in texts}) == 300

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from architectures import every_architecture
 
 from analysis.predictions.space import SpaceError, cost_distribution, mid_rank, space, space_counts, standing
 from clearer.__main__ import describe
-from clearer.architecture import Architecture
 from tests.analysis.spaces import found_rows
 
 
@@ -18,7 +18,7 @@ def test_every_architecture_is_there_with_the_counts_that_describe_prints(
     columns: str, channels: int, image_channels: int
 ) -> None:
     whole = space(columns, channels, image_channels)
-    every = Architecture.enumerate(tuple(map(int, columns.split("-"))))
+    every = every_architecture(tuple(map(int, columns.split("-"))))
     assert whole["architecture"].tolist() == [str(one) for one in every]
     for row in whole.iloc[:: max(1, len(whole) // 60)].itertuples():
         said = describe(row.architecture, channels, image_channels)
