@@ -14,7 +14,7 @@ A study is started by `python studies/NAME.py`. The same command, run again, fin
 Exit status of a study:
 
 * 0: every trial finished.
-* 1: some trials failed. Each is named with its reason.
+* 1: some trials, or what is scored beside them, failed. Each is named with its reason.
 * 2: the request holds a mistake. One line names it, and nothing was computed.
 * 3: the time of `--budget` is spent and trials are left.
 * 130: the study was stopped (Ctrl-C). What was finished is kept.

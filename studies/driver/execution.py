@@ -33,6 +33,8 @@ from studies.work.trials import Ending, Trial, mean, trial_row
 Trials = Sequence[Trial]
 _READ = sorted(fields_about("pixels"))
 """What a row of references says of what was scored."""
+_FAILED = ".failed"
+"""How the name of a file ends that says why references have failed."""
 
 
 class Tasks:
@@ -164,6 +166,11 @@ class Execution:
         """The trials that have not failed."""
         return [trial for trial in self.trials if trial.trial_id not in self.failures]
 
+    @property
+    def lost(self) -> list[Task]:
+        """What has failed and belongs to no trial."""
+        return [task for task in self._tasks.values() if task.failure and not task.job.is_a_trial_s]
+
     def run_to_rows(self, progress: Progress) -> None:
         """Computes, times and writes; a trial without a row afterwards has failed, and another run may mend it."""
         session = self.session
@@ -173,7 +180,7 @@ class Execution:
                 tasks = Tasks(self.store, progress, claims, exchange, self.labels)
                 self._tasks = tasks.all
                 self._learn(tasks)
-            self._write_references()
+            write_references(self.store, self.study, self.trials, self.lost)
             self._time(claims, progress)
         session.under_way = lambda: ()
 
@@ -203,16 +210,6 @@ class Execution:
             self.failures[trial.trial_id] = task.failure
             if task.failure.permanent:
                 self._write(trial, Plan(self.store, [trial]).architecture(trial))
-
-    def _write_references(self) -> None:
-        """One file a protocol beside the rows: what methods without training score on the same pixels."""
-        for key, c in {trial.reference_key: trial.configuration for trial in self.trials}.items():
-            result = self.store.result("reference", key)
-            if result is not None:
-                columns = configuration_columns(c)
-                rows = [{**row, **{name: columns[name] for name in _READ}} for row in result["rows"]]
-                table = pa.Table.from_pylist(rows)
-                self.store.write(f"studies/{self.study}/references/{key[:12]}.parquet", as_parquet(table))
 
     def _time(self, claims: Claims, progress: Progress) -> None:
         plan = Plan(self.store, self.left, self.planned)
@@ -276,9 +273,29 @@ class Execution:
         return [record for record in list(task.records) if record["iteration"] <= saved]
 
 
-def run_jobs(name: str, jobs: Sequence[Job], session: Session, progress: Progress) -> list[Job]:
+def run_jobs(name: str, jobs: Sequence[Job], session: Session, progress: Progress) -> list[Task]:
     """Runs jobs that belong to no trial; those that failed, which are named on the way."""
     with Claims(session.store) as claims, session.cluster.workers(session.place) as exchange:
         tasks = Tasks(session.store, progress, claims, exchange)
         tasks.add(name, {job.key: Task(job) for job in jobs}, {})
-        return [task.job for task in tasks.ends() if task.failure is not None]
+        return [task for task in tasks.ends() if task.failure is not None]
+
+
+def write_references(store: Store, study: str, trials: Trials, lost: Sequence[Task]) -> None:
+    """One file a protocol beside the rows: what methods without training score on the same pixels, or why they fail."""
+    reasons = {task.job.key: task.failure.reason for task in lost if task.failure}
+    for key, c in {trial.reference_key: trial.configuration for trial in trials}.items():
+        name, result = f"studies/{study}/references/{key[:12]}", store.result("reference", key)
+        if result is not None:
+            columns = configuration_columns(c)
+            rows = [{**row, **{name: columns[name] for name in _READ}} for row in result["rows"]]
+            store.write(f"{name}.parquet", as_parquet(pa.Table.from_pylist(rows)))
+            store.remove(f"{name}{_FAILED}")
+        elif key in reasons:
+            store.write(f"{name}{_FAILED}", reasons[key].encode())
+
+
+def failed_references(store: Store, study: str) -> set[str]:
+    """The first digits of the keys of references that the last run to need them could not compute."""
+    names = store.names(f"studies/{study}/references", rf"[0-9a-f]{{12}}\{_FAILED}")
+    return {name.removesuffix(_FAILED) for name in names}

@@ -21,14 +21,15 @@ from clearer.presets import Edition, edition, labels, preset_values
 from clearer.splits import absent_sets, contents_lines
 from clearer.tasks import own
 from studies.driver.axes import unique
-from studies.driver.execution import Execution, run_jobs
+from studies.driver.execution import Execution, failed_references, run_jobs, write_references
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study
 from studies.planning.costs import Costs, outlook
-from studies.planning.plan import Plan
+from studies.planning.plan import Plan, Task
+from studies.store.store import Store
 from studies.store.study_file import planned_trials, runs_of, write_study
-from studies.work.jobs import Failure, Job
+from studies.work.jobs import Failure, Job, References
 from studies.work.trials import Trial
 
 
@@ -40,9 +41,14 @@ class Outcome:
     planned: list[Configuration]
     unfinished: list[tuple[Configuration, Failure]] = field(default_factory=list)
     """Trials without a row: another run may finish them."""
-    lost: list[Job] = field(default_factory=list)
+    lost: list[Task] = field(default_factory=list)
     """Jobs that belong to no trial and failed."""
     is_out_of_time: bool = False
+
+    def lose(self, tasks: Sequence[Task], store: Store) -> None:
+        """Keeps jobs that failed, each once, but for those that another try has finished."""
+        known = {task.job.key: task for task in [*self.lost, *tasks]}
+        self.lost = [task for task in known.values() if store.result(task.job.stage, task.job.key) is None]
 
     def results(self, session: Session) -> Results:
         """What the planned trials have found so far."""
@@ -111,6 +117,7 @@ class _Run:
                     self._expect(missing)
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
+            self._retry_references()
             session.store.compact(name)
             from analysis.report.report import write_report  # loads matplotlib
 
@@ -145,8 +152,19 @@ class _Run:
                     break
                 execution = Execution(name, session, wave, planned, about["trials_started_at"])
                 execution.run_to_rows(progress)
+                outcome.lose(execution.lost, session.store)
                 failed = [(t.configuration, execution.failures.get(t.trial_id)) for t in wave]
                 outcome.unfinished += [(c, failure) for c, failure in failed if failure and not failure.permanent]
+
+    def _retry_references(self) -> None:
+        """Computes the references that an earlier run could not; those that trials of this run need were among jobs."""
+        session, name, outcome = self.session, self.study.name, self.outcome
+        failed = failed_references(session.store, name) - {task.job.key[:12] for task in outcome.lost}
+        if failed:
+            trials = [t for t in session.pixels.trials(outcome.planned) if t.reference_key[:12] in failed]
+            jobs = {t.reference_key: References(t.reference_key, t.configuration, t.data) for t in trials}
+            findings(outcome, session).compute("references", list(jobs.values()))
+            write_references(session.store, name, trials, outcome.lost)
 
     def _expect(self, missing: list[Trial]) -> None:
         """Tells how long what is missing will take, as a dry run does."""
@@ -174,7 +192,7 @@ def findings(outcome: Outcome, session: Session) -> Findings:
         missing = [job for job in jobs if session.store.result(job.stage, job.key) is None]
         if missing:
             with Progress(session.console) as progress:
-                outcome.lost += run_jobs(text, missing, session, progress)
+                outcome.lose(run_jobs(text, missing, session, progress), session.store)
 
     return Findings(
         study=name,

@@ -58,7 +58,8 @@ def conclude(outcome: Outcome, session: Session) -> int:
     ended = rows[rows["status"] == "failed"] if len(rows) else rows
     failed = [(label(planned[row["trial_id"]]), row["error"]) for row in ended.to_dict("records")]
     failed += [(label(c), failure.reason) for c, failure in outcome.unfinished]
-    for name, reason in failed:
+    lost = [(task.job.text, task.failure.reason) for task in outcome.lost if task.failure]
+    for name, reason in [*failed, *lost]:
         console.print(Text.assemble(("failed", "red"), f"  {name}: {reason}"))
     for line in _answer(outcome, session):
         console.print(line)
@@ -70,10 +71,10 @@ def conclude(outcome: Outcome, session: Session) -> int:
     if failed:
         again = "the same command tries again" if outcome.unfinished else "add --retry-failed to try again"
         console.print(f"{len(failed)} of {len(planned)} trials failed; {again} what has failed.")
-        return 1
-    if outcome.lost:
-        names = ", ".join(sorted({job.stage for job in outcome.lost}))
-        console.print(f"{len(outcome.lost)} jobs failed ({names}), see above; the same command tries again.")
+    if lost:
+        names = ", ".join(sorted({task.job.stage for task in outcome.lost}))
+        console.print(f"{len(lost)} jobs failed ({names}), see above; the same command tries again.")
+    if failed or lost:
         return 1
     return 3 if outcome.is_out_of_time else 0
 

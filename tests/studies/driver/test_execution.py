@@ -16,7 +16,7 @@ from small import NO_DATA, SMALL, search_of, train_of
 import analysis
 from clearer.configuration import Configuration
 from studies.driver import execution
-from studies.driver.execution import Execution, Tasks, run_jobs
+from studies.driver.execution import Execution, Tasks, failed_references, run_jobs
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.nodes.exchange import Exchange
@@ -359,9 +359,11 @@ def test_what_another_run_may_mend_leaves_no_row(tmp_path: Path) -> None:
 
 def test_references_that_fail_fail_no_trial(tmp_path: Path) -> None:
     session = session_of(tmp_path / "runs", InProcess(compute=losing(References)))
-    executed(session, [GIVEN])
+    made = executed(session, [GIVEN])
     assert rows_of(session)[GIVEN.trial_id]["status"] == "finished"
-    assert session.store.names("studies/s/references") == []
+    assert [task.job.stage for task in made.lost] == ["reference"]
+    assert failed_references(session.store, "s") == {made.trials[0].reference_key[:12]}
+    assert len(analysis.load_references(tmp_path / "runs")) == 0
     assert "failed 2/2  references on embedded  its worker was lost" in said(session)
 
 
@@ -455,6 +457,6 @@ def test_jobs_that_belong_to_no_trial_are_run_and_those_that_failed_are_given(tm
     (trial,) = session.pixels.trials([GIVEN])
     jobs = [search_of(SMALL, trial.data), References(trial.reference_key, GIVEN, trial.data)]
     with Progress(session.console) as progress:
-        assert run_jobs("some jobs", jobs, session, progress) == jobs[:1]
+        assert [task.job for task in run_jobs("some jobs", jobs, session, progress)] == jobs[:1]
     assert session.store.result("reference", trial.reference_key) is not None
     assert "some jobs: 2 to do" in said(session)

@@ -20,15 +20,18 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
 from clearer.presets import edition
+from clearer.tasks.task import Method
 from studies.driver import rounds
 from studies.driver.rounds import Outcome, findings, first_round
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study
+from studies.driver.summary import conclude
 from studies.store.claims import Claims
 from studies.store.rows import architecture_columns, configuration_columns, row_table
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study, write_study
-from studies.work.jobs import Ended, Event, Failure, Pack, Search
+from studies.work.jobs import Ended, Event, Failure, Pack, References, Search
+from studies.work.learning import compute_pack
 from studies.work.place import Place
 from studies.work.trials import Trial
 
@@ -159,6 +162,32 @@ def test_failures_are_tried_again_where_that_is_asked(tmp_path: Path) -> None:
     assert analysis.load(tmp_path)["status"].tolist() == ["finished"]
 
 
+def test_a_classical_method_that_fails_is_named_and_tried_again_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restore(degraded: Any, c: Configuration) -> Any:
+        if is_broken:
+            raise ValueError("no such wavelet")
+        return degraded
+
+    monkeypatch.setattr("clearer.references.available", lambda task: {"own": Method(restore)})
+    study = dataclasses.replace(GRID, axes={"quick": {"sigma": [30.0, 50.0]}})
+    for is_broken in (True, True, False):
+        cluster = InProcess(compute=compute_pack)
+        mine = session(tmp_path, cluster)
+        with mine:
+            outcome = run(mine, study)
+            status = conclude(outcome, mine)
+        told = "failed  references on embedded: ValueError: no such wavelet\n"
+        assert (status, said(mine).count(told)) == ((1, 2) if is_broken else (0, 0))
+        assert ("2 jobs failed (reference), see above; the same command tries again" in said(mine)) is is_broken
+        assert set(analysis.load(tmp_path)["status"]) == {"finished"}
+    assert [type(job) for pack in cluster.packs for job in pack.jobs] == [References] * 2
+    assert sorted(analysis.load_references(tmp_path, "s")["method"]) == ["noisy input"] * 2 + ["own"] * 2
+    run(session(tmp_path, again := InProcess()), study)
+    assert again.packs == []
+
+
 def test_module_times_are_measured_before_trials_are_planned_with_them(tmp_path: Path) -> None:
     mine = session(tmp_path, assigned={**ASSIGNED, "complexity": ["time"]})
     first = first_round(GRID, mine)
@@ -199,7 +228,7 @@ def test_jobs_that_findings_ask_for_are_computed_once_and_those_that_fail_are_ke
     there, lost = search_of(SMALL), search_of(SMALL.with_values(lambda1=0.5))
     mine.store.finish("search", there.key, {"architecture": "PF"}, {})
     found.compute("some", [there, lost])
-    assert outcome.lost == [lost]
+    assert [task.job for task in outcome.lost] == [lost]
     assert "some: 1 to do" in said(mine)
     found.compute("none", [there])
     assert "none" not in said(mine)

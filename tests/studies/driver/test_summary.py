@@ -19,6 +19,7 @@ from studies.driver.rounds import Outcome
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study
 from studies.driver.summary import conclude
+from studies.planning.plan import Task
 from studies.store.store import Store
 from studies.store.study_file import write_study
 from studies.work.jobs import Failure, OneShot
@@ -71,8 +72,10 @@ def test_what_another_run_may_mend_is_said_to_be_tried_again(tmp_path: Path) -> 
 
 def test_a_job_that_did_not_end_is_a_failure_of_the_study(tmp_path: Path) -> None:
     outcome, session = ended(tmp_path)
-    outcome.lost = [OneShot("0" * 64, SMALL, NO_DATA, ("FPFP-FPFF-PFFP",))]
+    job = OneShot("0" * 64, SMALL, NO_DATA, ("FPFP-FPFF-PFFP",))
+    outcome.lost = [Task(job, failure=Failure("ValueError: no shape"))]
     assert conclude(outcome, session) == 1
+    assert "failed  oneshot: ValueError: no shape\n" in said(session)
     assert "1 jobs failed (oneshot), see above; the same command tries again." in said(session)
 
 
