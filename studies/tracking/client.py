@@ -7,13 +7,12 @@
 """
 
 import contextlib
-import functools
 import logging
 import os
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -178,23 +177,27 @@ class Client:
             for first in range(0, len(entities), most):  # MLflow takes so many at once
                 self.client.log_batch(run_id, **{kind: entities[first : first + most]})  # type: ignore[arg-type]
         gone = sorted((OWN_TAGS & held.keys()) - wanted.keys())
-        calls: list[Callable[[], Any]] = [functools.partial(self.client.delete_tag, run_id, name) for name in gone]
-        was_sent = held.get(SENT_TAG) == digest
+        for name in gone:
+            self.client.delete_tag(run_id, name)
+        is_unsent = held.get(SENT_TAG) != digest
         files = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.client.tracking_uri)
-        if content.files_key and not (was_sent and (not thorough or files.list_artifacts())):
-            calls.append(lambda: _send(content, files))
-        if content.name != run.info.run_name == held.get(NAME_TAG, run.info.run_name):
-            calls.append(lambda: self.client.update_run(run_id, name=content.name))
-        if run.info.status != content.status or content.ended not in (None, run.info.end_time):
-            if content.ended is None:
-                calls.append(lambda: self.client.update_run(run_id, status=content.status))
-            else:
-                calls.append(lambda: self.client.set_terminated(run_id, content.status, content.ended))
-        if not content.is_partial and not was_sent:
-            calls.append(lambda: self.client.set_tag(run_id, SENT_TAG, digest))
-        for call in calls:
-            call()
-        return bool(params or points or tags or calls)
+        lacks_files = bool(content.files_key) and (is_unsent or (thorough and not files.list_artifacts()))
+        if lacks_files:
+            with tempfile.TemporaryDirectory() as folder:
+                content.files(Path(folder))
+                files.log_artifacts(folder)
+        has_old_name = content.name != run.info.run_name == held.get(NAME_TAG, run.info.run_name)
+        if has_old_name:
+            self.client.update_run(run_id, name=content.name)
+        has_other_end = run.info.status != content.status or content.ended not in (None, run.info.end_time)
+        if has_other_end and content.ended is None:
+            self.client.update_run(run_id, status=content.status)
+        elif has_other_end:
+            self.client.set_terminated(run_id, content.status, content.ended)
+        if is_unsent and not content.is_partial:
+            self.client.set_tag(run_id, SENT_TAG, digest)
+            return True
+        return bool(params or points or tags or gone or lacks_files or has_old_name or has_other_end)
 
     def _take(self, content: Content, digest: str, thorough: bool) -> tuple[Any | None, frozenset[Point]]:
         """The run that can become `content`, and the points that it holds; others with its identity are deleted."""
@@ -227,7 +230,7 @@ class Client:
         """Finds the study's runs in all experiments; the experiment of its own run, restored or made if need be."""
         from mlflow.entities import ViewType
 
-        listed = _pages(self.client.search_experiments, view_type=ViewType.ALL)
+        listed = _paged(lambda most, page: self.client.search_experiments(ViewType.ALL, most, page_token=page))
         experiments = {experiment.experiment_id: experiment for experiment in listed}
         query = f"tags.`{STUDY_TAG}` = '{study_id}'"
         found = self._search(list(experiments), query)
@@ -262,24 +265,14 @@ class Client:
         """Runs, deleted ones too."""
         from mlflow.entities import ViewType
 
-        more: dict[str, Any] = {"max_results": 1000, "order_by": ["attributes.start_time"]}
-        return list(_pages(self.client.search_runs, experiments, query, ViewType.ALL, **more)) if experiments else []
+        about, order = (experiments, query, ViewType.ALL), ["attributes.start_time"]
+        return _paged(lambda most, page: self.client.search_runs(*about, most, order, page)) if experiments else []
 
 
-def _send(content: Content, files: Any) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        content.files(Path(folder))
-        files.log_artifacts(folder)
+def _paged(search: Callable[[int, str | None], Any]) -> list[Any]:
+    from mlflow.utils import get_results_from_paginated_fn
 
-
-def _pages(search: Callable[..., Any], *about: Any, **more: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        found = search(*about, **more, page_token=token)
-        yield from found
-        token = found.token
-        if not token:
-            return
+    return get_results_from_paginated_fn(search, 1000)
 
 
 def _is_deleted(run: Any) -> bool:
