@@ -22,7 +22,6 @@ from studies.driver.command_line import main
 from studies.driver.study import Findings, Study
 from studies.store.store import Store, as_parquet
 from studies.work.jobs import OneShot
-from studies.work.keys import oneshot_key
 
 
 def scored(findings: Findings) -> list[Configuration]:
@@ -33,8 +32,8 @@ def scored(findings: Findings) -> list[Configuration]:
         if c.kind == "searched" and c.trial_id in set(rows["trial_id"]):
             same_space = rows["columns"] == rows.set_index("trial_id")["columns"][c.trial_id]
             architectures = tuple(sorted(rows[same_space & (rows["seed"] == c.seed)]["architecture"].unique()))
-            data = findings.pixels.of(c)
-            jobs.append(OneShot(oneshot_key(c, architectures, data), c, data, architectures))
+            (trial,) = findings.pixels.trials([c])
+            jobs.append(OneShot(trial.oneshot_key(architectures), c, trial.data, architectures))
     findings.compute("one-shot scores", jobs)
     for job in jobs:
         write_oneshot(findings.store, job)

@@ -10,9 +10,9 @@ from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
 from studies.planning.costs import ROW_BYTES, Costs, Expected, outlook
-from studies.planning.plan import STAGES, Need, Plan
+from studies.planning.plan import STAGES, Need
+from studies.work.keys import Trial
 from studies.work.place import Place
-from studies.work.trials import Trial
 
 _NAMES = dict(zip(STAGES, ("searches", "trainings", "tests", "testing times", "references"), strict=True))
 _SLOTTED = ("reference", "search", "train", "test")
@@ -28,27 +28,25 @@ def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configur
     if not missing:
         return
     threads, place = max(trial.configuration.threads for trial in missing), session.place
-    slots = _slots(Request(threads, place.gpus), session)
+    slots = _slots(threads, missing, session)
     device = functools.cache(lambda threads: device_name(place.device, threads))
     known = device if session.is_local else None
     session.settle_packs(study, configurations)
-    plan = Plan(session.store, missing, session.pixels.trials(configurations))
+    plan, costs = session.plan(missing, configurations)
     needs = plan.needs(known)
-    costs = Costs(session.store, place, plan.finished, not session.is_local)
     expected = outlook(plan, needs, costs, session.packing)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
         session.console.print(line)
 
 
-def _slots(request: Request, session: Session) -> int:
+def _slots(threads: int, missing: Sequence[Trial], session: Session) -> int:
     """How many trials run at once; a Ray that would be started here is not, for what it would hold is known."""
-    nodes = this_machine(request.gpus > 0) if session.is_local else session.cluster.nodes()
-    asked = 0 if session.is_local else session.options.slots or 0
-    problems = request.problems(nodes)
-    if problems and not asked:
+    if not session.is_local:
+        session.cluster.check_request(threads)
+        return session.cluster.slots(threads)
+    if problems := Request(threads, session.place.gpus).problems(this_machine(session.place.gpus > 0)):
         raise ClusterError("\n".join(problems))
-    held = max(request.slots(nodes), asked)
-    return min(held, session.concurrent or held)
+    return session.slots_here([trial.configuration for trial in missing])
 
 
 def _stage_lines(needs: Mapping[str, Need]) -> list[str]:

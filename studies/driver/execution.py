@@ -28,7 +28,8 @@ from studies.store.rows import configuration_columns, curve_table, row_table
 from studies.store.store import Store, as_parquet
 from studies.tracking.content import UnderWay
 from studies.work.jobs import Ended, Failure, Job, Progressed, Started
-from studies.work.trials import Ending, Trial, mean, trial_row
+from studies.work.keys import Trial
+from studies.work.trials import mean, trial_row
 
 Trials = Sequence[Trial]
 _READ = sorted(fields_about("pixels"))
@@ -237,14 +238,21 @@ class Execution:
     ) -> float | None:
         """Writes the row and the curve of a trial; its testing time."""
         train = trial.train_key(architecture) if architecture else None
-        reused = self._is_reused(trial.search_key, trial), self._is_reused(train, trial)
-        begun, failure = self.started[trial.trial_id], self.failures.get(trial.trial_id)
-        ending = Ending(begun, architecture, failure, time_key, time_error, *reused)
+        failure = self.failures.get(trial.trial_id)
+        row = trial_row(self.study, trial, architecture, self.store, time_key) | {
+            "status": "failed" if failure else "finished",
+            "error": failure.reason if failure else None,
+            "started_at": self.started[trial.trial_id],
+            "search_reused": self._is_reused(trial.search_key, trial),
+            "train_reused": self._is_reused(train, trial),
+            "test_time_error": time_error,
+        }
         searched, trained = self._curve("search", trial.search_key), self._curve("train", train)
-        row, records = trial_row(self.study, trial, ending, self.store), searched + trained
         if trained and failure is None:
             row["validation_psnr_db"] = trained[-1]["psnr_db"]
-        self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
+        self.store.end_trial(
+            self.study, trial.trial_id, row_table(row), curve_table(searched + trained, trial.trial_id)
+        )
         return row["test_time_ms"]
 
     def _is_reused(self, key: str | None, trial: Trial) -> bool | None:

@@ -56,11 +56,10 @@ def _times(store: Store, study: str, place: Place, console: Console) -> tuple[li
     trials = Pixels(place.folder).trials([configurations[row["trial_id"]] for row in rows])
     found = []
     for row, trial in zip(rows, trials, strict=True):
-        pixels = trial.data
-        if digest([*pixels.learning, pixels.test]) != row["data_sha256"]:
+        if digest([*trial.data.learning, trial.data.test]) != row["data_sha256"]:
             raise ImageError(f"--data {place.data}: not the images that trial {row['trial_id']} was made with")
         try:
-            key = compute_time(trial.configuration, row["architecture"], pixels, row["train_key"], place)
+            key = compute_time(trial, row["architecture"], row["train_key"], place)
         except UnsteadyError as error:
             console.print(f"{row['trial_id']}  {row['architecture']}  not timed: {error}")
             continue

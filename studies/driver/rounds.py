@@ -30,7 +30,7 @@ from studies.planning.plan import Plan, Task
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, runs_of, write_study
 from studies.work.jobs import Failure, Job, References
-from studies.work.trials import Trial
+from studies.work.keys import Trial
 
 
 @dataclass
@@ -99,9 +99,10 @@ class _Run:
         missing = session.missing(name, outcome.planned)
         if missing:  # before anything is written
             with self._progress:
-                self._nodes = session.preflight(missing)
+                plan, costs = session.plan(missing, outcome.planned)
+                self._nodes = session.preflight(plan, costs)
                 session.settle_packs(name, outcome.planned)
-                self._expect(missing)
+                self._expect(plan, costs)
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)
@@ -114,7 +115,7 @@ class _Run:
                 outcome.planned += further
                 missing = session.missing(name, further)
                 if missing:
-                    self._expect(missing)
+                    self._expect(*session.plan(missing, outcome.planned))
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
             self._retry_references()
@@ -166,12 +167,9 @@ class _Run:
             findings(outcome, session).compute("references", list(jobs.values()))
             write_references(session.store, name, trials, outcome.lost)
 
-    def _expect(self, missing: list[Trial]) -> None:
+    def _expect(self, plan: Plan, costs: Costs) -> None:
         """Tells how long what is missing will take, as a dry run does."""
-        session = self.session
-        plan = Plan(session.store, missing, session.pixels.trials(self.outcome.planned))
-        costs = Costs(session.store, session.place, plan.finished, not session.is_local)
-        self._progress.expect(outlook(plan, plan.needs(), costs, session.packing))
+        self._progress.expect(outlook(plan, plan.needs(), costs, self.session.packing))
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""

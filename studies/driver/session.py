@@ -1,6 +1,7 @@
 """What one run of a study has at hand: place, store, cluster and tracking, each opened when first needed."""
 
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,17 +17,20 @@ from studies.nodes.capacity import Request, shares, this_machine
 from studies.nodes.connection import connect
 from studies.nodes.preflight import check_gpus, check_here, check_nodes
 from studies.nodes.scheduling import Cluster
+from studies.planning.costs import Costs
 from studies.planning.packs import GPU_BYTES, Packing
+from studies.planning.plan import Plan
 from studies.store.claims import Claims
 from studies.store.store import Store, storage_of
 from studies.store.study_file import runs_of
 from studies.tracking.client import default_uri
 from studies.tracking.content import UnderWay
 from studies.tracking.live import Tracking
+from studies.work.keys import Trial
 from studies.work.module_times import kept_times, module_times
 from studies.work.place import Place
 from studies.work.remote_images import data_place
-from studies.work.trials import Pixels, Trial
+from studies.work.trials import Pixels
 
 _TRIAL_BYTES = 1 << 30
 """What the process of a trial takes at least: PyTorch, images, a small network."""
@@ -83,6 +87,11 @@ class Session(contextlib.ExitStack):
         """How many trials the cluster holds at once."""
         return max(1, self.cluster.slots(max((c.threads for c in configurations), default=1)))
 
+    def plan(self, missing: Sequence[Trial], configurations: Sequence[Configuration]) -> tuple[Plan, Costs]:
+        """What trials need of which the study has so many planned, and what that costs."""
+        plan = Plan(self.store, missing, self.pixels.trials(configurations))
+        return plan, Costs(plan, self.place, not self.is_local)
+
     def slots_here(self, configurations: Sequence[Configuration]) -> int:
         """How many trials run at once on this machine, before Ray is started; of a cluster, how many were asked for."""
         if not self.is_local:
@@ -109,21 +118,21 @@ class Session(contextlib.ExitStack):
         found = Counter(name for name in names if (without_threads(name) == name) is (self.place.gpus > 0))
         return found.most_common(1)[0][0] if found else ""
 
-    def preflight(self, missing: Sequence[Trial]) -> dict[str, Any]:
-        """Asks what would stop the trials, here or on every node; what to record of the nodes.
+    def preflight(self, plan: Plan, costs: Costs) -> dict[str, Any]:
+        """Asks what would stop the trials of a plan, here or on every node; what to record of the nodes.
 
         Raises:
             ClusterError: a study would fail; a line for each reason.
         """
-        threads = max(trial.configuration.threads for trial in missing)
-        about = self.place, missing, threads, self.tracking_uri, self.console
+        threads = max(trial.configuration.threads for trial in plan.trials)
+        about = self.place, threads, functools.partial(costs.needed_bytes, plan), self.tracking_uri, self.console
         if self.is_local:
             check_here(*about)
         self.cluster.check_request(threads)
         if self.is_local:
             self._gpu_bytes = check_gpus(self.console) if self.place.gpus else []
             return {}
-        found = check_nodes(*about)
+        found = check_nodes(*about, plan.trials)
         self._gpu_bytes = [size for node in found["nodes"] for size in node["gpu_bytes"]]
         self.cluster.devices.update({node["host"]: node["device"] for node in found["nodes"]})
         return found

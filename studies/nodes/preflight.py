@@ -13,7 +13,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,12 +26,11 @@ from clearer.images.datasets import dataset_folder
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.report import Problem, Question, Report, examine, examine_gpus, free_bytes, gb, installed, release
-from studies.nodes.scheduling import Cluster, alive, cause, node_name
-from studies.planning.costs import bytes_at_most, needed_bytes
+from studies.nodes.scheduling import Cluster, alive, cause, node_name, on_node
 from studies.store.store import Store
+from studies.work.keys import Trial
 from studies.work.place import Place
 from studies.work.remote_images import is_remote, sizes
-from studies.work.trials import Trial
 
 ANSWER_SECONDS, GPU_SECONDS = 120, 60
 _CLOCK_SECONDS = 5
@@ -40,6 +39,8 @@ Nodes = Mapping[str, dict[str, Any]]
 """What Ray says of nodes, by their ids."""
 Answers = dict[str, tuple[Report, float]]
 """The report of each node that answered, and how far its clock is ahead in seconds, by its id."""
+NeededBytes = Callable[[int], float]
+"""What a study needs of the storage, by the number of stages under way at once."""
 
 
 def preflight(place: Place, address: str, tracking: str | None, console: Console) -> None:
@@ -47,18 +48,23 @@ def preflight(place: Place, address: str, tracking: str | None, console: Console
     Store(place.storage).check_writable()
     with connect(address):
         Cluster(place.gpus).check_request(1)
-        check_nodes(place, (), 1, tracking, console)
+        check_nodes(place, 1, lambda slots: 0.0, tracking, console)
     console.print("no node has a problem that would stop a study")
 
 
-def check_here(place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console) -> None:
+def check_here(place: Place, threads: int, needed: NeededBytes, tracking: str | None, console: Console) -> None:
     """Asks this machine for space and tracking; the driver has read the rest. Raises ClusterError: too little space."""
     slots = Request(threads, place.gpus).slots(this_machine(place.gpus > 0))
-    _conclude(tracking_problems(tracking) + _of_space(place, trials, slots), console)
+    _conclude(tracking_problems(tracking) + _of_space(place, needed(slots)), console)
 
 
 def check_nodes(
-    place: Place, trials: Sequence[Trial], threads: int, tracking: str | None, console: Console
+    place: Place,
+    threads: int,
+    needed: NeededBytes,
+    tracking: str | None,
+    console: Console,
+    trials: Sequence[Trial] = (),
 ) -> dict[str, Any]:
     """Asks every node that could hold a trial, and shows what they say; what to record. Raises as `preflight`."""
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
@@ -68,16 +74,15 @@ def check_nodes(
     answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
     gpus, about_gpus = _asked_gpus(nodes) if place.gpus else ({}, [])
     for node, (report, _) in answers.items():
-        names, report.gpu_bytes = gpus.get(node, ([], []))
-        report.gpus = [f"{name} {gb(size)} GB" for name, size in zip(names, report.gpu_bytes, strict=True)]
-        report.device = names[0] if names else "" if place.gpus else report.processor
+        own = gpus.get(node, [])
+        report.gpus, report.gpu_bytes = [f"{name} {gb(size)} GB" for name, size in own], [size for _, size in own]
+        report.device = own[0][0] if own else "" if place.gpus else report.processor
     console.print(_table(answers, nodes), soft_wrap=False)
     reports = [report for report, _ in answers.values()]
-    found += (
-        about_gpus + [problem for report in reports for problem in report.problems] + mixed(reports, place.gpus > 0)
-    )
+    found += about_gpus + [problem for report in reports for problem in report.problems]
+    found += mixed(reports, place.gpus > 0)
     found += [_of_clock(*answer) for answer in answers.values() if abs(answer[1]) > _CLOCK_SECONDS]
-    found += _of_space(place, trials, sum(held.values()))
+    found += _of_space(place, needed(sum(held.values())))
     warnings = _conclude(found + tracking_problems(tracking), console)
     return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
 
@@ -86,38 +91,44 @@ def check_gpus(console: Console) -> list[int]:
     """Has every GPU of the cluster compute; their bytes. Raises ClusterError: one can't."""
     gpus, problems = _asked_gpus({node["NodeID"]: node for node in alive()})
     _conclude(problems, console)
-    return [size for _, sizes in gpus.values() for size in sizes]
+    return [size for own in gpus.values() for _, size in own]
 
 
-def _asked_gpus(nodes: Nodes) -> tuple[dict[str, tuple[list[str], list[int]]], list[Problem]]:
+def _asked_gpus(nodes: Nodes) -> tuple[dict[str, list[tuple[str, int]]], list[Problem]]:
     """The names and the bytes of the GPUs of nodes, by their ids, and what is wrong with them.
 
     A task that takes all GPUs of a node sees those that Ray has there, and no others.
     """
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    counts = {node: int(about["Resources"].get("GPU", 0)) for node, about in nodes.items()}
+    tasks = {
+        on_node(node, examine_gpus, num_cpus=0, num_gpus=count, max_calls=1).remote(node_name(nodes[node])): node
+        for node, count in counts.items()
+        if count
+    }  # a process that makes one call ends with what CUDA took
+    late = Problem(False, "", f"its GPUs were not free within {GPU_SECONDS} s: they were not tried")
+    answers, found = _answers(tasks, nodes, GPU_SECONDS, late, "can't run a task on its GPUs ({})")
+    found += [problem for (_, about_them), _ in answers.values() for problem in about_them]
+    return {node: gpus for node, ((gpus, _), _) in answers.items()}, found
 
-    pending = {}
-    for node, about in nodes.items():
-        if count := int(about["Resources"].get("GPU", 0)):
-            whole: dict[str, Any] = {"num_cpus": 0, "num_gpus": count, "max_calls": 1}  # it ends with what CUDA took
-            whole["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
-            task: Any = ray.remote(**whole)(examine_gpus)
-            pending[task.remote(node_name(about))] = node
-    ready, late = ray.wait(list(pending), num_returns=len(pending), timeout=GPU_SECONDS) if pending else ([], [])
-    found, problems = {}, []
-    for reference in ready:
-        node = pending[reference]
+
+def _answers(
+    tasks: dict[Any, str], nodes: Nodes, seconds: float, late: Problem, failed: str
+) -> tuple[dict[str, tuple[Any, float]], list[Problem]]:
+    """What tasks on nodes answer within some seconds, and when, by node; what is said of those that do not."""
+    import ray
+
+    answers, found = {}, []
+    end = time.monotonic() + seconds
+    while tasks and (ready := ray.wait(list(tasks), timeout=max(0.0, end - time.monotonic()))[0]):
+        now, node = time.time(), tasks.pop(ready[0])
         try:
-            *found[node], about_them = ray.get(reference)
-            problems += about_them
+            answers[node] = ray.get(ready[0]), now
         except ray.exceptions.RayError as error:
-            problems.append(Problem(True, node_name(nodes[node]), f"can't run a task on its GPUs ({cause(error)})"))
-    for reference in late:
+            found.append(Problem(True, node_name(nodes[node]), failed.format(cause(error))))
+    for reference, node in tasks.items():
         ray.cancel(reference, force=True)
-        text = f"its GPUs were not free within {GPU_SECONDS} s: they were not tried"
-        problems.append(Problem(False, node_name(nodes[pending[reference]]), text))
-    return {node: (own[0], own[1]) for node, own in found.items()}, problems
+        found.append(late._replace(node=node_name(nodes[node])))
+    return answers, found
 
 
 def _conclude(found: Sequence[Problem], console: Console) -> list[str]:
@@ -163,14 +174,13 @@ def tracking_problems(uri: str | None) -> list[Problem]:
     return []
 
 
-def _of_space(place: Place, trials: Sequence[Trial], slots: int) -> list[Problem]:
-    """Whether the storage lacks space for what is missing of the trials."""
+def _of_space(place: Place, needed: float) -> list[Problem]:
+    """Whether the storage lacks space for so many bytes."""
     free = free_bytes(place.storage)
-    if not trials or free is None or bytes_at_most(trials, slots) <= free:
+    if free is None or needed <= free:
         return []
-    needed = needed_bytes(trials, place, slots)
     text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB"
-    return [Problem(True, "", f"{text}; make room, or give another storage")] if needed > free else []
+    return [Problem(True, "", f"{text}; make room, or give another storage")]
 
 
 def _of_clock(report: Report, ahead: float) -> Problem:
@@ -191,36 +201,18 @@ def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:
 
 def _asked(place: Place, files: Mapping[str, Mapping[str, int]], nodes: Nodes) -> tuple[Answers, list[Problem]]:
     """The answers of the nodes, and what is wrong with asking."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    reports: Answers = {}
-    found, here = [], installed()
+    here = installed()
+    late = f"has not answered within {ANSWER_SECONDS} s; take it out of the cluster, or start it again"
     with _marker(Store(place.storage)) as (store, marker):
-        pending = {}
-        for node, about in nodes.items():
-            options: dict[str, Any] = {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
-            task: Any = ray.remote(num_cpus=0, **options)(examine)
-            question = Question(place.storage, marker, files, *here)
-            pending[task.remote(question, node, node_name(about))] = node
-        end = time.monotonic() + ANSWER_SECONDS
-        while pending:
-            ready, _ = ray.wait(list(pending), timeout=max(0.0, end - time.monotonic()))
-            if not ready:
-                break
-            now, node = time.time(), pending.pop(ready[0])
-            try:
-                report = ray.get(ready[0])
-                reports[node] = report, report.finished_at - now
-            except ray.exceptions.RayError as error:
-                found.append(
-                    Problem(True, node_name(nodes[node]), f"can't run a task ({cause(error)}); see its Ray logs")
-                )
-        for reference, node in pending.items():
-            ray.cancel(reference, force=True)
-            text = f"has not answered within {ANSWER_SECONDS} s; take it out of the cluster, or start it again"
-            found.append(Problem(True, node_name(nodes[node]), text))
+        question = Question(place.storage, marker, files, *here)
+        tasks = {
+            on_node(node, examine, num_cpus=0).remote(question, node, node_name(about)): node
+            for node, about in nodes.items()
+        }
+        failed = "can't run a task ({}); see its Ray logs"
+        answers, found = _answers(tasks, nodes, ANSWER_SECONDS, Problem(True, "", late), failed)
         seen = set(store.names(marker))
+    reports = {node: (report, report.finished_at - now) for node, (report, now) in answers.items()}
     for node, (report, _) in reports.items():
         if node not in seen and not any(problem.is_error for problem in report.problems):
             text = f"what it writes into the storage {redacted(place.storage)} does not arrive here"

@@ -185,10 +185,9 @@ def _cache_problems(question: Question, report: Report) -> Iterator[tuple[bool, 
         yield free < copied, f"{cache} has {gb(free)} GB free, for {wanted}; name another folder in CLEARER_CACHE"
 
 
-def examine_gpus(host: str) -> tuple[list[str], list[int], list[Problem]]:
-    """The names and the bytes of the GPUs that this process has, and what is wrong with them."""
-    names: list[str] = []
-    sizes: list[int] = []
+def examine_gpus(host: str) -> tuple[list[tuple[str, int]], list[Problem]]:
+    """The name and the bytes of each GPU that this process has, and what is wrong with them."""
+    gpus: list[tuple[str, int]] = []
     problems: list[Problem] = []
     try:
         import torch
@@ -200,8 +199,7 @@ def examine_gpus(host: str) -> tuple[list[str], list[int], list[Problem]]:
             problems.append(Problem(True, host, f"torch {torch.__version__} (built for {built}) sees no GPU; {mend}"))
         for index in range(torch.cuda.device_count()):
             name, (free, total) = torch.cuda.get_device_name(index), torch.cuda.mem_get_info(index)
-            names.append(name)
-            sizes.append(int(total))
+            gpus.append((name, int(total)))
             if free < _FREE_SHARE * total:
                 text = f"GPU {index} ({name}) has {gb(free)} of {gb(total)} GB free; end what else uses it"
                 problems.append(Problem(False, host, text))
@@ -210,8 +208,8 @@ def examine_gpus(host: str) -> tuple[list[str], list[int], list[Problem]]:
             torch.cuda.synchronize(index)
     except Exception as error:  # CUDA's errors are of many kinds
         mend = "is torch's build for a GPU of this kind?"
-        problems.append(Problem(True, host, f"GPU {max(0, len(names) - 1)} can't compute ({_line(error)}); {mend}"))
-    return names, sizes, problems
+        problems.append(Problem(True, host, f"GPU {max(0, len(gpus) - 1)} can't compute ({_line(error)}); {mend}"))
+    return gpus, problems
 
 
 def _some(names: set[str]) -> str:

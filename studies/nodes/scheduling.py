@@ -24,8 +24,8 @@ from studies.nodes.connection import ClusterError
 from studies.nodes.exchange import Exchange
 from studies.store.store import Store
 from studies.work.jobs import failure_of
+from studies.work.keys import Trial
 from studies.work.place import Place
-from studies.work.trials import Trial
 
 MAX_FAILURES = 3
 """How often a task that takes times is started again whose node was lost."""
@@ -146,16 +146,13 @@ class Cluster:
     def _alone(self, body: Any, threads: int, device: str, say: Say, *arguments: Any) -> Iterator[Any]:
         """What a generator yields in a process of its own on the timing node, of which it takes the whole device."""
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         node = self.timing_node(threads, device)
-        # `options` alone does not make a process that has taken up CUDA end: it would keep its memory.
-        options: dict[str, Any] = {"num_returns": "streaming", "max_retries": MAX_FAILURES, "max_calls": 1}
-        if node is not None:
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         cpus = node["Resources"].get("CPU", 1) if node else threads
-        options |= {"num_gpus": 1} if self.gpus_per_trial else {"num_cpus": cpus}
-        task: Any = ray.remote(**options)(_begun)
+        takes = {"num_gpus": 1} if self.gpus_per_trial else {"num_cpus": cpus}
+        # `options` alone does not make a process that has taken up CUDA end: it would keep its memory.
+        options = {"num_returns": "streaming", "max_retries": MAX_FAILURES, "max_calls": 1, **takes}
+        task = on_node(node["NodeID"] if node else None, _begun, **options)
         results = task.options(name=body.__name__).remote(body, *arguments)
         if not ray.wait([results], timeout=_WAIT_SECONDS)[0]:
             what = "a GPU" if self.gpus_per_trial else "all cores"
@@ -191,6 +188,16 @@ def node_name(node: Mapping[str, Any]) -> str:
     """The name that `ray start --node-name` gave, else the machine's."""
     named = node["NodeName"]
     return named if named not in ("", node["NodeManagerAddress"]) else node["NodeManagerHostname"]
+
+
+def on_node(node: str | None, body: Any, **options: Any) -> Any:
+    """A function as a task of Ray that runs on the node with an id, or on any."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if node is not None:
+        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(**options)(body)
 
 
 def cause(error: Exception) -> str:
@@ -234,8 +241,7 @@ def _time_networks(timed: list[Timed], place: Place) -> Iterator[Time]:
     from studies.work import stages
 
     for trial, architecture in timed:
-        c, train = trial.configuration, trial.train_key(architecture)
         try:
-            yield stages.compute_time(c, architecture, trial.data, train, place), None
+            yield stages.compute_time(trial, architecture, trial.train_key(architecture), place), None
         except Exception as error:
             yield None, failure_of(error).reason

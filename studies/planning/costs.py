@@ -4,7 +4,7 @@ import functools
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,8 @@ from clearer.machine import device_name, without_threads
 from clearer.tasks.known import task_of
 from studies.planning.packs import Packing, pack_time
 from studies.planning.plan import STAGES, Need, Plan
-from studies.store.store import Store
 from studies.work.jobs import Learning
 from studies.work.place import Place
-from studies.work.trials import Trial
 
 ROW_BYTES = 40_000
 """A row and its curve."""
@@ -100,18 +98,18 @@ def _distinct(stage: str, need: Need) -> float:
 
 
 class Costs:
-    """The cost of stages, from the rows of a store and its `finished` stages (kind → key → bytes).
+    """The cost of stages, from the rows of a plan's store and its finished stages.
 
     Times at a trial's share of a GPU count, else at any. `elsewhere`: this machine does not see the trials' GPUs.
     """
 
-    def __init__(self, store: Store, place: Place, finished: Mapping[str, Mapping[str, int]], elsewhere: bool):
-        self._store, self._place, self._finished, self._elsewhere = store, place, finished, elsewhere
+    def __init__(self, plan: Plan, place: Place, elsewhere: bool):
+        self._store, self._place, self._finished, self._elsewhere = plan.store, place, plan.finished, elsewhere
         self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
         self._probe = functools.cache(_step_seconds)
         wanted = {*_FIGURES, *_KEYS.values(), *(name for names in SAME.values() for name in names)}
-        for row in store.sampled_rows(wanted, _SAMPLE):
+        for row in plan.store.sampled_rows(wanted, _SAMPLE):
             for stage, key in _KEYS.items():
                 if row.get(key) is not None:
                     self._rows[stage, *(row.get(name) for name in SAME[stage])][row[key]] = row
@@ -128,6 +126,12 @@ class Costs:
         """What one stage of a configuration takes in the store; probes nothing."""
         sizes = [self._finished[stage][key] for key in self._like(stage, c) if key in self._finished[stage]]
         return statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
+
+    def needed_bytes(self, plan: Plan, slots: int) -> float:
+        """What is missing of a plan takes in the store at most, with the checkpoints of `slots` stages under way."""
+        each = (self.bytes_of(stage, c) for stage, need in plan.needs().items() for c in need.missing.values())
+        checkpoint = max((stage_bytes("checkpoint", trial.configuration) for trial in plan.trials), default=0.0)
+        return sum(each) + ROW_BYTES * len(plan.trials) + min(slots, len(plan.trials)) * _CHECKPOINTS * checkpoint
 
     @property
     def probe_device(self) -> str:
@@ -238,39 +242,13 @@ def _share(row: Row) -> float:
 
 def stage_bytes(stage: str, c: Configuration) -> float:
     """What one stage takes in the store, as its weights say; a checkpoint has each weight and two moments."""
-    shape = c.channels, c.image_channels
-    weights = {
-        "search": supernet_parameters(c.columns_by_cell, *shape),
-        "train": half_fusion(c.columns_by_cell).parameters(*shape),
-    }
+    weights = _weights(c.columns_by_cell, c.channels, c.image_channels)
     if stage == "checkpoint":
         return 3 * _FLOAT_BYTES * max(weights.values())
     return _STAGE_BYTES[stage] + _FLOAT_BYTES * weights.get(stage, 0)
 
 
-def bytes_at_most(trials: Sequence[Trial], slots: int) -> float:
-    """What trials take in a store at most, `slots` stages under way at once, none of them shared or there already."""
-    sizes = (len(alike) * (sum(stage_bytes(s, alike[0]) for s in STAGES) + ROW_BYTES) for alike in _by_weights(trials))
-    return sum(sizes) + _under_way(trials, slots)
-
-
-def needed_bytes(trials: Sequence[Trial], place: Place, slots: int) -> float:
-    """The dry run's estimate, and the checkpoints of what is under way at once."""
-    store = Store(place.storage)
-    plan = Plan(store, trials)
-    costs = Costs(store, place, plan.finished, True)
-    each = (costs.bytes_of(stage, c) for stage, need in plan.needs().items() for c in need.missing.values())
-    return sum(each) + ROW_BYTES * len(trials) + _under_way(trials, slots)
-
-
-def _under_way(trials: Sequence[Trial], slots: int) -> float:
-    largest = max(stage_bytes("checkpoint", alike[0]) for alike in _by_weights(trials))
-    return min(slots, len(trials)) * _CHECKPOINTS * largest
-
-
-def _by_weights(trials: Sequence[Trial]) -> Collection[list[Configuration]]:
-    """Configurations of trials, those together whose networks have equal weights."""
-    found: dict[tuple[object, ...], list[Configuration]] = defaultdict(list)
-    for c in (trial.configuration for trial in trials):
-        found[c.columns_by_cell, c.channels, c.image_channels].append(c)
-    return found.values()
+@functools.cache
+def _weights(columns: tuple[int, ...], *shape: int) -> dict[str, int]:
+    """How many weights a search and a training have."""
+    return {"search": supernet_parameters(columns, *shape), "train": half_fusion(columns).parameters(*shape)}

@@ -13,8 +13,7 @@ from clearer.configuration import Configuration, digest
 from studies.planning.packs import Packing
 from studies.store.store import Store
 from studies.work.jobs import Failure, Job, References, Search, Train
-from studies.work.keys import time_key
-from studies.work.trials import Trial
+from studies.work.keys import Trial
 
 STAGES = "search train test time reference".split()
 Device = Callable[[int], str]
@@ -91,7 +90,7 @@ class Plan:
             found["train"] = trial.search_key, digest(c.of_stage("train"))
             found["test"] = found["train"], digest(c.of_stage("test"))
         if text and device is not None:
-            found["time"] = time_key(c, text, trial.data, device(c.threads))
+            found["time"] = trial.time_key(text, device(c.threads))
         else:
             found["time"] = text or trial.search_key, digest(c.of_stage("time"))
         return found | {"reference": trial.reference_key}

@@ -41,34 +41,48 @@ def _key(stage: str, **about: Any) -> str:
     return digest({"stage": stage, "method": METHOD, **about})
 
 
-def search_key(c: Configuration, data: Fingerprints) -> str:
-    return _key("search", fields=c.of_stage("search"), data=data.learning)
+@dataclass(frozen=True)
+class Trial:
+    """One configuration, from end to end, and the pixels that it reads. The keys of its stages follow from both."""
 
+    configuration: Configuration
+    data: Fingerprints
 
-def train_key(c: Configuration, architecture: Architecture | str, data: Fingerprints) -> str:
-    return _key("train", fields=c.of_stage("train"), architecture=str(architecture), data=data.learning)
+    @property
+    def trial_id(self) -> str:
+        return self.configuration.trial_id
 
+    @functools.cached_property
+    def search_key(self) -> str | None:
+        """The key of its search; None where its architecture is given."""
+        c = self.configuration
+        return _key("search", fields=c.of_stage("search"), data=self.data.learning) if c.kind == "searched" else None
 
-def tested_key(c: Configuration, train: str, data: Fingerprints) -> str:
-    return _key("test", fields=c.of_stage("test"), train=train, data=data.test)
+    def train_key(self, architecture: Architecture | str) -> str:
+        """The key of its training, once its architecture is known."""
+        fields = self.configuration.of_stage("train")
+        return _key("train", fields=fields, architecture=str(architecture), data=self.data.learning)
 
+    def tested_key(self, train: str) -> str:
+        """The key of the test of what was trained."""
+        return _key("test", fields=self.configuration.of_stage("test"), train=train, data=self.data.test)
 
-def reference_key(c: Configuration, data: Fingerprints) -> str:
-    """The key of what methods without training score under a configuration's protocol."""
-    fields, version = c.of_stage("test") | c.of_stage("reference"), {"scikit-image": _version("scikit-image")}
-    return _key("reference", fields=fields, **version, data=[data.alpha, data.test])
+    @functools.cached_property
+    def reference_key(self) -> str:
+        """The key of what methods without training score on its pixels, under its protocol."""
+        fields = self.configuration.of_stage("test") | self.configuration.of_stage("reference")
+        version = {"scikit-image": _version("scikit-image")}
+        return _key("reference", fields=fields, **version, data=[self.data.alpha, self.data.test])
 
+    def time_key(self, architecture: Architecture | str, device: str) -> str:
+        """The key of the testing time of an architecture on a device: weights do not change it."""
+        about = {"architecture": str(architecture), "device": device, "torch": _torch_version()}
+        return _key("time", fields=self.configuration.of_stage("time"), **about, data=self.data.test)
 
-def time_key(c: Configuration, architecture: Architecture | str, data: Fingerprints, device: str) -> str:
-    """The key of the testing time of an architecture on a device: weights do not change it."""
-    about = {"architecture": str(architecture), "device": device, "torch": _torch_version()}
-    return _key("time", fields=c.of_stage("time"), **about, data=data.test)
-
-
-def oneshot_key(c: Configuration, architectures: Sequence[str], data: Fingerprints) -> str:
-    """The key of the one-shot scores of some architectures under the supernet of a search."""
-    about = {"search": search_key(c, data), "architectures": sorted(architectures), "norm_batches": NORM_BATCHES}
-    return _key("oneshot", fields=c.of_stage("test"), **about, data=data.test)
+    def oneshot_key(self, architectures: Sequence[str]) -> str:
+        """The key of the one-shot scores of some architectures under the supernet of its search."""
+        about = {"search": self.search_key, "architectures": sorted(architectures), "norm_batches": NORM_BATCHES}
+        return _key("oneshot", fields=self.configuration.of_stage("test"), **about, data=self.data.test)
 
 
 _version = functools.cache(metadata.version)

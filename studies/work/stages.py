@@ -14,7 +14,6 @@ import torch
 from PIL import Image as PillowImage
 
 from clearer import references
-from clearer.architecture import Architecture
 from clearer.checkpoint import unpack_network, unpack_state
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet, check_unchanged
@@ -25,7 +24,7 @@ from clearer.splits import learning_images, scored_images
 from clearer.testing import degraded_inputs, on_device, score
 from clearer.timing import measure_testing_time, pass_seconds
 from studies.store.store import Store
-from studies.work.keys import Fingerprints, search_key, time_key
+from studies.work.keys import Fingerprints, Trial
 from studies.work.place import Place, learning_sets
 
 Found = tuple[dict[str, Any], dict[str, bytes]]
@@ -91,11 +90,12 @@ def compute_references(c: Configuration, key: str, place: Place) -> None:
     compute("reference", key, c, place, body)
 
 
-def compute_time(c: Configuration, architecture: str, data: Fingerprints, train: str, place: Place) -> str:
+def compute_time(trial: Trial, architecture: str, train: str, place: Place) -> str:
     """Times a trained network for what was scored, unless this device has; the key of the result."""
+    c = trial.configuration
     torch.set_num_threads(c.threads)
     device = device_name(place.device)
-    key = time_key(c, Architecture.parse(architecture), data, device)
+    key = trial.time_key(architecture, device)
 
     def body(store: Store) -> Found:
         degraded = degraded_inputs(c, scored_images(c, place.folder))
@@ -123,7 +123,7 @@ def compute_oneshot(c: Configuration, key: str, architectures: Sequence[str], da
     """Scores architectures with the weights of a search's supernet."""
 
     def body(store: Store) -> Found:
-        name = f"stages/search/{search_key(c, data)}/supernet.pt"
+        name = f"stages/search/{Trial(c, data).search_key}/supernet.pt"
         state = store.read(name)
         if state is None:
             raise FileNotFoundError(f"{name}: the search's supernet is missing")

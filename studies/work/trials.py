@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +14,8 @@ from clearer.splits import absent_sets, check_splits
 from studies.store.rows import architecture_columns, configuration_columns
 from studies.store.store import Store
 from studies.store.study_file import LIBRARIES, commit
-from studies.work import keys
-from studies.work.jobs import Failure
-from studies.work.keys import Fingerprints
+from studies.work.keys import Fingerprints, Trial
 from studies.work.place import fingerprints
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One configuration, from end to end, and the pixels that it reads. The keys of its stages follow from both."""
-
-    configuration: Configuration
-    data: Fingerprints
-
-    @property
-    def trial_id(self) -> str:
-        return self.configuration.trial_id
-
-    @cached_property
-    def search_key(self) -> str | None:
-        """The key of its search; None where its architecture is given."""
-        c = self.configuration
-        return keys.search_key(c, self.data) if c.kind == "searched" else None
-
-    @cached_property
-    def reference_key(self) -> str:
-        """The key of what methods without training score on its pixels."""
-        return keys.reference_key(self.configuration, self.data)
-
-    def train_key(self, architecture: str) -> str:
-        """The key of its training, once its architecture is known."""
-        return keys.train_key(self.configuration, architecture, self.data)
-
-    def tested_key(self, train: str) -> str:
-        """The key of the test of what was trained."""
-        return keys.tested_key(self.configuration, train, self.data)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a trial ended: what its row says beside its configuration and its stages' results."""
-
-    started_at: datetime
-    architecture: str | None = None
-    failure: Failure | None = None
-    time_key: str | None = None
-    time_error: str | None = None
-    search_reused: bool | None = None
-    train_reused: bool | None = None
 
 
 class Pixels:
@@ -101,26 +53,20 @@ class Pixels:
 _IMAGES = sorted(fields_about("images"))
 
 
-def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[str, Any]:
-    """What a trial's row says, from the results of its stages; columns that are not named are null."""
-    c, found = trial.configuration, ending.architecture
+def trial_row(study: str, trial: Trial, found: str | None, store: Store, time_key: str | None = None) -> dict[str, Any]:
+    """What a trial's row says of the architecture `found` and of the results of its stages; other columns are null."""
+    c = trial.configuration
     train = trial.train_key(found) if found else None
     tested = trial.tested_key(train) if train else None
     row = configuration_columns(c) | {
         "study": study,
         "trial_id": trial.trial_id,
         "replicate_id": c.replicate_id,
-        "status": "failed" if ending.failure else "finished",
-        "error": ending.failure.reason if ending.failure else None,
         "architecture": None,
         "search_key": trial.search_key,
         "train_key": train,
         "test_key": tested,
-        "search_reused": ending.search_reused,
-        "train_reused": ending.train_reused,
-        "test_time_error": ending.time_error,
         "data_sha256": digest([*trial.data.learning, trial.data.test]),
-        "started_at": ending.started_at,
         "finished_at": datetime.now(UTC),
         "commit": commit(),
         "versions": json.dumps(versions(LIBRARIES)),
@@ -133,7 +79,7 @@ def trial_row(study: str, trial: Trial, ending: Ending, store: Store) -> dict[st
     row["gpu_seconds"] = sum(found.pop("gpu_seconds") for found in stages) or None
     each = [found.pop("energy_wh") for found in stages]
     row["energy_wh"] = sum(each) if each and None not in each else None  # what is not known of one is not of both
-    return row | searched | trained | _scores(store, tested) | _testing_time(store, ending.time_key)
+    return row | searched | trained | _scores(store, tested) | _testing_time(store, time_key)
 
 
 def _learnt(store: Store, stage: str, key: str | None, iterations: int) -> dict[str, Any]:

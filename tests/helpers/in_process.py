@@ -88,9 +88,8 @@ class InProcess:
     ) -> Iterator[Time]:
         """Times each network here."""
         for trial, architecture in timed:
-            c = trial.configuration
             try:
-                yield stages.compute_time(c, architecture, trial.data, trial.train_key(architecture), place), None
+                yield stages.compute_time(trial, architecture, trial.train_key(architecture), place), None
             except Exception as error:
                 yield None, failure_of(error).reason
 

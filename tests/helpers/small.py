@@ -8,9 +8,8 @@ from clearer.configuration import Configuration
 from clearer.presets import QUICK
 from studies.store.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
-from studies.work import keys
 from studies.work.jobs import Search, Train
-from studies.work.keys import Fingerprints
+from studies.work.keys import Fingerprints, Trial
 
 _SHAPE = {"channels": 2, "cells": 1, "columns": (2,), "batch_size": 2, "patch_size": 16}
 _LENGTHS = {"report_iterations": 2, "search_iterations": 8, "warmup_iterations": 2, "train_iterations": 8}
@@ -26,13 +25,14 @@ NO_DATA = Fingerprints("w", "a", "t")
 
 def search_of(c: Configuration, data: Fingerprints = NO_DATA) -> Search:
     """The search of a configuration."""
-    return Search(keys.search_key(c, data), c, data)
+    return Search(str(Trial(c, data).search_key), c, data)
 
 
 def train_of(c: Configuration, architecture: str, data: Fingerprints = NO_DATA) -> Train:
     """The training and the test of an architecture under a configuration."""
-    key = keys.train_key(c, architecture, data)
-    return Train(key, c, data, architecture, ((keys.tested_key(c, key, data), c),))
+    trial = Trial(c, data)
+    key = trial.train_key(architecture)
+    return Train(key, c, data, architecture, ((trial.tested_key(key), c),))
 
 
 def put_row(

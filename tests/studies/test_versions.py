@@ -27,8 +27,8 @@ from studies.planning.plan import Plan
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study
 from studies.tracking.live import sync_study
-from studies.work import keys
 from studies.work.jobs import Search, Train
+from studies.work.keys import Trial
 
 STUDY = "lambda_pareto"
 
@@ -197,16 +197,16 @@ sys.modules[name] = module
 exec(compile(source, spec.origin, "exec"), module.__dict__)
 
 from clearer.configuration import Configuration
-from studies.work import keys
 from studies.work.jobs import Search, Train
-from studies.work.keys import Fingerprints
+from studies.work.keys import Fingerprints, Trial
 
 def identities(c):
     data = Fingerprints("w", "a", "t")
-    train = keys.train_key(c, "FPFP-FPFF-PFFP", data)
+    trial = Trial(c, data)
+    train = trial.train_key("FPFP-FPFF-PFFP")
     return [
-        c.trial_id, c.replicate_id, keys.search_key(c, data), train, keys.tested_key(c, train, data),
-        keys.time_key(c, "FPFP-FPFF-PFFP", data, "device"), keys.reference_key(c, data),
+        c.trial_id, c.replicate_id, trial.search_key, train, trial.tested_key(train),
+        trial.time_key("FPFP-FPFF-PFFP", "device"), trial.reference_key,
     ]
 """
 """The project, with another text of the configuration's module."""
@@ -225,10 +225,10 @@ def in_version(changes: list[tuple[str, str]], code: str, *arguments: str) -> st
 
 def identities(c: Configuration) -> list[str]:
     """The identities of a trial and the keys of its stages."""
-    train = keys.train_key(c, "FPFP-FPFF-PFFP", NO_DATA)
-    time = keys.time_key(c, "FPFP-FPFF-PFFP", NO_DATA, "device")
-    of_test = keys.tested_key(c, train, NO_DATA), time, keys.reference_key(c, NO_DATA)
-    return [c.trial_id, c.replicate_id, keys.search_key(c, NO_DATA), train, *of_test]
+    trial = Trial(c, NO_DATA)
+    train, time = trial.train_key("FPFP-FPFF-PFFP"), trial.time_key("FPFP-FPFF-PFFP", "device")
+    of_test = trial.tested_key(train), time, trial.reference_key
+    return [c.trial_id, c.replicate_id, str(trial.search_key), train, *of_test]
 
 
 def field(default: int, before: int) -> tuple[str, str]:

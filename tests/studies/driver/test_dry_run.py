@@ -8,7 +8,7 @@ import ray
 from pictures import picture, save
 from running import TINY
 
-from studies.driver import dry_run
+from studies.driver import dry_run, session
 from studies.driver.command_line import main
 from studies.lambda_pareto import STUDY
 from studies.store.rows import curve_table, row_table
@@ -85,7 +85,8 @@ def test_failed_trials_stay_where_they_are(tmp_path: Path, capsys: pytest.Captur
 def test_hours_of_a_gpu_on_which_nothing_was_measured_are_not_known(
     study_storage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dry_run, "this_machine", lambda with_gpus: [{"CPU": 4.0, "GPU": 2.0}])
+    for module in (dry_run, session):
+        monkeypatch.setattr(module, "this_machine", lambda with_gpus: [{"CPU": 4.0, "GPU": 2.0}])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr(dry_run, "device_name", lambda device, threads: device)
     lines = said(study_storage, capsys, "seed=5", "--gpus-per-trial", "0.5")

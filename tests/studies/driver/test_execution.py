@@ -24,8 +24,8 @@ from studies.planning.plan import Task
 from studies.store.claims import Claims, timing_name
 from studies.store.store import Store
 from studies.work.jobs import Ended, Event, Failure, Job, Pack, Progressed, References, Search, Started, Train
+from studies.work.keys import Trial
 from studies.work.place import Place
-from studies.work.trials import Trial
 
 SEARCHES = [search_of(SMALL.with_values(lambda1=n / 10)) for n in range(4)]
 LOST = Failure("its worker was lost", permanent=False)

@@ -31,9 +31,9 @@ from studies.store.rows import architecture_columns, configuration_columns, row_
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study, write_study
 from studies.work.jobs import Ended, Event, Failure, Pack, References, Search
+from studies.work.keys import Trial
 from studies.work.learning import compute_pack
 from studies.work.place import Place
-from studies.work.trials import Trial
 
 GRID = Study(name="s", axes={"quick": {"lambda1": [0.0, 0.5]}}, random={"quick": 0}, ends=False)
 ARCHITECTURES = ("FF", "FP", "PF", "PP")

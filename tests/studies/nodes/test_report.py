@@ -186,8 +186,8 @@ def test_a_node_without_a_gpu_says_what_torch_is_built_for(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setattr("torch.version.cuda", cuda)
     monkeypatch.setattr("torch.version.hip", hip, raising=False)
-    names, sizes, (found,) = examine_gpus("node")
-    assert (names, sizes, found.is_error, found.node) == ([], [], True, "node")
+    gpus, (found,) = examine_gpus("node")
+    assert (gpus, found.is_error, found.node) == ([], True, "node")
     assert f"(built for {built}) sees no GPU" in found.text
 
 
@@ -205,8 +205,8 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_every_gpu_computes_and_one_that_others_use_is_said(gpus: list[str]) -> None:
-    names, sizes, (found,) = examine_gpus("node")
-    assert (names, sizes) == (["A", "B"], [81 * 10**9] * 2)
+    found_gpus, (found,) = examine_gpus("node")
+    assert found_gpus == [("A", 81 * 10**9), ("B", 81 * 10**9)]
     assert gpus == ["cuda:0", "cuda:1"]
     assert not found.is_error
     assert "GPU 1 (B) has 3.0 of 81 GB free" in found.text
@@ -217,7 +217,7 @@ def test_a_gpu_for_which_torch_has_no_kernels_is_an_error(gpus: list[str], monke
         raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore")
 
     monkeypatch.setattr("torch.nn.functional.conv2d", broken)
-    _, _, (found,) = examine_gpus("node")
+    _, (found,) = examine_gpus("node")
     assert found.is_error
     assert found.text.startswith("GPU 0 can't compute (CUDA error: no kernel image is available")
 

@@ -18,10 +18,9 @@ from studies.nodes.connection import ClusterError, connect
 from studies.nodes.scheduling import Cluster, alive
 from studies.store.store import Store
 from studies.work.jobs import Ended, Failure, Pack, Progressed, Search, Started
-from studies.work.keys import Fingerprints
+from studies.work.keys import Fingerprints, Trial
 from studies.work.learning import compute_pack
 from studies.work.place import Place, fingerprints
-from studies.work.trials import Trial
 
 LONG = SMALL.with_values(search_iterations=4000)
 

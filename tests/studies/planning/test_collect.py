@@ -19,7 +19,7 @@ from studies.store.claims import Claims
 from studies.store.rows import curve_table, row_table
 from studies.store.store import Store
 from studies.store.study_file import write_study
-from studies.work import keys
+from studies.work.keys import Trial
 from studies.work.place import fingerprints
 from studies.work.trials import Pixels
 
@@ -42,7 +42,7 @@ def stage(store: Store, kind: str, key: str, result: bytes = b"{}") -> str:
 @pytest.fixture
 def needed(store: Store) -> set[str]:
     """The files of a store with one trial that has ended and one that has only been searched."""
-    search = keys.search_key(PLANNED, fingerprints(PLANNED, None))
+    search = str(Trial(PLANNED, fingerprints(PLANNED, None)).search_key)
     names = {stage(store, kind, E) for kind in ("search", "train", "test", "time", "reference")}
     names |= {stage(store, "search", search, FOUND)}
     store.save_checkpoint("search", W, 5, b"state")
@@ -159,7 +159,7 @@ def test_a_folder_of_images_tells_what_trials_without_a_row_need(
     c = SMALL.with_values(dataset="mine")
     store = Store(str(tmp_path / "runs"))
     write_study(store, "s", [c], preset="quick", command="command")
-    needed = keys.search_key(c, fingerprints(c, tmp_path / "data"))
+    needed = str(Trial(c, fingerprints(c, tmp_path / "data")).search_key)
     stage(store, "search", needed, FOUND), stage(store, "search", F)
     assert main(["gc", store.storage, "--delete", "--data", str(tmp_path / "data")]) == 0
     assert store.finished("search").keys() == {needed}

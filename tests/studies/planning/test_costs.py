@@ -4,18 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import counted
 from small import NO_DATA, SMALL, put_row
 
 from clearer.architecture import Architecture, supernet_parameters
 from clearer.configuration import Configuration
 from clearer.machine import device_name
-from studies.planning.costs import ROW_BYTES, SAME, Costs, bytes_at_most, needed_bytes, outlook, stage_bytes
+from studies.planning.costs import ROW_BYTES, SAME, Costs, outlook, stage_bytes
 from studies.planning.packs import Packing
 from studies.planning.plan import STAGES, Plan
 from studies.store.store import Store
+from studies.work.keys import Trial
 from studies.work.place import Place
-from studies.work.trials import Trial
 
 HERE = device_name("cpu", 1)
 GPU = "NVIDIA Something"
@@ -31,8 +30,7 @@ def row(store: Store, c: Configuration = C, number: int = 0, device: str = HERE,
 
 
 def costs(store: Store, gpus: float = 0.0, elsewhere: bool = False) -> Costs:
-    finished = {stage: store.finished(stage) for stage in STAGES}
-    return Costs(store, Place(store.storage, None, gpus), finished, elsewhere)
+    return Costs(Plan(store, []), Place(store.storage, None, gpus), elsewhere)
 
 
 @pytest.fixture
@@ -141,26 +139,26 @@ def test_bytes_are_those_of_stages_like_it_and_else_follow_from_the_weights(stor
     assert stage_bytes("checkpoint", C) > 3 * 4 * supernet_parameters(C.columns_by_cell, C.channels, 1) - 1
 
 
-def test_the_space_that_is_needed_is_at_most_what_is_reckoned_first(store: Store) -> None:
+def needed_bytes(store: Store, trials: list[Trial], slots: int) -> float:
+    """The bytes that trials need of a store."""
+    plan = Plan(store, trials)
+    return Costs(plan, Place(store.storage, None), False).needed_bytes(plan, slots)
+
+
+def test_the_space_that_is_needed_is_of_what_is_missing_and_what_is_under_way(store: Store) -> None:
     trials = [Trial(C.with_values(lambda1=n / 10), NO_DATA) for n in range(5)]
-    place = Place(store.storage, None)
-    most, needed = bytes_at_most(trials, 2), needed_bytes(trials, place, 2)
-    assert 0 < needed <= most
+    needed = needed_bytes(store, trials, 2)
     shared = [*trials, *(Trial(C.with_values(lambda1=n / 10, self_ensemble=8), NO_DATA) for n in range(5))]
-    further = needed_bytes(shared, place, 2) - needed
+    further = needed_bytes(store, shared, 2) - needed
     one = stage_bytes("test", C) + stage_bytes("time", C) + ROW_BYTES
     assert further == pytest.approx(5 * one + stage_bytes("reference", C)), "a search and a training serve two tests"
-    assert bytes_at_most(trials, 4) - most == 2 * 2 * stage_bytes("checkpoint", C), "two checkpoints of each under way"
-    assert bytes_at_most(trials, 9) == bytes_at_most(trials, 5), "no more is under way than there is"
+    two = 2 * 2 * stage_bytes("checkpoint", C)
+    assert needed_bytes(store, trials, 4) - needed == pytest.approx(two), "two checkpoints of each under way"
+    assert needed_bytes(store, trials, 9) == needed_bytes(store, trials, 5), "no more is under way than there is"
     for trial in trials:
         store.finish("search", str(trial.search_key), {"architecture": "PF"}, {})
-    assert needed_bytes(trials, place, 2) < needed
-
-
-def test_what_trials_take_at_most_is_said_without_looking(tmp_path: Path) -> None:
-    with counted() as (read, listed):
-        bytes_at_most([Trial(C, NO_DATA)], 2)
-    assert read == listed == []
+    assert needed_bytes(store, trials, 2) < needed
+    assert needed_bytes(store, [], 2) == 0
 
 
 def test_costs_compare_by_fields_that_a_row_has(store: Store) -> None:

@@ -11,8 +11,7 @@ from studies.planning.packs import Packing
 from studies.planning.plan import Plan
 from studies.store.store import Store
 from studies.work.jobs import References, Search, Train
-from studies.work.keys import Fingerprints
-from studies.work.trials import Trial
+from studies.work.keys import Fingerprints, Trial
 
 GIVEN = SMALL.with_values(kind="given", architecture="PF")
 

@@ -21,7 +21,8 @@ from studies.driver.options import parse_assignments
 from studies.store import claims
 from studies.store.claims import Claims
 from studies.store.store import Store
-from studies.work.trials import Pixels, Trial
+from studies.work.keys import Trial
+from studies.work.trials import Pixels
 
 HOLDER = """
 import sys, time

@@ -15,7 +15,7 @@ from clearer.splits import learning_images, scored_images
 from clearer.testing import score
 from studies.store.store import Store
 from studies.work.jobs import Failure, OneShot, Pack, References, Train, failure_of
-from studies.work.keys import Fingerprints, oneshot_key, reference_key
+from studies.work.keys import Fingerprints, Trial
 from studies.work.learning import compute_pack
 from studies.work.place import Place, fingerprints
 
@@ -122,7 +122,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def test_architectures_are_scored_with_the_weights_of_the_search(place: Place) -> None:
     store, data = Store(place.storage), fingerprints(C, None)
-    job = OneShot(oneshot_key(C, ARCHITECTURES, data), C, data, ARCHITECTURES)
+    job = OneShot(Trial(C, data).oneshot_key(ARCHITECTURES), C, data, ARCHITECTURES)
     with pytest.raises(FileNotFoundError, match="supernet"):
         job.compute(place)
     search = search_of(C, data)
@@ -160,7 +160,7 @@ def test_a_training_is_tested_as_often_as_it_is_asked(place: Place) -> None:
 def test_references_are_computed_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearer.references.available", lambda task: {})
     data = fingerprints(SMALL, None)
-    job = References(reference_key(SMALL, data), SMALL, data)
+    job = References(Trial(SMALL, data).reference_key, SMALL, data)
     job.compute(place)
     (row,) = (Store(place.storage).result("reference", job.key) or {})["rows"]
     assert row["method"] == "noisy input"

@@ -13,9 +13,9 @@ from clearer.machine import device_name
 from clearer.splits import learning_images
 from clearer.testing import score
 from studies.store.store import Store
-from studies.work import keys, stages
+from studies.work import stages
 from studies.work.jobs import Pack, Train
-from studies.work.keys import Fingerprints
+from studies.work.keys import Fingerprints, Trial
 from studies.work.learning import compute_pack
 from studies.work.place import Place, fingerprints
 from studies.work.stages import compute_references, compute_test, compute_time, load_network
@@ -75,8 +75,8 @@ def test_a_stage_that_is_there_is_not_computed_again(trained: tuple[Place, Train
 
 def test_a_time_is_of_this_device_and_taken_once(trained: tuple[Place, Train], data: Fingerprints) -> None:
     place, job = trained
-    key = compute_time(SMALL, "PF", data, job.key, place)
-    assert key == keys.time_key(SMALL, "PF", data, device_name("cpu"))
+    key = compute_time(Trial(SMALL, data), "PF", job.key, place)
+    assert key == Trial(SMALL, data).time_key("PF", device_name("cpu"))
     result = Store(place.storage).result("time", key)
     assert result is not None
     assert result["device"] == device_name("cpu", 1)
@@ -84,11 +84,11 @@ def test_a_time_is_of_this_device_and_taken_once(trained: tuple[Place, Train], d
     assert result["test_time_images"] == 1
     assert result["test_set_seconds"] is None
     whole = Store(place.storage).result(
-        "time", compute_time(SMALL.with_values(time_set=True), "PF", data, job.key, place)
+        "time", compute_time(Trial(SMALL.with_values(time_set=True), data), "PF", job.key, place)
     )
     assert whole is not None
     assert whole["test_set_seconds"] > 0
-    assert compute_time(SMALL, "PF", data, "whatever network", place) == key, "weights change no time"
+    assert compute_time(Trial(SMALL, data), "PF", "whatever network", place) == key, "weights change no time"
     assert torch.get_num_threads() == SMALL.threads
 
 
