@@ -14,8 +14,8 @@ Command   python studies/cells.py
 Usually   --set lambda1=0.01,2x   --set cells=2,3   --set columns=2
 """
 
-from studies.driver.axes import Multiple
 from studies.driver.command_line import main
+from studies.driver.options import Multiple
 from studies.driver.study import Study
 
 STUDY = Study(

@@ -14,8 +14,8 @@ Command   python studies/columns.py
 Usually   --set columns=3,5   --set columns=1-2-3,3-2-1   --set lambda1=2x
 """
 
-from studies.driver.axes import Multiple
 from studies.driver.command_line import main
+from studies.driver.options import Multiple
 from studies.driver.study import Study
 
 COLUMNS = [(2,), (4,), (6,), (2, 4, 6), (6, 4, 2)]

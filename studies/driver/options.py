@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearer.configuration import parse_value
+from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
+from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
-from studies.driver.axes import Multiple
 
 
 def whole_number(text: str, least: int = 1) -> int:
@@ -70,6 +70,23 @@ _SLOTS = "for how many trials at once packs are made on GPUs (default: what the 
 _TIMES = "the node that takes testing times (default: one with the GPU or processor that took the study's others)"
 
 
+@dataclass(frozen=True)
+class Multiple:
+    """A λ1 as a multiple of the polarisation threshold N·w·ln 10, which grows with the number of columns."""
+
+    factor: float
+
+    def __str__(self) -> str:
+        return f"{as_text(self.factor)}x"
+
+    def of(self, configuration: Configuration) -> float:
+        """The λ1 for a configuration's columns and weight decay, to six digits; an error without weight decay."""
+        if not configuration.alpha_weight_decay:
+            raise ConfigurationError(f"lambda1={self}: alpha_weight_decay=0 has no threshold; give λ1 itself")
+        threshold = polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
+        return float(f"{self.factor * threshold:.6g}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How a study is run. `assigned` are the fields of `--set` with their values, `more` a study's own flags."""
@@ -123,8 +140,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def options_of(parsed: argparse.Namespace) -> Options:
     """The options of a parsed command line; what is no flag of every study is in `more`.
 
-    Raises:
-        ConfigurationError: `--set` names an unknown field, or a value that it can't take.
+    Raises ConfigurationError: `--set` names an unknown field, or a value that it can't take.
     """
     given = dict(vars(parsed))
     assigned = parse_assignments(given.pop("set"))
@@ -135,8 +151,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
 def parse_assignments(texts: Sequence[str]) -> dict[str, list[Any]]:
     """The fields and values of `--set field=value[,value…] …`.
 
-    Raises:
-        ConfigurationError: not of that form, an unknown field, or not a value of its type.
+    Raises ConfigurationError: not of that form, an unknown field, or not a value of its type.
     """
     found: dict[str, list[Any]] = {}
     for text in texts:

@@ -13,8 +13,7 @@ from typing import Any, Literal
 from clearer.architecture import PARALLEL, Architecture
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
-from studies.driver.axes import configuration, unique
-from studies.driver.study import Findings
+from studies.driver.study import Findings, configuration, unique
 from studies.store.study_file import planned_trials
 
 LAMBDAS = ("lambda1", "lambda2")

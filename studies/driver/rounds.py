@@ -20,11 +20,10 @@ from clearer.images.datasets import DATASETS
 from clearer.presets import Edition, edition, labels, preset_values
 from clearer.splits import absent_sets, contents_lines
 from clearer.tasks import own
-from studies.driver.axes import unique
 from studies.driver.execution import Execution, failed_references, run_jobs, write_references
 from studies.driver.progress import Progress
 from studies.driver.session import Session
-from studies.driver.study import Findings, Study
+from studies.driver.study import Findings, Study, unique
 from studies.planning.costs import Costs, outlook
 from studies.planning.plan import Plan, Task
 from studies.store.store import Store
@@ -56,11 +55,7 @@ class Outcome:
 
 
 def first_round(study: Study, session: Session) -> list[Configuration]:
-    """The trials that a study begins with.
-
-    Raises:
-        ConfigurationError: a mistake in what was asked.
-    """
+    """The trials that a study begins with. Raises ConfigurationError: a mistake in what was asked."""
     o = session.options
     begun_with = [run.get("edition", 1) for run in runs_of(session.store, study.name) if run["preset"] == o.preset]
     if begun_with and min(begun_with) < edition(o.preset):

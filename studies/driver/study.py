@@ -6,6 +6,7 @@ proposal of a sampler) is the next round; `studies.driver.rounds` runs them unti
 """
 
 import argparse
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,12 @@ import pandas as pd
 from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import SEARCH_ONLY, Configuration, check_name
 from clearer.fields import ConfigurationError
-from clearer.presets import PRESETS
+from clearer.presets import PRESETS, preset_values
 from clearer.streams import stream
-from clearer.tasks.known import TASKS
+from clearer.tasks.known import TASKS, USUAL
 from clearer.tasks.own import register
 from clearer.tasks.task import Task
-from studies.driver.axes import configuration, product, unique
-from studies.driver.options import Options
+from studies.driver.options import Multiple, Options
 from studies.store.store import Store
 from studies.work.jobs import Job
 from studies.work.trials import Pixels
@@ -152,6 +152,33 @@ class Study:
             ends = (all_parallel(columns), all_fusion(columns)) if self.ends else ()
             found += [c.with_values(kind="given", architecture=str(a)) for a in ends]
         return found
+
+
+def configuration(preset: str, values: Mapping[str, Any]) -> Configuration:
+    """The configuration of a preset with some values: searched, or given where there is an architecture."""
+    kind = "given" if values.get("architecture") else "searched"
+    base = preset_values(preset, values.get("task", USUAL))
+    if kind == "given":  # whatever space the preset searches; a text that is none, the configuration refuses
+        columns = tuple(map(len, values["architecture"].split("-")))
+        base |= {"cells": len(columns), "columns": columns} if all(columns) else {}
+    whole = {**base, **values, "kind": kind}
+    for name in whole:
+        check_name(name)
+    lambda1 = whole.get("lambda1")
+    if not isinstance(lambda1, Multiple):
+        return Configuration(**whole)
+    without = Configuration(**{**whole, "lambda1": 0.0})
+    return without.with_values(lambda1=lambda1.of(without))
+
+
+def product(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values of some axes."""
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def unique(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """The configurations without repeats, in order."""
+    return list({c.trial_id: c for c in configurations}.values())
 
 
 def random_architectures(columns: Sequence[int], count: int) -> list[Architecture]:

@@ -50,7 +50,7 @@ def conclude(outcome: Outcome, session: Session) -> int:
     console, results = session.console, outcome.results(session)
     planned, rows = {c.trial_id: c for c in outcome.planned}, results.frame
     for text, group in results.groups:
-        _show(text, results_table(group, results.references, results.axes), outcome.study.name, console)
+        _show(text, results_table(group, results.references, results.axes), console)
     for line in health_lines(results.health):
         console.print(Text.assemble(("health", "yellow"), f"  {line}"), soft_wrap=False)
     for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
@@ -106,7 +106,7 @@ def _answer(outcome: Outcome, session: Session) -> list[str]:
         return [f"what the rows answer could not be worked out: {type(error).__name__}: {error}"]
 
 
-def _show(text: str, results: pd.DataFrame, study: str, console: Console) -> None:
+def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     shown = results if len(results) <= _ROWS_SHOWN else results[results["on_front"]].head(_ROWS_SHOWN)
     below = "; ▼ below its degraded input" if shown["doubts"].notna().any() else ""
     front = "● configurations, by their means over seeds, on the Pareto front of PSNR and parameters"
@@ -124,7 +124,10 @@ def _show(text: str, results: pd.DataFrame, study: str, console: Console) -> Non
         table = _table(list(columns.values())[:count], [list(row.values())[:count] for row in rows], gap)
         if Measurement.get(console, unbounded, table).minimum <= console.width:
             console.print(table, "", soft_wrap=False)
-            _say_left_out([heading for heading, _ in list(columns.values())[count:]], study, console)
+            if count < len(columns):
+                names = ", ".join(heading.replace("\n", " ") for heading, _ in list(columns.values())[count:])
+                text = f"not shown, for want of width: {names}; see report/results.csv of the study"
+                console.print(text, soft_wrap=True)
             break
     else:
         for row in rows:
@@ -139,12 +142,6 @@ def _cell(value: Any, form: str) -> str:
     if isinstance(value, bool | np.bool_):
         return "●" if value else " "
     return "" if pd.isna(value) else format(value, form)
-
-
-def _say_left_out(headings: Sequence[str], study: str, console: Console) -> None:
-    if headings:
-        names = ", ".join(heading.replace("\n", " ") for heading in headings)
-        console.print(f"not shown, for want of width: {names}; see report/results.csv of the study", soft_wrap=True)
 
 
 def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap: int) -> Table:

@@ -17,9 +17,8 @@ from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
 from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
-from studies.driver.axes import Multiple
 from studies.driver.command_line import main
-from studies.driver.options import Options, parse_assignments
+from studies.driver.options import Multiple, Options, parse_assignments
 from studies.driver.study import Findings, Study
 from studies.tasks import retrained
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from clearer.fields import ConfigurationError
-from studies.driver.axes import Multiple
-from studies.driver.options import ALL, Options, add_flags, options_of, parse_assignments
+from studies.driver.options import ALL, Multiple, Options, add_flags, options_of, parse_assignments
 
 WHERE = "--address --data --storage --tracking-uri".split()
 WHAT = "--preset --set --seeds --random --budget --dry-run --retry-failed".split()

@@ -13,8 +13,7 @@ from small import NO_DATA, SMALL, put_row
 
 from clearer.configuration import Configuration
 from studies import lambda_pareto, seeds, settings
-from studies.driver.axes import Multiple
-from studies.driver.options import add_flags, options_of
+from studies.driver.options import Multiple, add_flags, options_of
 from studies.driver.rounds import Outcome
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study

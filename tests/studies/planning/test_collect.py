@@ -12,7 +12,7 @@ from small import SMALL
 
 from clearer.configuration import Configuration
 from studies.__main__ import main
-from studies.driver.axes import configuration
+from studies.driver.study import configuration
 from studies.planning import collect
 from studies.store import claims
 from studies.store.claims import Claims
