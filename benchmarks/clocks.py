@@ -14,7 +14,7 @@ from typing import Any
 
 from clearer.runs import Run
 from clearer.search import Search
-from studies.nodes import worker
+from studies.nodes import tuning
 from studies.work import learning
 from studies.work.jobs import Job, Pack
 from studies.work.place import Place
@@ -46,7 +46,7 @@ def _put_clocks() -> None:
     for part, places in _TIMED.items():
         for owner, name in places:
             setattr(owner, name, _clocked(part, getattr(owner, name)))
-    worker.compute_pack = _recorded(worker.compute_pack)  # type: ignore[assignment]
+    tuning.compute_pack = _recorded(tuning.compute_pack)  # type: ignore[assignment]
 
 
 def _clocked(part: str, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -39,8 +39,7 @@ _TRIAL_BYTES = 1 << 30
 class Session(contextlib.ExitStack):
     """A context: what was opened in it is closed at its end.
 
-    Raises:
-        StorageError, ImageError: the storage or the data of the options can't be used.
+    Raises StorageError, ImageError: the storage or the data of the options can't be used.
     """
 
     def __init__(self, options: Options, console: Console):
@@ -121,8 +120,7 @@ class Session(contextlib.ExitStack):
     def preflight(self, plan: Plan, costs: Costs) -> dict[str, Any]:
         """Asks what would stop the trials of a plan, here or on every node; what to record of the nodes.
 
-        Raises:
-            ClusterError: a study would fail; a line for each reason.
+        Raises ClusterError: a study would fail; a line for each reason.
         """
         threads = max(trial.configuration.threads for trial in plan.trials)
         about = self.place, threads, functools.partial(costs.needed_bytes, plan), self.tracking_uri, self.console
@@ -161,7 +159,7 @@ class Session(contextlib.ExitStack):
         """The module times of a configuration on what a study's trials run on: kept in the store, but by a dry run."""
         keep = not self.options.dry_run
         if not self.place.gpus:
-            return module_times(c, self.store, "cpu", keep)
+            return module_times(c, self.place.storage, "cpu", keep)
         device = self.timed_on(study)
         if there := kept_times(c, self.store, device):
             return there

@@ -5,7 +5,6 @@ What a node may lack is imported where that can be said of it.
 
 import hashlib
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ _NAMED = 3
 _PATIENCE_SECONDS = 5
 _CACHE_BYTES = 10**9
 _FREE_SHARE = 0.5
+Problems = Iterator[tuple[bool, str]]
 
 
 class Problem(NamedTuple):
@@ -60,13 +60,12 @@ class Report:
     finished_at: float = 0.0
 
 
-def examine(question: Question, node: str, host: str = "") -> Report:
-    """Answers `question` on this machine, and leaves a file named `node` beside the marker where it has seen that."""
-    report = Report(host or socket.gethostname(), processor(), cores())
+def examine(question: Question, node: str, host: str) -> Report:
+    """Answers `question` here, on `host`, and leaves a file named `node` beside the marker where it has seen that."""
+    report = Report(host, processor(), cores())
     report.versions, code = installed()
-    errors = [*_storage_errors(question, node, report), *_data_errors(question.files)]
-    report.problems += [Problem(True, report.host, text) for text in errors]
-    found = [*_code_problems(question, report.versions, code), *_cache_problems(question, report)]
+    found = [*_storage_problems(question, node, report), *_data_problems(question.files)]
+    found += [*_code_problems(question, report.versions, code), *_cache_problems(question, report)]
     report.problems += [Problem(is_error, report.host, text) for is_error, text in found]
     report.finished_at = time.time()
     return report
@@ -110,7 +109,7 @@ def _torch_version() -> str:
         return f"can't be imported ({_line(error)})"
 
 
-def _code_problems(question: Question, versions: Mapping[str, str], code: str) -> Iterator[tuple[bool, str]]:
+def _code_problems(question: Question, versions: Mapping[str, str], code: str) -> Problems:
     if code != question.code:
         other = f"runs other code of this project ({code}) than the driver ({question.code})"
         yield True, f"{other}; is a checkout on its PYTHONPATH? unset that for `ray start`"
@@ -124,7 +123,7 @@ def _code_problems(question: Question, versions: Mapping[str, str], code: str) -
             yield is_error, f"{name} {there}, the driver has {here}; {more}{mend}"
 
 
-def _storage_errors(question: Question, node: str, report: Report) -> Iterator[str]:
+def _storage_problems(question: Question, node: str, report: Report) -> Problems:
     """Reads what the driver wrote, then writes for the driver; a folder that is not shared is left as it is."""
     shown = redacted(question.storage)
     try:
@@ -138,16 +137,16 @@ def _storage_errors(question: Question, node: str, report: Report) -> Iterator[s
         if found is None:
             what = "is another one than the driver's" if Path(question.storage).exists() else "is not there"
             mend = "mount the same folder there at the same path, or give --storage s3://bucket/prefix"
-            yield f"the storage {shown} {what}; {mend}"
+            yield True, f"the storage {shown} {what}; {mend}"
         else:
             store.write(f"{question.marker}/{node}", b"")
     except Exception as error:  # pyarrow's file systems raise many kinds
         is_local = "://" not in question.storage
         mend = "let this user write there" if is_local else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
-        yield f"the storage {shown} can't be read and written ({redacted(_line(error))}); {mend}"
+        yield True, f"the storage {shown} can't be read and written ({redacted(_line(error))}); {mend}"
 
 
-def _data_errors(expected: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+def _data_problems(expected: Mapping[str, Mapping[str, int]]) -> Problems:
     for place, wanted in expected.items():
         shown = redacted(place.partition("#")[0])
         try:
@@ -156,21 +155,21 @@ def _data_errors(expected: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
             found = sizes(place)
         except Exception as error:
             mend = "it needs what the driver has in its environment"
-            yield f"the images at {shown} can't be read ({_line(error)}); {mend}"
+            yield True, f"the images at {shown} can't be read ({_line(error)}); {mend}"
             continue
         if not found and "://" not in place:
             mend = "mount or copy the same folder there, or give --data s3://bucket/prefix"
-            yield f"the images at {shown} are not there; {mend}"
+            yield True, f"the images at {shown} are not there; {mend}"
             continue
         lacking, more = wanted.keys() - found.keys(), found.keys() - wanted.keys()
         others = {name for name in wanted.keys() & found.keys() if wanted[name] != found[name]}
         parts = [("lacks", lacking), ("has another", others), ("has besides", more)]
         said = "; ".join(f"{verb} {_some(names)}" for verb, names in parts if names)
         if said:
-            yield f"{shown} {said}; make its contents the driver's"
+            yield True, f"{shown} {said}; make its contents the driver's"
 
 
-def _cache_problems(question: Question, report: Report) -> Iterator[tuple[bool, str]]:
+def _cache_problems(question: Question, report: Report) -> Problems:
     try:
         from clearer.images.cache import cache_folder
 

@@ -22,9 +22,9 @@ from clearer.machine import without_threads
 from studies.nodes.capacity import Request
 from studies.nodes.connection import ClusterError
 from studies.nodes.exchange import Exchange
-from studies.store.store import Store
 from studies.work.jobs import failure_of
 from studies.work.keys import Trial
+from studies.work.module_times import module_times
 from studies.work.place import Place
 
 MAX_FAILURES = 3
@@ -99,20 +99,19 @@ class Cluster:
         from ray import tune
         from ray.tune.execution import class_cache
 
-        from studies.nodes import queueing
-        from studies.nodes.worker import PackWorker
+        from studies.nodes import tuning
 
         # Tune would give trials a runtime environment, for which processes that have started already do not
         # serve, and put AWS's keys in it, which Ray then logs. A node's processes have that node's own.
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
         class_cache.DEFAULT_ENV_VARS.clear()
-        trainable = tune.with_parameters(PackWorker, place=place)
-        trainable.__qualname__ = PackWorker.__qualname__  # what `ps` and Ray's dashboard show
-        asks = tune.TuneConfig(search_alg=queueing.Queue(exchange), num_samples=-1)
+        trainable = tune.with_parameters(tuning.PackWorker, place=place)
+        trainable.__qualname__ = tuning.PackWorker.__qualname__  # what `ps` and Ray's dashboard show
+        asks = tune.TuneConfig(search_alg=tuning.Queue(exchange), num_samples=-1)
         asks.max_concurrent_trials, asks.reuse_actors = self.concurrent, self.gpus_per_trial == 0
-        runs = tune.RunConfig(name="packs", storage_path=str(scratch), stop=queueing.Stop(exchange), verbose=0)
-        runs.callbacks = [queueing.Report(exchange)]
-        runs.failure_config = tune.FailureConfig(max_failures=queueing.MAX_FAILURES)
+        runs = tune.RunConfig(name="packs", storage_path=str(scratch), stop=tuning.Stop(exchange), verbose=0)
+        runs.callbacks = [tuning.Report(exchange)]
+        runs.failure_config = tune.FailureConfig(max_failures=tuning.MAX_FAILURES)
         runs.checkpoint_config = tune.CheckpointConfig(checkpoint_at_end=False)  # one that fails costs the process
         return tune.Tuner(trainable, param_space={"gpus": self.gpus_per_trial}, tune_config=asks, run_config=runs)
 
@@ -140,11 +139,10 @@ class Cluster:
         self, c: Configuration, store: str, keep: bool, device: str = "", say: Say = print
     ) -> tuple[float, ...]:
         """As `studies.work.module_times`, on a GPU of the cluster."""
-        (found,) = self._alone(_module_times, c.threads, device, say, c, store, keep)
-        return found
+        return tuple(self._alone(module_times, c.threads, device, say, c, store, "cuda", keep))
 
     def _alone(self, body: Any, threads: int, device: str, say: Say, *arguments: Any) -> Iterator[Any]:
-        """What a generator yields in a process of its own on the timing node, of which it takes the whole device."""
+        """What a function gives, one by one, from a process of its own that has the whole device of the timing node."""
         import ray
 
         node = self.timing_node(threads, device)
@@ -229,12 +227,6 @@ def _begun(body: Any, *arguments: Any) -> Iterator[Any]:
 
 def _threads(timed: Sequence[Timed]) -> int:
     return max(trial.configuration.threads for trial, _ in timed)
-
-
-def _module_times(c: Configuration, store: str, keep: bool) -> Iterator[tuple[float, ...]]:
-    from studies.work.module_times import module_times
-
-    yield module_times(c, Store(store), "cuda", keep)
 
 
 def _time_networks(timed: list[Timed], place: Place) -> Iterator[Time]:

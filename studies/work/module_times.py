@@ -13,11 +13,11 @@ from studies.store.store import Store
 STAGE = "modules"
 
 
-def module_times(c: Configuration, store: Store, device: str, keep: bool) -> tuple[float, ...]:
+def module_times(c: Configuration, storage: str, device: str, keep: bool) -> tuple[float, ...]:
     """Milliseconds of P and F of every cell at the configuration's width and patch size, taken here: P1, F1, P2, …"""
     import torch
 
-    name = device_name(device, c.threads)
+    name, store = device_name(device, c.threads), Store(storage)
     if there := kept_times(c, store, name):
         return there
     torch.set_num_threads(c.threads)

@@ -42,10 +42,6 @@ class InProcess:
         """As many as were said."""
         return self._slots
 
-    def nodes(self) -> list[dict[str, float]]:
-        """One node."""
-        return [{"CPU": float(self._slots)}]
-
     def check_request(self, threads: int) -> None:
         """Holds anything."""
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
 from in_process import InProcess, session_of
 from optuna.trial import TrialState
 
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from studies.adaptive_pareto import STUDY
-from studies.driver.axes import configuration
 from studies.driver.proposals import LOWEST, Adaptive
 from studies.driver.rounds import Outcome, findings
+from studies.driver.study import configuration
 from studies.store.rows import architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
 from studies.store.study_file import write_study
@@ -28,7 +27,7 @@ ARCHITECTURE = "FP-FF"
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which the module times of quick trials are known."""
     folder = tmp_path_factory.mktemp("measured")
-    module_times(configuration("quick", {}), Store(str(folder)), torch.device("cpu"), keep=True)
+    module_times(configuration("quick", {}), str(folder), "cpu", keep=True)
     return folder
 
 

@@ -18,7 +18,7 @@ from clearer.configuration import Configuration
 from studies.driver import rounds
 from studies.driver import session as session_module
 from studies.driver.study import Study
-from studies.nodes import scheduling, worker
+from studies.nodes import scheduling, tuning
 from studies.nodes.connection import connect
 from studies.nodes.scheduling import Cluster
 from studies.store.study_file import read_study
@@ -63,7 +63,7 @@ def pretended_times(names: list[str], folder: str) -> Iterator[str]:
         yield name
 
 
-class PretendingWorker(worker.PackWorker):
+class PretendingWorker(tuning.PackWorker):
     """A worker whose packs pretend."""
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -91,7 +91,7 @@ def ran(
     cluster: Cluster, jobs: list[Job], at_once: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Task]:
     """What ran where, by the keys of jobs of which each is a pack, if so many can run at once."""
-    monkeypatch.setattr(worker, "PackWorker", PretendingWorker)
+    monkeypatch.setattr(tuning, "PackWorker", PretendingWorker)
     with cluster.workers(Place(str(folder), None, cluster.gpus_per_trial, at_once)) as exchange:
         exchange.submit(Pack((job,)) for job in jobs)
         left = {job.key for job in jobs}
@@ -166,17 +166,17 @@ def test_times_are_taken_on_a_whole_gpu_by_a_process_that_gives_it_back(
     wait_for(lambda: not any(os.path.exists(f"/proc/{one.process}") for one in (first, third)))
 
 
-def pretended_modules(c: Configuration, store: str, keep: bool) -> Iterator[tuple[float, ...]]:
+def pretended_modules(c: Configuration, store: str, device: str, keep: bool) -> tuple[float, ...]:
     """Module times that pretend."""
-    pretend(f"{c.cells}-{keep}", store)
-    yield 1.0, 2.0
+    pretend(f"{c.cells}-{device}-{keep}", store)
+    return 1.0, 2.0
 
 
 def test_module_times_are_taken_on_a_whole_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver, which asks before any trial is known, may have none."""
-    monkeypatch.setattr(scheduling, "_module_times", pretended_modules)
+    monkeypatch.setattr(scheduling, "module_times", pretended_modules)
     assert Cluster(gpus_per_trial=0.25).module_times(SMALL, str(tmp_path), True) == (1.0, 2.0)
-    found = task(tmp_path, f"{SMALL.cells}-True")
+    found = task(tmp_path, f"{SMALL.cells}-cuda-True")
     assert len(found.gpus) == 1
     assert found.process != os.getpid()
 

@@ -40,7 +40,7 @@ def asked(tmp_path: Path) -> Question:
 
 def answered(asked: Question, **changes: object) -> list[Problem]:
     """What is wrong, where what is asked is changed."""
-    return examine(dataclasses.replace(asked, **changes), "node").problems
+    return examine(dataclasses.replace(asked, **changes), "node", "its name").problems
 
 
 def test_a_sound_node_has_no_problem_and_answers_through_the_store(store: Store, tmp_path: Path) -> None:

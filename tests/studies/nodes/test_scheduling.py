@@ -13,7 +13,7 @@ from disturbing import below, workers
 from running import wait_for
 from small import SMALL, search_of, train_of
 
-from studies.nodes import queueing, scheduling
+from studies.nodes import scheduling, tuning
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.scheduling import Cluster, alive
 from studies.store.store import Store
@@ -132,7 +132,7 @@ def test_a_pack_that_gets_further_may_lose_its_worker_again_and_again(
     job, lost, furthest = search_of(LONG, data), 0, 0
     with cluster.workers(place) as exchange:
         exchange.submit([Pack((job,))])
-        while lost < queueing.MAX_FAILURES + 2:
+        while lost < tuning.MAX_FAILURES + 2:
             event = exchange.heard(60)
             assert event is not None
             assert not isinstance(event, Ended)

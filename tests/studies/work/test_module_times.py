@@ -26,7 +26,7 @@ def test_times_are_measured_once_and_kept(tmp_path: Path) -> None:
 
 def test_nothing_is_written_when_nothing_is_kept(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "runs"))
-    assert len(module_times(SMALL.with_values(complexity="time"), store, "cpu", keep=False)) == 4
+    assert len(module_times(SMALL.with_values(complexity="time"), store.storage, "cpu", keep=False)) == 4
     assert not (tmp_path / "runs").exists()
 
 
@@ -61,6 +61,6 @@ def test_a_study_that_was_timed_on_a_gpu_finds_its_module_times_without_one(tmp_
     put_row(session.store, "s", c, device=device_name("cpu", 1).removesuffix(", 1 thread"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measured_times, "device_name", lambda device, threads: session.timed_on("s"))
-        times = module_times(c, session.store, "cpu", keep=True)
+        times = module_times(c, session.store.storage, "cpu", keep=True)
     del session.cluster
     assert session.measured([c], "s") == [c.with_values(module_times_ms=times)], "no cluster is asked"
