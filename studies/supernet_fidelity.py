@@ -13,14 +13,12 @@ Command   python studies/supernet_fidelity.py
 Usually   --set lambda1=0,0.1   --random 50
 """
 
-import pyarrow as pa
-
 from analysis.rows.load import load_oneshot
 from analysis.statistics.answers import fidelity_lines
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
 from studies.driver.study import Findings, Study
-from studies.store.store import Store, as_parquet
+from studies.store.store import Store
 from studies.work.jobs import OneShot
 
 
@@ -50,8 +48,8 @@ def write_oneshot(store: Store, job: OneShot) -> None:
             "supernet_psnr_db": result["supernet_psnr_db"],
             "device": result["device"],
         }
-        table = pa.Table.from_pylist([{**about, **scores} for scores in result["scores"]])
-        store.write(f"studies/supernet_fidelity/oneshot/{c.trial_id}.parquet", as_parquet(table))
+        rows = [{**about, **scores} for scores in result["scores"]]
+        store.write_rows(f"studies/supernet_fidelity/oneshot/{c.trial_id}.parquet", rows)
 
 
 STUDY = Study(

@@ -22,8 +22,7 @@ _SLOTTED = ("reference", "search", "train", "test")
 def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configuration], session: Session) -> None:
     """Prints what the trials that are missing of a study need, share and cost, of all that is planned.
 
-    Raises:
-        ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
+    Raises ClusterError: no cluster answers, or it can never hold a trial; a line for each resource that is missing.
     """
     if not missing:
         return

@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-import pyarrow as pa
-
 from analysis.rows.units import duration
 from clearer.configuration import fields_about
 from clearer.presets import label, labels
@@ -25,7 +23,7 @@ from studies.planning.packs import packs
 from studies.planning.plan import Plan, Task
 from studies.store.claims import POLL_SECONDS, Claims, timing_name
 from studies.store.rows import configuration_columns, curve_table, row_table
-from studies.store.store import Store, as_parquet
+from studies.store.store import Store
 from studies.tracking.content import UnderWay
 from studies.work.jobs import Ended, Failure, Job, Progressed, Started
 from studies.work.keys import Trial
@@ -250,9 +248,8 @@ class Execution:
         searched, trained = self._curve("search", trial.search_key), self._curve("train", train)
         if trained and failure is None:
             row["validation_psnr_db"] = trained[-1]["psnr_db"]
-        self.store.end_trial(
-            self.study, trial.trial_id, row_table(row), curve_table(searched + trained, trial.trial_id)
-        )
+        records = searched + trained
+        self.store.end_trial(self.study, trial.trial_id, row_table(row), curve_table(records, trial.trial_id))
         return row["test_time_ms"]
 
     def _is_reused(self, key: str | None, trial: Trial) -> bool | None:
@@ -297,7 +294,7 @@ def write_references(store: Store, study: str, trials: Trials, lost: Sequence[Ta
         if result is not None:
             columns = configuration_columns(c)
             rows = [{**row, **{name: columns[name] for name in _READ}} for row in result["rows"]]
-            store.write(f"{name}.parquet", as_parquet(pa.Table.from_pylist(rows)))
+            store.write_rows(f"{name}.parquet", rows)
             store.remove(f"{name}{_FAILED}")
         elif key in reasons:
             store.write(f"{name}{_FAILED}", reasons[key].encode())

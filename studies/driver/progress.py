@@ -52,14 +52,6 @@ class _Stage:
         return sum(self.took.values()) / measured / self.seconds if measured >= _ENOUGH and self.seconds else None
 
 
-class _Told(progress.ProgressColumn):
-    """What a task says of itself now."""
-
-    def render(self, task: progress.Task) -> Text:
-        told = task.fields["told"]
-        return Text(told() if callable(told) else told)
-
-
 class Progress:
     """The jobs under way, a pack in one line: trials, stage, iteration, PSNR so far; and how far the whole study is."""
 
@@ -69,9 +61,10 @@ class Progress:
         self._stages: dict[str, _Stage] = {}
         self._left, self._since = 0.0, clock()
         bar = progress.BarColumn(max(4, min(24, console.width - 64)))
-        columns = progress.TextColumn("{task.description}", markup=False), bar, _Told()
-        self._bars = progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._all = self._bars.add_task("study", total=1.0, told=self.text)
+        texts = [progress.TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[told]")]
+        columns, is_hidden = (texts[0], bar, texts[1]), not console.is_terminal
+        self._bars = progress.Progress(*columns, console=console, transient=True, disable=is_hidden)
+        self._all = self._bars.add_task("study", total=1.0, told=self)
         self._packs: dict[str, tuple[progress.TaskID, tuple[str, ...], str]] = {}
         self._labels: dict[str, str] = {}
         self._psnr: dict[str, float] = {}
@@ -92,7 +85,7 @@ class Progress:
             stage.expected, stage.seconds = stage.done + one.jobs, one.seconds
         self._reckon()
 
-    def text(self) -> str:
+    def __str__(self) -> str:
         """How far the study is, in words."""
         left = max(0.0, self._left - (self._clock() - self._since))
         ended = f"{self._ended}/{self._wanted} done  " if self._wanted else ""
@@ -145,9 +138,9 @@ class Progress:
             self._printed = self._clock()
             running = [f"{task.description}  {task.fields['told']}" for task in self._bars.tasks[1:]]
             if self.console.is_jupyter:
-                self._show("\n".join([self.text(), *running]))
+                self._show("\n".join([str(self), *running]))
             else:
-                self.say("; ".join([self.text(), *running]))
+                self.say("; ".join([str(self), *running]))
 
     def _show(self, text: str) -> None:
         """Says in a notebook's cell how far it is, in the place of what stood there."""

@@ -8,7 +8,6 @@ machine should have nothing else to do meanwhile.
 import socket
 from typing import Any
 
-import pyarrow as pa
 from rich.console import Console
 
 from analysis.report.report import write_report
@@ -18,7 +17,7 @@ from clearer.images.reading import ImageError
 from clearer.machine import device_name
 from clearer.timing import UnsteadyError
 from studies.store.claims import Claims, timing_name
-from studies.store.store import Store, as_parquet
+from studies.store.store import Store
 from studies.store.study_file import planned_trials, read_study
 from studies.work.place import Place
 from studies.work.remote_images import data_place
@@ -31,9 +30,7 @@ COLUMNS = "test_time_ms test_time_iqr_ms test_time_spread test_time_images test_
 def retime(store: Store, study: str, data: str | None, gpu: bool, console: Console) -> int:
     """Times every finished trial of a study here, and renews the report; how many could not be timed.
 
-    Raises:
-        StorageError: no such study.
-        ImageError: the test images can't be read, or are not those that the networks were tested on.
+    Raises StorageError: no such study. Raises ImageError: the test images can't be read, or are not those of the tests.
     """
     read_study(store, study)
     place = Place(store.storage, data_place(data), gpus=1.0 if gpu else 0.0)
@@ -42,7 +39,7 @@ def retime(store: Store, study: str, data: str | None, gpu: bool, console: Conso
         found, left = _times(store, study, place, console)
     if found:
         name = digest(found[0]["device"])[:12]
-        store.write(f"studies/{study}/timings/{name}.parquet", as_parquet(pa.Table.from_pylist(found)))
+        store.write_rows(f"studies/{study}/timings/{name}.parquet", found)
         write_report(Results(store.storage, study))
     console.print(f"{len(found)} trials timed on {device_name(place.device, 1 if not gpu else None)}")
     return left

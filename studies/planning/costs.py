@@ -44,9 +44,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one slot, None where nothing says; what they rest on; bytes in the store."""
+    """Seconds of one slot; what they rest on; bytes in the store."""
 
-    seconds: float | None
+    seconds: float
     basis: str
     bytes: float
 
@@ -72,7 +72,7 @@ def outlook(plan: Plan, needs: Mapping[str, Need], costs: "Costs", packing: Pack
         shares[task.job.stage].append(pack_time(width) / width)
     found = {}
     for stage, need in needs.items():
-        each = [costs.of(stage, c).seconds or 0 for c in need.missing.values()]
+        each = [costs.of(stage, c).seconds for c in need.missing.values()]
         if each:
             share = statistics.fmean(shares[stage]) if shares[stage] else 1.0
             found[stage] = Expected(_distinct(stage, need), share * statistics.fmean(each))
@@ -84,9 +84,8 @@ def _distinct(stage: str, need: Need) -> float:
     known: Counter[str] = Counter()
     drawn: dict[str, list[Configuration]] = defaultdict(list)
     for key, c in need.missing.items():
-        if (
-            isinstance(key, tuple) and c.kind == "searched"
-        ):  # the key of its training, if it is of a test, has the group
+        if isinstance(key, tuple) and c.kind == "searched":
+            # The key of a test has that of its training, which has the group.
             drawn[key[0][1] if stage == "test" else key[1]].append(c)
         elif stage in ("train", "test", "time"):
             known[digest(c.of_stage("train" if stage == "test" else stage))] += 1
@@ -145,7 +144,7 @@ class Costs:
         own |= {"test_set": c.test_set or c.dataset} if "test_set" in own else {}
         return self._rows.get((stage, *own.values()), {})
 
-    def _measured(self, stage: str, c: Configuration) -> tuple[float | None, str]:
+    def _measured(self, stage: str, c: Configuration) -> tuple[float, str]:
         """The mean of what stages like one took, and on what."""
         rows = self._like(stage, c)
         if stage == "time":

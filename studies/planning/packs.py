@@ -48,19 +48,18 @@ class Packing:
         return self._all(_by_shape(planned), 1, WIDEST if self.asked is None else self.asked)
 
     def _all(self, shapes: Mapping[str, Sequence[Learning]], on_cpus: int, most: int) -> dict[str, int]:
-        """The widths of jobs of some shapes, which have the slots in equal parts."""
+        """The widths of jobs of some shapes, which have the slots in equal parts: full packs first, then the rest."""
         slots = max(1, (self.slots if self.gpus and self.slots else on_cpus) // max(1, len(shapes)))
-        return {name: k for jobs in shapes.values() for name, k in self._widths(jobs, slots, most).items()}
+        found: dict[str, int] = {}
+        for jobs in shapes.values():
+            widths = (width for width in self._fastest(jobs, slots, most) for _ in range(width))
+            found |= {job.name: width for job, width in zip(jobs, widths, strict=False)}
+        return found
 
     def _full(self, width: int, c: Configuration) -> int:
         from clearer.packing import full_width  # here, so that to plan a finished study needs no torch
 
         return full_width(width, c.channels, c.precision)
-
-    def _widths(self, jobs: Sequence[Learning], slots: int, most: int) -> dict[str, int]:
-        """A width for each of some jobs of one shape: full packs first, the rest in one that just holds them."""
-        widths = (width for width in self._fastest(jobs, slots, most) for _ in range(width))
-        return {job.name: width for job, width in zip(jobs, widths, strict=False)}
 
     def _fastest(self, jobs: Sequence[Learning], slots: int, most: int) -> list[int]:
         """The widths of the packs in which `jobs` take least time, `slots` packs at once; the narrowest of equals."""

@@ -145,6 +145,10 @@ class Store(Files):
             self.write(f"studies/{study}/curves/{trial_id}.parquet", as_parquet(curve))
             self.write(name, as_parquet(row))
 
+    def write_rows(self, name: str, rows: list[Row]) -> None:
+        """Writes a file of rows whose columns are those of the first."""
+        self.write(name, as_parquet(pa.Table.from_pylist(rows)))
+
     def forget_trial(self, study: str, trial_id: str) -> None:
         """Removes a trial's row, so that the trial counts as missing."""
         self.remove(f"studies/{study}/trials/{trial_id}.parquet")

@@ -42,11 +42,11 @@ def progress_in(out: io.StringIO, clock: Clock, terminal: bool = False, slots: i
 def test_the_time_left_is_there_from_the_first_second_and_runs_down(out: io.StringIO, clock: Clock) -> None:
     progress = progress_in(out, clock)
     progress.expect({"search": Expected(4, 60.0), "train": Expected(2, 30.0), "time": Expected(3, 10.0)})
-    assert progress.text() == "about 3.0 min left"  # (240 + 60) / 2 + 30: times are taken one at a time
+    assert str(progress) == "about 3.0 min left"  # (240 + 60) / 2 + 30: times are taken one at a time
     clock.seconds = 60.0
-    assert progress.text() == "about 2.0 min left"
+    assert str(progress) == "about 2.0 min left"
     clock.seconds = 1000.0
-    assert progress.text() == "ends soon"
+    assert str(progress) == "ends soon"
 
 
 def test_the_time_left_follows_what_was_measured(out: io.StringIO, clock: Clock) -> None:
@@ -55,19 +55,19 @@ def test_the_time_left_follows_what_was_measured(out: io.StringIO, clock: Clock)
     progress.more("searches", {"search": 2})
     progress.started({"a": "λ1=0"}, "search")
     progress.progressed("a", told("a", 50, 100.0))  # twice as slow as expected
-    assert progress.text() == "0/2 done  about 8.3 min left"  # 1.5 searches and a training, 200 s each
+    assert str(progress) == "0/2 done  about 8.3 min left"  # 1.5 searches and a training, 200 s each
     progress.ended("a", "FP", stages=[("search", "a")])
     progress.more("trainings", {"train": 0}, follow=False)
-    assert progress.text() == "1/2 done  about 3.3 min left"
+    assert str(progress) == "1/2 done  about 3.3 min left"
 
 
 def test_the_tests_of_a_training_are_done_with_it(out: io.StringIO, clock: Clock) -> None:
     progress = progress_in(out, clock, slots=1)
     progress.expect({"train": Expected(2, 60.0), "test": Expected(3, 60.0)})
     progress.more("trainings", {"train": 2}, follow=False)
-    assert progress.text() == "0/2 done  about 5.0 min left"
+    assert str(progress) == "0/2 done  about 5.0 min left"
     progress.ended("a", "PF", stages=[("train", "a"), ("test", "x"), ("test", "y")])
-    assert progress.text() == "1/2 done  about 2.0 min left"
+    assert str(progress) == "1/2 done  about 2.0 min left"
 
 
 def test_a_pack_is_one_line_that_says_what_varies(out: io.StringIO, clock: Clock) -> None:
