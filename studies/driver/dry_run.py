@@ -31,8 +31,7 @@ def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configur
     device = functools.cache(lambda threads: device_name(place.device, threads))
     known = device if session.is_local else None
     session.settle_packs(study, configurations)
-    plan, costs = session.plan(missing, configurations)
-    needs = plan.needs(known)
+    plan, needs, costs = session.plan(missing, configurations, known)
     expected = outlook(plan, needs, costs, session.packing)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
         session.console.print(line)

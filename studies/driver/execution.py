@@ -11,6 +11,7 @@ price is that the first rows are written when the last network is trained.
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from analysis.rows.units import duration
@@ -36,26 +37,23 @@ _FAILED = ".failed"
 """How the name of a file ends that says why references have failed."""
 
 
+@dataclass
 class Tasks:
     """Jobs on their way: claimed, computed as packs, told of, until each has ended.
 
     What another study on this store computes at the moment is left to it, and asked for again until it is done.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        progress: Progress,
-        claims: Claims,
-        exchange: Exchange,
-        labels: Mapping[str, str] | None = None,
-    ):
-        self.store, self.progress, self.claims, self.exchange = store, progress, claims, exchange
-        self.labels = labels or {}
-        self.all: dict[str, Task] = {}
-        self._unclaimed: dict[str, Task] = {}
-        self._asked, self._said = 0.0, False
-        self._widths: Mapping[str, int] = {}
+    store: Store
+    progress: Progress
+    claims: Claims
+    exchange: Exchange
+    labels: Mapping[str, str] = field(default_factory=dict)
+    all: dict[str, Task] = field(default_factory=dict)
+    _unclaimed: dict[str, Task] = field(default_factory=dict)
+    _widths: dict[str, int] = field(default_factory=dict)
+    _asked: float = 0.0
+    _said: bool = False
 
     @property
     def open(self) -> list[Task]:
@@ -74,7 +72,8 @@ class Tasks:
             self.progress.more(name, Counter(task.job.stage for task in new.values()), follow)
         self.all |= new
         self._unclaimed |= new
-        self._widths, self._asked = {**self._widths, **widths}, 0.0
+        self._widths |= widths
+        self._asked = 0.0
         return bool(new)
 
     def ends(self) -> Iterator[Task]:

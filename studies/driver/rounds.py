@@ -7,7 +7,7 @@ trials as the cluster holds at once, each wave to its rows: what the time was sp
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study, unique
 from studies.planning.costs import Costs, outlook
-from studies.planning.plan import Plan, Task
+from studies.planning.plan import Need, Plan, Task
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, runs_of, write_study
 from studies.work.jobs import Failure, Job, References
@@ -94,10 +94,10 @@ class _Run:
         missing = session.missing(name, outcome.planned)
         if missing:  # before anything is written
             with self._progress:
-                plan, costs = session.plan(missing, outcome.planned)
-                self._nodes = session.preflight(plan, costs)
+                planned = session.plan(missing, outcome.planned)
+                self._nodes = session.preflight(*planned)
                 session.settle_packs(name, outcome.planned)
-                self._expect(plan, costs)
+                self._expect(*planned)
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)
@@ -162,9 +162,9 @@ class _Run:
             findings(outcome, session).compute("references", list(jobs.values()))
             write_references(session.store, name, trials, outcome.lost)
 
-    def _expect(self, plan: Plan, costs: Costs) -> None:
+    def _expect(self, plan: Plan, needs: Mapping[str, Need], costs: Costs) -> None:
         """Tells how long what is missing will take, as a dry run does."""
-        self._progress.expect(outlook(plan, plan.needs(), costs, self.session.packing))
+        self._progress.expect(outlook(plan, needs, costs, self.session.packing))
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""

@@ -39,7 +39,7 @@ Nodes = Mapping[str, dict[str, Any]]
 """What Ray says of nodes, by their ids."""
 Answers = dict[str, tuple[Report, float]]
 """The report of each node that answered, and how far its clock is ahead in seconds, by its id."""
-NeededBytes = Callable[[int], float]
+Needed = Callable[[int], float]
 """What a study needs of the storage, by the number of stages under way at once."""
 
 
@@ -52,19 +52,14 @@ def preflight(place: Place, address: str, tracking: str | None, console: Console
     console.print("no node has a problem that would stop a study")
 
 
-def check_here(place: Place, threads: int, needed: NeededBytes, tracking: str | None, console: Console) -> None:
+def check_here(place: Place, threads: int, needed: Needed, tracking: str | None, console: Console) -> None:
     """Asks this machine for space and tracking; the driver has read the rest. Raises ClusterError: too little space."""
     slots = Request(threads, place.gpus).slots(this_machine(place.gpus > 0))
     _conclude(tracking_problems(tracking) + _of_space(place, needed(slots)), console)
 
 
 def check_nodes(
-    place: Place,
-    threads: int,
-    needed: NeededBytes,
-    tracking: str | None,
-    console: Console,
-    trials: Sequence[Trial] = (),
+    place: Place, threads: int, needed: Needed, tracking: str | None, console: Console, trials: Sequence[Trial] = ()
 ) -> dict[str, Any]:
     """Asks every node that could hold a trial, and shows what they say; what to record. Raises as `preflight`."""
     held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
@@ -99,12 +94,11 @@ def _asked_gpus(nodes: Nodes) -> tuple[dict[str, list[tuple[str, int]]], list[Pr
 
     A task that takes all GPUs of a node sees those that Ray has there, and no others.
     """
-    counts = {node: int(about["Resources"].get("GPU", 0)) for node, about in nodes.items()}
-    tasks = {
-        on_node(node, examine_gpus, num_cpus=0, num_gpus=count, max_calls=1).remote(node_name(nodes[node])): node
-        for node, count in counts.items()
-        if count
-    }  # a process that makes one call ends with what CUDA took
+    tasks = {}
+    for node, about in nodes.items():
+        if count := int(about["Resources"].get("GPU", 0)):
+            task = on_node(node, examine_gpus, num_cpus=0, num_gpus=count, max_calls=1)  # it ends with what CUDA took
+            tasks[task.remote(node_name(about))] = node
     late = Problem(False, "", f"its GPUs were not free within {GPU_SECONDS} s: they were not tried")
     answers, found = _answers(tasks, nodes, GPU_SECONDS, late, "can't run a task on its GPUs ({})")
     found += [problem for (_, about_them), _ in answers.values() for problem in about_them]
@@ -205,10 +199,8 @@ def _asked(place: Place, files: Mapping[str, Mapping[str, int]], nodes: Nodes) -
     late = f"has not answered within {ANSWER_SECONDS} s; take it out of the cluster, or start it again"
     with _marker(Store(place.storage)) as (store, marker):
         question = Question(place.storage, marker, files, *here)
-        tasks = {
-            on_node(node, examine, num_cpus=0).remote(question, node, node_name(about)): node
-            for node, about in nodes.items()
-        }
+        asks = {node: on_node(node, examine, num_cpus=0) for node in nodes}
+        tasks = {ask.remote(question, node, node_name(nodes[node])): node for node, ask in asks.items()}
         failed = "can't run a task ({}); see its Ray logs"
         answers, found = _answers(tasks, nodes, ANSWER_SECONDS, Problem(True, "", late), failed)
         seen = set(store.names(marker))

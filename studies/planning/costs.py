@@ -106,6 +106,7 @@ class Costs:
         self._store, self._place, self._finished, self._elsewhere = plan.store, place, plan.finished, elsewhere
         self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
+        self._bytes: dict[tuple[Any, ...], float] = {}
         self._probe = functools.cache(_step_seconds)
         wanted = {*_FIGURES, *_KEYS.values(), *(name for names in SAME.values() for name in names)}
         for row in plan.store.sampled_rows(wanted, _SAMPLE):
@@ -115,7 +116,7 @@ class Costs:
 
     def of(self, stage: str, c: Configuration) -> Cost:
         """The cost of one stage of a configuration."""
-        case = stage, *(getattr(c, name) for name in (*SAME[stage], "dataset", *_LENGTHS.get(stage, ())))
+        case = _case(stage, c)
         if case not in self._known:
             seconds, basis = self._learning(stage, c) if stage in _LENGTHS else self._measured(stage, c)
             self._known[case] = Cost(seconds, basis, self.bytes_of(stage, c))
@@ -123,12 +124,15 @@ class Costs:
 
     def bytes_of(self, stage: str, c: Configuration) -> float:
         """What one stage of a configuration takes in the store; probes nothing."""
-        sizes = [self._finished[stage][key] for key in self._like(stage, c) if key in self._finished[stage]]
-        return statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
+        case = _case(stage, c)
+        if case not in self._bytes:
+            sizes = [self._finished[stage][key] for key in self._like(stage, c) if key in self._finished[stage]]
+            self._bytes[case] = statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
+        return self._bytes[case]
 
-    def needed_bytes(self, plan: Plan, slots: int) -> float:
+    def needed_bytes(self, plan: Plan, needs: Mapping[str, Need], slots: int) -> float:
         """What is missing of a plan takes in the store at most, with the checkpoints of `slots` stages under way."""
-        each = (self.bytes_of(stage, c) for stage, need in plan.needs().items() for c in need.missing.values())
+        each = (self.bytes_of(stage, c) for stage, need in needs.items() for c in need.missing.values())
         checkpoint = max((stage_bytes("checkpoint", trial.configuration) for trial in plan.trials), default=0.0)
         return sum(each) + ROW_BYTES * len(plan.trials) + min(slots, len(plan.trials)) * _CHECKPOINTS * checkpoint
 
@@ -204,6 +208,11 @@ class Costs:
         if self._elsewhere or not _gpu():
             return bool(name) and without_threads(name) == name
         return name == _gpu()
+
+
+def _case(stage: str, c: Configuration) -> tuple[Any, ...]:
+    """What is equal where one stage costs what another does."""
+    return stage, *(getattr(c, name) for name in (*SAME[stage], "dataset", *_LENGTHS.get(stage, ())))
 
 
 def _gpu() -> str:

@@ -41,19 +41,22 @@ class Packing:
         """The width of each search's pack, by its name, for all searches of a study."""
         if self.asked is not None:
             return {job.name: self._full(self.asked, job.configuration) for job in planned}
-        return self._all(_by_shape(planned), _SLOTS, WIDEST)
+        return self._all(planned, _SLOTS, WIDEST)
 
     def trainings(self, planned: Iterable[Train]) -> dict[str, int]:
         """The width of each training's pack, by its name; only trainings of one architecture share a pack."""
-        return self._all(_by_shape(planned), 1, WIDEST if self.asked is None else self.asked)
+        return self._all(planned, 1, WIDEST if self.asked is None else self.asked)
 
-    def _all(self, shapes: Mapping[str, Sequence[Learning]], on_cpus: int, most: int) -> dict[str, int]:
-        """The widths of jobs of some shapes, which have the slots in equal parts: full packs first, then the rest."""
+    def _all(self, planned: Iterable[Learning], on_cpus: int, most: int) -> dict[str, int]:
+        """The widths of jobs, whose shapes have the slots in equal parts: full packs first, then the rest."""
+        shapes: dict[str, dict[str, Learning]] = defaultdict(dict)
+        for job in planned:
+            shapes[job.shape][job.name] = job
         slots = max(1, (self.slots if self.gpus and self.slots else on_cpus) // max(1, len(shapes)))
         found: dict[str, int] = {}
-        for jobs in shapes.values():
-            widths = (width for width in self._fastest(jobs, slots, most) for _ in range(width))
-            found |= {job.name: width for job, width in zip(jobs, widths, strict=False)}
+        for named in shapes.values():
+            widths = self._fastest(list(named.values()), slots, most)
+            found |= dict(zip(named, (width for width in widths for _ in range(width)), strict=False))
         return found
 
     def _full(self, width: int, c: Configuration) -> int:
@@ -78,14 +81,6 @@ class Packing:
         """The widths of full packs and of one that holds what they leave of `count`, the widest first."""
         whole, rest = divmod(count, width)
         return [width] * whole + ([self._full(rest, c)] if rest else [])
-
-
-def _by_shape(planned: Iterable[Learning]) -> dict[str, list[Learning]]:
-    """Jobs of each shape, every name once, in order."""
-    shapes: dict[str, dict[str, Learning]] = defaultdict(dict)
-    for job in planned:
-        shapes[job.shape][job.name] = job
-    return {shape: list(named.values()) for shape, named in shapes.items()}
 
 
 def _time(widths: Sequence[int], slots: int) -> float:

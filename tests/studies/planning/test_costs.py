@@ -142,7 +142,7 @@ def test_bytes_are_those_of_stages_like_it_and_else_follow_from_the_weights(stor
 def needed_bytes(store: Store, trials: list[Trial], slots: int) -> float:
     """The bytes that trials need of a store."""
     plan = Plan(store, trials)
-    return Costs(plan, Place(store.storage, None), False).needed_bytes(plan, slots)
+    return Costs(plan, Place(store.storage, None), False).needed_bytes(plan, plan.needs(), slots)
 
 
 def test_the_space_that_is_needed_is_of_what_is_missing_and_what_is_under_way(store: Store) -> None:
