@@ -140,17 +140,16 @@ class Client:
 
         Points and files of a run that carries the digest of `content` are looked at again only where `thorough`.
         """
-        digest = content.digest
+        digest, own = content.digest, content.identity | ({PARENT_TAG: parent} if parent else {})
         run, have = self._take(content, digest, thorough)
         outcome = "restored" if run and (_is_deleted(run) or run.info.run_id in self._restored) else "completed"
         if run is None:
             outcome = "created"
-            tags = {**content.identity, NOTE_TAG: content.note} | ({PARENT_TAG: parent} if parent else {})
-            run = self.client.create_run(self.experiment, content.started, tags, content.name)
+            run = self.client.create_run(self.experiment, content.started, own, content.name)
         elif _is_deleted(run):
             self.client.restore_run(run.info.run_id)
         run_id = run.info.run_id
-        changed = self._complete(run, have, content, parent, digest, thorough)
+        changed = self._complete(run, have, content, own, digest, thorough)
         if changed or outcome != "completed":
             run = self.client.get_run(run_id)
             self._points[run_id] = have | content.points
@@ -159,13 +158,13 @@ class Client:
         return run_id, outcome if changed or outcome != "completed" else "unchanged"
 
     def _complete(
-        self, run: Any, have: frozenset[Point], content: Content, parent: str | None, digest: str, thorough: bool
+        self, run: Any, have: frozenset[Point], content: Content, own: dict[str, str], digest: str, thorough: bool
     ) -> bool:
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         run_id, held = run.info.run_id, run.data.tags
-        wanted = {**content.identity, **content.tags, NAME_TAG: content.name} | ({PARENT_TAG: parent} if parent else {})
+        wanted = {**own, **content.tags, NAME_TAG: content.name}
         # A relative address, which MLflow's pages resolve; the run's own, which is known only now.
         shown = f"\n\n![{content.picture}](get-artifact?path={content.picture}&run_uuid={run_id})"
         text = content.note + (shown if content.picture and content.files_key else "")

@@ -79,8 +79,8 @@ class Tracking:
         self.uri, self.study, self.store, self._under_way = uri, study, store, under_way
         self.error: str | None = None
         self.said: list[str] = []
-        self._ended_before = store.trial_ids(study)
-        self._sent: set[str] = set()
+        self._known = store.trial_ids(study)
+        """The trials that had ended before, or were sent at their end."""
         self._client: Client | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
@@ -110,11 +110,10 @@ class Tracking:
 
     def _update(self) -> None:
         """Sends what is under way, and what has ended since the last time."""
-        under_way, known = list(self._under_way()), self._ended_before | self._sent
-        ended = self.store.trial_ids(self.study) - known
+        under_way, ended = list(self._under_way()), self.store.trial_ids(self.study) - self._known
         if not under_way and not ended:
             return
         if self._client is None:
             self._client = _client(self.store, self.study, self.uri)
-        _bring(self.store, self.study, self._client, False, under_way, known)
-        self._sent |= ended
+        _bring(self.store, self.study, self._client, False, under_way, self._known)
+        self._known |= ended
