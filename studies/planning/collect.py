@@ -23,6 +23,8 @@ from studies.planning.plan import Plan
 from studies.store.claims import FOLDER, Claims
 from studies.store.store import CHECKPOINT, Store
 from studies.store.study_file import planned_trials, written_trials
+from studies.work.place import Place
+from studies.work.remote_images import data_place
 from studies.work.trials import Pixels
 
 LEFT_SECONDS = 3600.0
@@ -127,12 +129,10 @@ def free(store: Store, find: Find) -> None:
 
 
 def collect(store: Store, data: str | None, delete: bool) -> int:
-    """Prints what no study needs, and frees it if asked; how much could not be. Raises StorageError: no store."""
+    """Prints what no study needs, and frees it if asked; how much could not be. Raises StorageError, ImageError."""
     if not store.studies() and not store.names("stages"):
         raise StorageError(f"{redacted(store.storage)}: holds no studies; name a folder or URI that was a --storage")
-    folder = None if data is None else Path(data)
-    if folder is not None and not folder.is_dir():
-        raise StorageError(f"--data {data}: no such folder")
+    folder = Place(store.storage, data_place(data)).folder
     with Claims(store) as claims:
         survey = Survey(store, folder, claims)
         if delete and survey.is_idle and claims.survey()[0]:

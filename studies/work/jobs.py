@@ -4,7 +4,7 @@
 `References` and `OneShot` are computed alone. What computes is imported where it is needed: to plan needs no torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -89,16 +89,11 @@ class Learning(Job):
         a_pixel = sum(a.flops_per_pixel(c.channels, c.image_channels) for a in networks)
         return steps * c.batch_size * c.patch_size**2 * a_pixel
 
-    def _steps(self) -> tuple[int, list[Architecture]]:
-        raise NotImplementedError
-
-    def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> "Run":
-        """The run of the configurations of a pack of such jobs."""
-        raise NotImplementedError
-
-    def found(self, run: Any, member: "Member") -> "Found":
-        """What a member has found at its end."""
-        raise NotImplementedError
+    _steps: Callable[[], tuple[int, list[Architecture]]]
+    begin: Callable[[Sequence[Configuration], Sets, str, int], "Run"]
+    """The run of the configurations of a pack of such jobs, on a device, in a pack of a width."""
+    found: Callable[[Any, "Member"], "Found"]
+    """What a member of a run has found at its end."""
 
 
 @dataclass(frozen=True)
