@@ -123,10 +123,11 @@ class Cluster:
         """
         import ray
 
+        threads = max(trial.configuration.threads for trial, _ in timed)
         left, lost, why = list(timed), 0, ""
         while left and lost < _LOST_IN_A_ROW:
             try:
-                for found in self._alone(_time_networks, _threads(timed), device, say, left, place):
+                for found in self._alone(_time_networks, threads, device, say, left, place):
                     left, lost = left[1:], 0
                     yield found
             except ray.exceptions.RayError as error:
@@ -222,11 +223,7 @@ def _scratch(place: Place) -> Path:
 def _begun(body: Any, *arguments: Any) -> Iterator[Any]:
     """Says first that it has begun."""
     yield None
-    yield from body(*arguments)
-
-
-def _threads(timed: Sequence[Timed]) -> int:
-    return max(trial.configuration.threads for trial, _ in timed)
+    yield from (found for found in body(*arguments))  # Ray sends to it, which an iterator of a tuple does not take
 
 
 def _time_networks(timed: list[Timed], place: Place) -> Iterator[Time]:
