@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None, command: str | None = None) -> 
     """Runs one command; the exit status: 0 done, 1 something was left, 2 a mistake in the request."""
     words = [*([command] if command else []), *(sys.argv[1:] if arguments is None else arguments)]
     about = "Maintenance of stores and clusters."
-    parser = OneLineParser(prog="python -m studies", description=about, known=_studies())
+    files = sorted(Path(__file__).parent.glob("[a-z]*.py"))
+    studies = [f"studies/{file.name}" for file in files if "main(STUDY" in file.read_text()]
+    parser = OneLineParser(prog="python -m studies", description=about, known=studies)  # who asks it to run one is told
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
     for run, flags in (
         (gc, "storage --data --delete"),
@@ -49,12 +51,6 @@ def main(arguments: Sequence[str] | None = None, command: str | None = None) -> 
     except (StorageError, ImageError, ClusterError, OSError, ValueError) as error:
         print(f"{parser.prog} {options.command.__name__}: {redacted(str(error))}", file=sys.stderr)
         return 2
-
-
-def _studies() -> list[str]:
-    """The names of the study files, for who asks this command to run one."""
-    files = sorted(Path(__file__).parent.glob("[a-z]*.py"))
-    return [f"studies/{file.name}" for file in files if "main(STUDY" in file.read_text()]
 
 
 def gc(o: argparse.Namespace) -> int:

@@ -64,14 +64,11 @@ def _stage_lines(needs: Mapping[str, Need]) -> list[str]:
 def _cost_lines(
     needs: Mapping[str, Need], costs: Costs, expected: Mapping[str, Expected], trials: int, place: Place, slots: int
 ) -> list[str]:
-    seconds, size, bases = dict.fromkeys(_NAMES, 0.0), float(ROW_BYTES * trials), dict.fromkeys(_NAMES, "")
-    is_measured = True
-    for stage in _NAMES:
-        each = [costs.of(stage, c) for c in needs[stage].missing.values()]
-        seconds[stage] = expected[stage].jobs * expected[stage].seconds if each else 0.0
-        size += sum(cost.bytes for cost in each)
-        bases[stage] = "; ".join(dict.fromkeys(cost.basis for cost in each))
-        is_measured &= not (stage in ("search", "train") and "probe" in bases[stage])
+    each = {stage: [costs.of(stage, c) for c in needs[stage].missing.values()] for stage in _NAMES}
+    seconds = {stage: expected[stage].jobs * expected[stage].seconds if each[stage] else 0.0 for stage in _NAMES}
+    bases = {stage: "; ".join(dict.fromkeys(cost.basis for cost in each[stage])) for stage in _NAMES}
+    size = ROW_BYTES * trials + sum(cost.bytes for stage in _NAMES for cost in each[stage])
+    is_measured = not any("probe" in bases[stage] for stage in ("search", "train"))
     at_once = {stage: min(slots, len(needs[stage].missing)) or 1 for stage in _SLOTTED}
     elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
     parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
