@@ -77,7 +77,8 @@ def connect(address: str | None) -> Iterator[None]:
             raise ClusterError(f"--address {address or 'local'}: {what} ({why}); {mend}") from None
         if threading.current_thread() is threading.main_thread():
             # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
-            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+            # It is as Ctrl-C, also for a study that a script runs in the background, where Ctrl-C itself is ignored.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.nullcontext() if head is None else watched(head):
             yield
     finally:

@@ -33,9 +33,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return storage
 
 
-def start(storage: Path, checkpoint_seconds: str = "0") -> subprocess.Popen[str]:
+def start(storage: Path, checkpoint_seconds: str = "0", shell: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """Starts the study, with a checkpoint at every iteration."""
-    arguments = command(storage, "--checkpoint-seconds", checkpoint_seconds, *FLAGS, settings=SETTINGS)
+    arguments = [*shell, *command(storage, "--checkpoint-seconds", checkpoint_seconds, *FLAGS, settings=SETTINGS)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=storage.parent)
 
 
@@ -70,9 +70,10 @@ def test_a_killed_driver_and_a_killed_worker_change_no_bit(tmp_path: Path, undis
 
 def test_a_driver_that_has_to_go_saves_at_once_and_says_how_to_go_on(tmp_path: Path, undisturbed: Path) -> None:
     storage = tmp_path / "runs"
-    driver = start(storage, checkpoint_seconds="600")
+    in_the_background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # where a script's shell has Ctrl-C ignored
+    driver = start(storage, "600", in_the_background)
     wait_for(lambda: workers(driver.pid) and list(storage.glob("stages/search")))
-    driver.send_signal(signal.SIGTERM)  # goes the way of Ctrl-C
+    driver.send_signal(signal.SIGTERM)
     output, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, output + errors
     assert "run the same command again to go on" in output
