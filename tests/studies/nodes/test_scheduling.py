@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import ray
 from disturbing import below, workers
+from ray.util import placement_group_table
 from running import wait_for
 from small import SMALL, search_of, train_of
 
@@ -45,7 +46,7 @@ def place(tmp_path: Path) -> Place:
 def test_packs_are_computed_and_told_of_and_workers_are_kept_for_more(
     cluster: Cluster, data: Fingerprints, place: Place
 ) -> None:
-    search = search_of(SMALL, data)
+    search, before = search_of(SMALL, data), len(placement_group_table())
     with cluster.workers(place) as exchange:
         exchange.submit([Pack((search,))])
         events = [exchange.heard(60) for _ in range(6)]
@@ -57,6 +58,7 @@ def test_packs_are_computed_and_told_of_and_workers_are_kept_for_more(
         exchange.submit([Pack((train,))])
         told = list(iter(lambda: exchange.heard(60), Ended(train.key)))
         assert [type(event) for event in told] == [Started] + [Progressed] * 4
+    assert len(placement_group_table()) == before + 1, "the second pack asked for no room of its own"
     assert list(Path(place.storage).glob("ray/*")) == [], "Tune's own files are gone"
     lost, trial = (Trial(SMALL.with_values(seed=seed), data) for seed in (9, 0))
     (none, error), (key, _) = cluster.time_networks([(lost, found), (trial, found)], place)

@@ -17,7 +17,7 @@ from studies.nodes import tuning
 from studies.nodes.exchange import Exchange
 from studies.nodes.tuning import Queue, Report, Stop
 from studies.store.store import Store
-from studies.work.jobs import Ended, Failure, Pack, Progressed, References, Search, Started
+from studies.work.jobs import Ended, Event, Failure, Pack, Progressed, References, Search, Started
 from studies.work.learning import compute_pack
 from studies.work.place import Place, fingerprints
 
@@ -176,19 +176,28 @@ def whole(job: Search, storage: Path) -> object:
     return found["architecture"], found["alpha"], store.read(f"stages/search/{job.key}/supernet.pt")
 
 
-def test_a_worker_tells_all_of_its_pack_and_is_done(job: Search, tmp_path: Path) -> None:
-    made = placed(job, tmp_path)
-    told = [event for result in iter(made.step, {"done": True}) for event in result["events"]]
-    assert [event.iteration for event in told if isinstance(event, Progressed)] == [3, 6, 9]
-    assert told[-1] == Ended(job.key)
+def told(worker: PlacedWorker) -> list[list[Event]]:
+    """What a worker tells until it is done, step by step."""
+    found, is_done = [], False
+    while not is_done:
+        result = worker.step()
+        found.append(result["events"])
+        is_done = result["done"]
+    return found
+
+
+def test_a_worker_tells_all_of_its_pack_and_is_done_with_its_end(job: Search, tmp_path: Path) -> None:
+    *steps, last = told(placed(job, tmp_path))
+    assert [event.iteration for event in itertools.chain(*steps, last) if isinstance(event, Progressed)] == [3, 6, 9]
+    assert last[-1] == Ended(job.key)
+    assert Ended(job.key) not in itertools.chain(*steps)
 
 
 def test_a_worker_takes_another_pack_in_the_same_process(job: Search, tmp_path: Path) -> None:
     made = begun(job, tmp_path)
     other = search_of(C.with_values(seed=1), job.data)
     assert made.reset_config({**made.config, "pack": Pack((other,))})
-    told = [event for result in iter(made.step, {"done": True}) for event in result["events"]]
-    assert told[-1] == Ended(other.key)
+    assert told(made)[-1][-1] == Ended(other.key)
 
 
 def test_a_pack_asks_for_the_threads_and_the_share_of_its_configuration() -> None:
