@@ -86,7 +86,7 @@ def by_device(group: pd.DataFrame, later: pd.DataFrame) -> Iterator[tuple[str, p
         times = pd.concat([group.dropna(subset=["device"]), again], ignore_index=True)
         group = times.drop_duplicates(["trial_id", "device"])
     for device, rows in group.groupby("device", sort=True):
-        sizes = sorted(rows["test_time_size"].dropna().unique())
+        sizes = sorted(rows["test_time_size"].dropna().unique()) if "test_time_size" in rows else []
         if len(sizes) < 2:
             yield str(device), rows
         else:

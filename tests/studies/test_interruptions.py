@@ -72,7 +72,7 @@ def test_a_driver_that_has_to_go_saves_at_once_and_says_how_to_go_on(tmp_path: P
     storage = tmp_path / "runs"
     in_the_background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # where a script's shell has Ctrl-C ignored
     driver = start(storage, "600", in_the_background)
-    wait_for(lambda: workers(driver.pid) and list(storage.glob("stages/search")))
+    wait_for(lambda: workers(driver.pid))
     driver.send_signal(signal.SIGTERM)
     output, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, output + errors

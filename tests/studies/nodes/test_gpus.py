@@ -67,6 +67,7 @@ class PretendingWorker(tuning.PackWorker):
     """A worker whose packs pretend."""
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        super().reset_config(new_config)
         self._events = pretended_pack(new_config["pack"], self._place, None)
         return True
 
