@@ -25,7 +25,7 @@ PROXY: Mapping[str, Any] = {
     "time_series": 6, "time_calls": 6, "time_attempts": 5, "time_spread_limit": 0.1,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {"quick": QUICK, "proxy": PROXY, "paper": {}}
-EDITIONS: Mapping[str, int] = {"quick": 4, "proxy": 3, "paper": 2}
+EDITIONS: Mapping[str, int] = {"quick": 5, "proxy": 3, "paper": 2}
 """Today's of each preset. A study goes on with the one that it began with: what is stored stays of use."""
 _AS_PUBLISHED = {
     "cells": 3, "columns": (4,), "skip": "none", "initialisation": "normal", "weights_optimizer": "sgd",

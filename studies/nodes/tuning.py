@@ -15,6 +15,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
+from clearer.machine import keep_freed_memory
 from studies.nodes.exchange import Exchange
 from studies.work.gpu import take_memory
 from studies.work.jobs import Ended, Event, Failure, Progressed, Started
@@ -116,6 +117,7 @@ class PackWorker(tune.Trainable):
     def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
         """Begins with a pack at `place`, which may hold secrets: Tune writes `config` to files."""
         assert place is not None
+        keep_freed_memory()  # a testing time is measured in another process, as a user's own would be
         self._place = place
         self._told_to_leave = False
         self._asked = time.monotonic()

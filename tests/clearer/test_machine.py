@@ -1,7 +1,12 @@
 """How much of a machine a process may use."""
 
+import ctypes
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -73,3 +78,29 @@ def test_the_device_is_named_with_its_threads() -> None:
     assert one.endswith(", 1 thread")
     assert two == one.removesuffix("1 thread") + "2 threads"
     assert machine.device_name("cpu").split(", ")[-1].split()[0] == str(torch.get_num_threads())
+
+
+FAULTS = """
+import resource, numpy
+from clearer.machine import keep_freed_memory
+if {kept}:
+    keep_freed_memory()
+for number in range(60):
+    if number == 10:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    images = [numpy.ones(300_000 + number * 100_000), numpy.ones(1_000_000)]
+    del images
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps or gives back as it likes")
+def test_freed_memory_is_kept() -> None:
+    faults = [int(subprocess.check_output([sys.executable, "-c", FAULTS.format(kept=kept)])) for kept in (False, True)]
+    assert faults[1] < faults[0] / 2
+
+
+def test_another_c_library_keeps_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for failure in (AttributeError("mallopt"), OSError("no such library"), TypeError("None is no name")):
+        monkeypatch.setattr(ctypes, "CDLL", Mock(side_effect=failure))
+        machine.keep_freed_memory()

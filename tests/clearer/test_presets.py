@@ -28,9 +28,11 @@ def test_an_earlier_edition_of_a_preset_keeps_its_values() -> None:
     assert (second.channels, second.columns_by_cell, second.skip, second.time_set) == (8, (4, 4, 4), "none", True)
     assert (second.search_iterations, second.test_border) == (1_000, "centre64")
     assert first == second.with_values(test_border="crop64")
-    for number, length in ((4, (1_200, 0.006)), (3, (1_600, 0.015)), (2, (1_600, 0.015)), (1, (2_000, 0.01))):
+    lengths = (4, (1_200, 0.006)), (3, (1_600, 0.015)), (2, (1_600, 0.015)), (1, (2_000, 0.01))
+    for number, length in lengths:
         values = preset_values(Edition("quick", number), "derain")
         assert (values["train_iterations"], values["train_learning_rate"]) == length
+        assert values["search_iterations"] == (400 if number > 1 else 160)
 
 
 def test_a_preset_knows_its_edition() -> None:
