@@ -14,6 +14,8 @@ _FEW = "reference_images=1 time_series=1 time_calls=1 test_limit=2".split()
 TINY = (*_SHAPE, *_LENGTHS, *_FEW, "seed=0", "lambda1=0,0.1", "lambda2=0")
 UNSWEPT = tuple(text for text in TINY if not text.startswith("lambda"))
 """The same without the axes of the λ study."""
+UNTRACKED = ("--tracking-uri", "none")
+"""For tests that ask MLflow nothing: its database alone takes ten seconds."""
 
 CONTRACT = (
     "study trial_id kind status error task sigma protocol dataset cells columns channels lambda1 lambda2 "

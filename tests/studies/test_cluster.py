@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from nodes import running_cluster
-from running import MEASURED, ROOT, TINY, run_study
+from running import MEASURED, ROOT, TINY, UNTRACKED, run_study
 
 import analysis
 from clearer.images.reading import content_hash
@@ -26,7 +26,7 @@ def cluster() -> Iterator[str]:
 
 
 def test_rows_equal_those_of_one_machine_bit_for_bit(cluster: str, study_storage: Path, tmp_path: Path) -> None:
-    done = run_study(tmp_path / "runs", "--address", cluster, settings=TINY)
+    done = run_study(tmp_path / "runs", "--address", cluster, *UNTRACKED)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     (run,) = read_study(Store(str(tmp_path / "runs")), "lambda_pareto")["runs"]

@@ -32,7 +32,7 @@ def started(folder: Path, length: int) -> subprocess.Popen[str]:
 
 
 def test_a_script_that_is_stopped_goes_on(tmp_path: Path) -> None:
-    first = started(tmp_path, 1_000)
+    first = started(tmp_path, 400)
     assert first.stdout is not None
     for line in first.stdout:
         if line.startswith("  done"):
@@ -43,7 +43,7 @@ def test_a_script_that_is_stopped_goes_on(tmp_path: Path) -> None:
     assert errors.rstrip().endswith("KeyboardInterrupt")
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/stages/*/*/result.json")}
     assert kept
-    output, errors = started(tmp_path, 1_000).communicate(timeout=500)
+    output, errors = started(tmp_path, 400).communicate(timeout=500)
     assert "4 trials finished analysis.study_results" in output, output + errors
     assert errors == ""
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was there was not computed again"

@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 from PIL import Image
-from running import CONTRACT, TINY, run_study
+from running import CONTRACT, TINY, UNTRACKED, run_study
 
 import analysis
 from clearer.configuration import field_types
@@ -158,13 +158,13 @@ def test_the_same_command_computes_nothing_and_more_trials_only_themselves(study
     storage = tmp_path / "runs"
     shutil.copytree(study_storage, storage, ignore=shutil.ignore_patterns("ml*"))  # MLflow knows its artifacts' folder
     before, rows = stage_files(storage), analysis.load(storage)
-    again = run_study(storage)
+    again = run_study(storage, *UNTRACKED)
     assert again.returncode == 0, again.stderr
     assert "7 there, 0 to run" in again.stdout
     assert stage_files(storage) == before
 
     settings = (*(text for text in TINY if not text.startswith("lambda1")), "lambda1=0,0.1,0.2")
-    more = run_study(storage, settings=settings)
+    more = run_study(storage, *UNTRACKED, settings=settings)
     assert more.returncode == 0, more.stderr
     assert "7 there, 1 to run" in more.stdout
     after = stage_files(storage)
