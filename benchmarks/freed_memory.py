@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measuring import BASELINE, about, cpu_seconds, figures, summary, write
+from benchmarks.measuring import BASELINE, about, cpu_seconds, summary, table, write
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
@@ -41,7 +41,7 @@ _ITERATIONS = 40
 def work(kind: str, task: str, architecture: str, width: int, height: int) -> Callable[[], Any]:
     """What one measurement calls, made once a process."""
     torch.set_num_threads(1)
-    c = Configuration(**preset_values("quick", task))
+    c = Configuration(**preset_values("quick", task)).with_values(train_iterations=10**6)
     parsed = Architecture.parse(architecture)
     clean, degraded = np.random.default_rng(0).integers(0, 256, (2, height, width, c.image_channels), dtype=np.uint8)
     if kind == "training":
@@ -83,13 +83,10 @@ def main() -> None:
             turns = range(options.repeats + 1)
             pairs = [[pool.apply(seconds, (kind, *asked)) for pool in (given_back, kept)] for _ in turns]
             base, own = zip(*pairs[1:], strict=True)  # the first is not counted
-            rows += [{"candidate": f"{kind}, {BASELINE}", **summary(base, base)}]
-            rows += [{"candidate": f"{kind}, kept", **summary(base, own)}]
+            for name, taken in ((BASELINE, base), ("kept", own)):
+                rows.append({"candidate": f"{kind}, {name}", **summary(base, taken)})
         peaks = [pool.apply(peak_mib) for pool in (given_back, kept)]
-    print("| candidate | CPU ms | min … max | times as fast | min … max |")
-    print("| --- " * 5 + "|")
-    for row in rows:
-        print(f"| {row['candidate']} | {figures(row)}")
+    print("\n".join(table(rows)))
     print(f"most memory: {peaks[0]:.0f} MiB, {peaks[1]:.0f} MiB where it is kept")
     print(f"quick {options.task}, {options.architecture}, {options.size}; {about(options.repeats)}")
     write(options.out, vars(options), rows)
