@@ -39,7 +39,7 @@ def runs_page(uri: str, experiment: str) -> str:
     if uri.startswith("http"):
         return f"{redacted(uri).rstrip('/')}/{page}"
     if uri.startswith("sqlite"):
-        return f"mlflow ui --backend-store-uri {shlex.quote(redacted(uri))}   (then open http://127.0.0.1:5000/{page})"
+        return f"mlflow ui --backend-store-uri {shlex.quote(redacted(uri))}   # then open http://127.0.0.1:5000/{page}"
     return redacted(uri)
 
 
