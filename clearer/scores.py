@@ -138,6 +138,8 @@ class Scores:
         return cls(**found, example=example, pixels_sha256=pixels.hexdigest())
 
     def means(self) -> dict[str, float]:
-        """The mean over images of every score that was taken."""
+        """The mean of every score that was taken, over the images that have it; NaN where none has."""
         lists = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: float(np.mean(values)) for name, values in lists.items() if isinstance(values, list) and values}
+        taken = {name: np.array(values) for name, values in lists.items() if isinstance(values, list) and values}
+        there = {name: values[~np.isnan(values)] for name, values in taken.items()}
+        return {name: float(values.mean()) if len(values) else float("nan") for name, values in there.items()}

@@ -61,7 +61,7 @@ def compute_test(c: Configuration, key: str, train: str, data: Fingerprints, pla
         scores = score(c, load_network(store, train), images, place.device)
         by_image = {name: getattr(scores, name) for name in SCORES if getattr(scores, name)}
         result = {
-            "by_image": {name: [None if np.isnan(v) else v for v in values] for name, values in by_image.items()},
+            "by_image": {name: [_or_none(value) for value in values] for name, values in by_image.items()},
             "images": list(images.names),
             "pixels_sha256": scores.pixels_sha256,
             "device": device_name(place.device),
@@ -84,7 +84,8 @@ def compute_references(c: Configuration, key: str, place: Place) -> None:
             for file, (row, scores) in restored.items()
         ]
         about = {"pixels_sha256": found[0][1].pixels_sha256, "fields": c.of_stage("test") | c.of_stage("reference")}
-        result = {"rows": [row for row, _ in found], "pictures": pictures, **about}
+        rows = [{name: _or_none(value) for name, value in row.items()} for row, _ in found]
+        result = {"rows": rows, "pictures": pictures, **about}
         return result, {file: _png(scores.example[2:]) for file, (_, scores) in restored.items()}
 
     compute("reference", key, c, place, body)
@@ -144,6 +145,11 @@ def load_network(store: Store, train: str) -> Network:
     if data is None:
         raise FileNotFoundError(f"stages/train/{train}/network.safetensors: the training's network is missing")
     return unpack_network(data)
+
+
+def _or_none(value: Any) -> Any:
+    """A score as JSON has it: None where no 64 × 64 tile fits an image."""
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _png(images: tuple[np.ndarray, ...]) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from clearer.scores import luma, patch_mean, psnr_db, psnr_patch_db, psnr_y_db, ssim, ssim_y, ssim_zero_padded
+from clearer.scores import Scores, luma, patch_mean, psnr_db, psnr_patch_db, psnr_y_db, ssim, ssim_y, ssim_zero_padded
 
 SHAPES = [(32, 48, 1), (33, 17, 3)]
 
@@ -122,6 +122,16 @@ def test_patch_psnr_of_one_tile_and_of_none():
     restored, clean = pair((64, 70, 1))
     assert psnr_patch_db(restored, clean) == pytest.approx(psnr_db(restored[:, :64], clean[:, :64]))
     assert math.isnan(psnr_patch_db(restored[:63], clean[:63]))
+
+
+def test_a_mean_is_over_the_images_that_have_the_score():
+    small, large = pair((48, 40, 1)), pair((64, 64, 1), seed=1)
+    means = Scores.of((clean, clean, restored) for restored, clean in (small, large)).means()
+    assert means["psnr_patch_db"] == psnr_db(*large), "no tile fits the other"
+    assert means["psnr_db"] == np.mean([psnr_db(*small), psnr_db(*large)])
+    alone = Scores.of([(small[1], small[1], small[0])]).means()
+    assert math.isnan(alone["psnr_patch_db"])
+    assert alone["psnr_db"] == psnr_db(*small)
 
 
 def test_scores_leave_their_inputs_alone():

@@ -113,6 +113,21 @@ def test_references_are_rows_and_pictures_of_the_first_test_image(tmp_path: Path
         assert picture["psnr_db"] > 20
 
 
+def test_images_below_a_tile_of_the_patch_score_have_references_without_it(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        (tmp_path / "own" / split).mkdir(parents=True)
+        pixels = np.random.default_rng(len(split)).integers(0, 256, (48, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"own/{split}/{split}.png")
+    place = Place(str(tmp_path / "store"), str(tmp_path))
+    compute_references(SMALL.with_values(dataset="own"), "r", place)
+    result = Store(place.storage).result("reference", "r")
+    assert result is not None
+    assert len(result["rows"]) == 1 + len(result["pictures"])
+    for row in result["rows"]:
+        assert row["psnr_patch_db"] is None
+        assert row["psnr_db"] > 5
+
+
 def test_images_that_have_changed_since_the_study_began_are_named(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         (tmp_path / "own" / split).mkdir(parents=True)
