@@ -1,6 +1,10 @@
 """Who may import whom: a table of arrows between packages, and no circle of files anywhere."""
 
 import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -47,6 +51,16 @@ ASKED_FOR = {("analysis/study_results.py", "clearer")}
 """`network(row).module()` loads a network, where torch is installed and a reader asks for it."""
 
 
+OF_GPUS = {"pynvml": ["nvidia-ml-py"]}
+"""What tests are not installed with."""
+
+
+def named(requirements: list[str]) -> set[str]:
+    """The distributions that requirements name, as the standard spells them."""
+    found = (re.match(r"[\w.-]+", requirement) for requirement in requirements)
+    return {re.sub(r"[-_.]+", "-", each.group()).lower() for each in found if each}
+
+
 def modules() -> dict[str, Path]:
     """Every module of the product, by its dotted name."""
     found = {}
@@ -88,6 +102,22 @@ def test_imports_are_found_at_any_depth() -> None:
         "def f():\n    from mlflow.entities import Run\n    import optuna"
     )
     assert set(imported(source)) == {"ray.tune", "json", "x.modules", "mlflow.entities.Run", "optuna"}
+
+
+def test_what_is_imported_is_declared_and_at_need_alone_where_an_extra_has_it() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = about["optional-dependencies"]
+    always = named(about["dependencies"])
+    at_need = named([*extras["wavelets"], *extras["energy"], *extras["export"], "ipython"])  # a notebook brings it
+    providers = importlib.metadata.packages_distributions()
+    for file in modules().values():
+        tree = ast.parse(file.read_text())
+        tops = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        for texts, declared in ((tops, always), ([ast.unparse(tree)], always | at_need)):
+            wanted = {name.partition(".")[0] for text in texts for name in imported(text)}
+            for name in wanted - sys.stdlib_module_names - {*PRODUCT, "__future__"}:
+                distributions = named(providers.get(name, OF_GPUS.get(name, [])))
+                assert distributions & declared, f"{file.relative_to(ROOT)} imports {name}: pyproject.toml lacks it"
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
