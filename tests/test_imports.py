@@ -108,7 +108,7 @@ def test_what_is_imported_is_declared_and_at_need_alone_where_an_extra_has_it() 
     about = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = about["optional-dependencies"]
     always = named(about["dependencies"])
-    at_need = named([*extras["wavelets"], *extras["energy"], *extras["export"], "ipython"])  # a notebook brings it
+    at_need = named([*extras["energy"], *extras["export"], "ipython"])  # a notebook brings it
     providers = importlib.metadata.packages_distributions()
     for file in modules().values():
         tree = ast.parse(file.read_text())

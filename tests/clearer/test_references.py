@@ -12,16 +12,12 @@ from clearer.configuration import Configuration
 from clearer.images.datasets import split_files
 from clearer.images.reading import read_image
 from clearer.images.sets import ImageSet, load_images
-from clearer.references import available, main, outputs, tuned
+from clearer.references import main, outputs, tuned
 from clearer.scores import Scores, psnr_db, psnr_patch_db, psnr_y_db
 from clearer.tasks import denoise
 from clearer.tasks.denoise import METHODS, Denoise
 from clearer.tasks.task import Method
 
-needs_wavelets = pytest.mark.skipif(
-    set(available(Denoise())) != set(METHODS), reason="needs PyWavelets (pip install PyWavelets)"
-)
-ALL = [pytest.param(name, marks=[needs_wavelets] if "wavelets" in name else []) for name in METHODS]
 SMALL = {"total variation": Method(denoise.total_variation, {"strength": (0.1, 0.7)})}
 
 
@@ -38,7 +34,7 @@ def photograph():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_denoises(name, channels, photograph):
     configuration = Configuration(sigma=30.0, protocol="float", image_channels=channels)
     method, images = METHODS[name], photograph[channels]
@@ -53,7 +49,7 @@ def test_every_method_denoises(name, channels, photograph):
     assert len(scores.psnr_y_db) == (channels == 3)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", METHODS)
 @settings(max_examples=8)
 @given(st.integers(0, 1000), st.sampled_from([30, 50, 70]), st.sampled_from(["clip8", "float"]), st.floats(1, 40))
 def test_the_patch_mean_of_every_output_is_never_below_its_whole_image(name, seed, sigma, protocol, roughness):
@@ -67,7 +63,7 @@ def test_the_patch_mean_of_every_output_is_never_below_its_whole_image(name, see
         assert psnr_patch_db(restored, clean) >= psnr_db(restored, clean) - 1e-9
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", METHODS)
 def test_methods_leave_their_input_alone(name, photograph):
     degraded = Denoise().noisy_test_image(Configuration(sigma=30.0), photograph[1].clean[0])
     before = degraded.copy()
