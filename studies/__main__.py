@@ -17,7 +17,11 @@ from studies.store.study_file import planned_trials, read_study
 _FLAGS: dict[str, dict[str, Any]] = {
     "storage": {"metavar": "STORAGE", "help": "the folder or URI of the store"},
     "study": {"metavar": "STUDY", "nargs": "?", "help": "the name of a study (sync: default all in the store)"},
-    "--address": {"metavar": "auto|HOST:PORT", "default": "auto", "help": "the cluster (default: auto)"},
+    "--address": {
+        "metavar": "auto|HOST:PORT|local",
+        "default": "auto",
+        "help": "the cluster (default: auto); local: this machine",
+    },
     "--storage": {"metavar": "DIR|URI", "default": "runs", "help": "where results are kept (default: runs)"},
     "--data": {"metavar": "DIR|URI", "help": "the folder, or s3://bucket/prefix, that holds the datasets"},
     "--gpus-per-trial": {"metavar": "X", "type": share, "default": 0.0, "help": "as the study's (default 0: CPU)"},
