@@ -167,9 +167,9 @@ def _iteration(checkpoint: str) -> int:
 
 
 def as_parquet(table: pa.Table) -> bytes:
-    """A table as the bytes of a Parquet file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, write_page_checksum=True)
+    """A table as the bytes of a Parquet file; one row alone gains nothing by dictionaries and statistics."""
+    sink, is_several = pa.BufferOutputStream(), len(table) > 1
+    pq.write_table(table, sink, use_dictionary=is_several, write_statistics=is_several, write_page_checksum=True)
     return sink.getvalue().to_pybytes()
 
 
