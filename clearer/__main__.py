@@ -3,11 +3,10 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.command import OneLineParser
+from clearer.command import OneLineParser, path
 
 
 def describe(text: str, channels: int = 32, image_channels: int = 1) -> dict[str, object]:
@@ -45,15 +44,15 @@ def _parser() -> tuple[OneLineParser, Any]:
     add("--image-channels", type=int, choices=(1, 3), default=1, help="1 gray, 3 RGB (default 1)")
 
     add = commands.add_parser("data", help="list datasets, name overlaps, fetch the published ones").add_argument
-    add("--data", type=Path, metavar="DIR", help="the folder that holds bsds500/, bsd68/, set12/, rain800/")
+    add("--data", type=path, metavar="DIR", help="the folder that holds bsds500/, bsd68/, set12/, rain800/")
     add("--check-overlap", action="store_true", help="name images that are in two sets, and repeated scenes")
     add("--from", dest="url", metavar="URL", help="fetch one dataset's .tar.gz from this mirror")
     add("words", nargs="*", metavar="fetch NAME", help="download and verify, such as fetch bsds500 bsd68")
 
     add = commands.add_parser("restore", help="restore your own images with a trained network").add_argument
-    add("--network", type=Path, required=True, metavar="FILE", help="network.safetensors of a study")
-    add("images", type=Path, nargs="+", metavar="IMAGE", help="gray or colour, 8 or 16 bits, of any size")
-    add("--out", type=Path, required=True, metavar="DIR", help="where each image is written as a PNG of its name")
+    add("--network", type=path, required=True, metavar="FILE", help="network.safetensors of a study")
+    add("images", type=path, nargs="+", metavar="IMAGE", help="gray or colour, 8 or 16 bits, of any size")
+    add("--out", type=path, required=True, metavar="DIR", help="where each image is written as a PNG of its name")
     add("--tile", type=_count, metavar="PIXELS", help="largest side of a tile (default: what stays below 2 GiB)")
     add("--self-ensemble", type=int, choices=(1, 8), default=1, help="8: average over all flips and turns (default 1)")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
@@ -61,8 +60,8 @@ def _parser() -> tuple[OneLineParser, Any]:
     add("--overwrite", action="store_true", help="replace files that exist in --out")
 
     add = commands.add_parser("export", help="write a trained network as ONNX").add_argument
-    add("--network", type=Path, required=True, metavar="FILE", help="network.safetensors of a study")
-    add("--onnx", type=Path, required=True, metavar="FILE", help="the file to write")
+    add("--network", type=path, required=True, metavar="FILE", help="network.safetensors of a study")
+    add("--onnx", type=path, required=True, metavar="FILE", help="the file to write")
     return parser, commands
 
 

@@ -2,8 +2,10 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -40,6 +42,11 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Prints `message` and how to get help."""
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
+def path(text: str) -> Path:
+    """The path that a flag names; of `--flag=~/x` a shell leaves the ~ to the program."""
+    return Path(os.path.expanduser(text))
 
 
 def print_anything() -> None:

@@ -10,12 +10,11 @@ import csv
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clearer.command import OneLineParser
+from clearer.command import OneLineParser, path
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
@@ -85,14 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = OneLineParser(prog="python -m clearer.references", description=about)
     add = parser.add_argument
     add("--dataset", default="bsds500", help="as --set dataset= of a study (default bsds500)")
-    add("--data", type=Path, help="the folder that holds the datasets")
+    add("--data", type=path, help="the folder that holds the datasets")
     add("--sigma", type=float, default=30.0, help="noise on the 0-255 scale (default 30)")
     add("--protocol", default="clip8", help="clip8 or float (default clip8)")
     add("--image-channels", type=int, default=1, help="1 gray, 3 RGB (default 1)")
     add("--set", nargs="+", default=[], metavar="field=value", help="any field, such as task=jpeg quality=10")
     add("--limit", type=int, default=0, help="the first so many test images by name; 0: all")
     add("--validation-limit", type=int, default=10, help="as --limit, to choose parameters (default 10)")
-    add("--out", type=Path, help="write the rows to a CSV file")
+    add("--out", type=path, help="write the rows to a CSV file")
     o = parser.parse_args(arguments)
     named = {name: getattr(o, name) for name in ("dataset", "sigma", "protocol", "image_channels")}
     try:
@@ -106,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = [row for row, _ in scored(c, validation, test)]
     print(table(found, c))
     if o.out is not None:
-        with o.out.open("w", newline="") as file:
+        with o.out.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(found[0]))
             writer.writeheader()
             writer.writerows(found)

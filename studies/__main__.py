@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, command: str | None = None) -> 
     words = [*([command] if command else []), *(sys.argv[1:] if arguments is None else arguments)]
     about = "Maintenance of stores and clusters."
     files = sorted(Path(__file__).parent.glob("[a-z]*.py"))
-    studies = [f"studies/{file.name}" for file in files if "main(STUDY" in file.read_text()]
+    studies = [f"studies/{file.name}" for file in files if "main(STUDY" in file.read_text(encoding="utf-8")]
     parser = OneLineParser(prog="python -m studies", description=about, known=studies)  # who asks it to run one is told
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
     for run, flags in (

@@ -36,7 +36,9 @@ def manifest(name: str) -> dict[str, str]:
     file = importlib.resources.files("clearer.images") / "manifests" / f"{name}.sha256"
     if not file.is_file():
         return {}
-    return {path: digest for digest, path in (line.split("  ") for line in file.read_text().splitlines())}
+    return {
+        path: digest for digest, path in (line.split("  ") for line in file.read_text(encoding="utf-8").splitlines())
+    }
 
 
 def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 def cache_folder(kind: str) -> Path:
     """The folder of one kind of content. Raises OSError: it can't be made, or another user could put anything there."""
     named = os.environ.get("CLEARER_CACHE")
-    top = Path(named) if named else Path(tempfile.gettempdir()) / f"clearer-{os.getuid()}"
+    top = Path(os.path.expanduser(named)) if named else Path(tempfile.gettempdir()) / f"clearer-{os.getuid()}"
     top.mkdir(mode=0o700, parents=True, exist_ok=True)
     if top.stat().st_uid != os.getuid():
         raise PermissionError(f"{top}: belongs to another user; name a folder of your own in CLEARER_CACHE")

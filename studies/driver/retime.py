@@ -33,6 +33,7 @@ def retime(store: Store, study: str, data: str | None, gpu: bool, console: Conso
     Raises StorageError: no such study. Raises ImageError: the test images can't be read, or are not those of the tests.
     """
     read_study(store, study)
+    store.check_writable()
     place = Place(store.storage, data_place(data), gpus=1.0 if gpu else 0.0)
     alone = timing_name(socket.gethostname())
     with Claims(store) as claims, claims.alone(alone, lambda who: console.print(f"{who} takes times here: waiting")):

@@ -132,6 +132,9 @@ def watched(head: str, every: float = 5.0) -> Iterator[None]:
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
     """Drops what Ray's C++ core writes to standard error meanwhile; what went wrong comes as an exception."""
+    if sys.stderr is None:  # it was closed before Python began
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nothing:

@@ -84,8 +84,12 @@ class Cluster:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _run_tune(self, exchange: Exchange, place: Place, scratch: Path) -> None:
-        from ray import tune
-
+        try:
+            from ray import tune
+        except Exception as error:  # or the driver would wait for ever
+            mend = "`pip install -c constraints.txt -e .` installs all that it needs"
+            exchange.tell(ClusterError(f"Ray Tune can't be loaded ({type(error).__name__}: {error}); {mend}"))
+            return
         try:
             self._tuner(exchange, place, scratch).fit()
             exchange.tell(RuntimeError("Ray Tune has ended by itself"))

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import os
 import platform
 import subprocess
 import time
@@ -21,21 +22,24 @@ from studies.store.store import Store
 
 LIBRARIES = "clearer-studies torch ray mlflow numpy pyarrow pandas scikit-image pillow".split()
 
+_ROOT = Path(__file__).resolve().parents[2]
+
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout that runs, with `+changes` where tracked files differ; None for no checkout."""
+    """The commit of the checkout that runs, with `+changes` where tracked files differ; None for no checkout of it."""
     try:
+        if not Path(_git("rev-parse --show-toplevel")).samefile(_ROOT):
+            return None  # a copy that lies in another project
         return _git("rev-parse HEAD") + ("+changes" if _git("status --porcelain -uno") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def _git(command: str) -> str:
-    folder = Path(__file__).resolve().parent
-    return subprocess.check_output(
-        ["git", *command.split()], cwd=folder, stderr=subprocess.DEVNULL, text=True, timeout=10
-    ).strip()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    options: dict[str, Any] = {"cwd": _ROOT, "env": environment, "stderr": subprocess.DEVNULL, "timeout": 10}
+    return subprocess.check_output(["git", *command.split()], text=True, **options).strip()
 
 
 def write_study(

@@ -4,6 +4,7 @@ What is there and right stays; a second time changes nothing. A study neither wa
 """
 
 import shlex
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -39,7 +40,8 @@ def runs_page(uri: str, experiment: str) -> str:
     if uri.startswith("http"):
         return f"{redacted(uri).rstrip('/')}/{page}"
     if uri.startswith("sqlite"):
-        return f"mlflow ui --backend-store-uri {shlex.quote(redacted(uri))}   # then open http://127.0.0.1:5000/{page}"
+        server = shlex.join([sys.orig_argv[0], "-m", "mlflow", "ui", "--backend-store-uri", redacted(uri)])
+        return f"{server}   # then open http://127.0.0.1:5000/{page}"
     return redacted(uri)
 
 

@@ -2,10 +2,11 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from clearer.command import OneLineParser, console, print_prose
+from clearer.command import OneLineParser, console, path, print_prose
 
 
 def test_an_error_is_one_line_and_exit_2(capsys):
@@ -54,3 +55,10 @@ def test_a_terminal_breaks_prose_between_words_and_a_file_holds_it_whole(termina
     said = io.StringIO()
     print_prose(console(file=said, force_terminal=terminal, width=12), "all trials: cells=2")
     assert [line.rstrip() for line in said.getvalue().splitlines()] == lines
+
+
+def test_a_path_below_the_users_home_is_what_a_shell_makes_of_it(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    parser = OneLineParser(prog="p")
+    parser.add_argument("--out", type=path)
+    assert parser.parse_args(["--out=~/restored"]).out == Path("/home/somebody/restored")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from matplotlib import rc_context
+
 import analysis
 from analysis.report.report import write_report
 from tests.analysis.reports import STUDY
@@ -38,3 +40,14 @@ def test_the_front_for_a_paper_is_the_one_of_the_results(study_storage: Path) ->
     assert text.count(r" \\") == len(results_front) + 1
     assert text.replace("tab:pareto", "") == results_front.to_latex().replace("tab:pareto", "")
     assert max(len(line.split("&")) for line in text.splitlines()) < 10, "few columns"
+
+
+def test_a_matplotlibrc_of_the_users_own_changes_no_figure(study_storage: Path, tmp_path: Path) -> None:
+    results = analysis.Results(study_storage, STUDY)
+    with rc_context({"text.usetex": True, "lines.linewidth": 9, "axes.grid": True, "figure.dpi": 40}):
+        written = write_report(results, tmp_path / "odd")
+    write_report(results, tmp_path / "plain")
+    pictures = [name for name in written if name.endswith((".svg", ".png"))]
+    assert pictures
+    for name in pictures:
+        assert (tmp_path / "odd" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()

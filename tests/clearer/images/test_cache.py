@@ -68,3 +68,9 @@ def test_another_users_folder_is_refused(monkeypatch, folder):
         cache.cache_folder("kind")
     cache.keep("kind", "name", b"content")
     assert list(folder.iterdir()) == []
+
+
+def test_a_folder_below_the_users_home_is_named_as_in_a_shell(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLEARER_CACHE", "~/cached")
+    assert cache.cache_folder("kind") == tmp_path / "cached" / "kind"

@@ -7,6 +7,7 @@ import pytest
 
 import analysis
 from analysis.rows.comparable import by_device
+from analysis.storage.places import StorageError
 from clearer import timing
 from studies.__main__ import main
 from studies.driver import retime
@@ -77,3 +78,15 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for arguments in ([str(tmp_path), "nothing"], [str(tmp_path), "nothing", "--gpu"]):
         assert main(["retime", *arguments]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_store_that_cannot_be_written_is_named_before_anything_is_timed(
+    study_storage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(store: Store) -> None:
+        raise StorageError(f"--storage {store.storage}: can't be written")
+
+    monkeypatch.setattr(Store, "check_writable", refuse)
+    monkeypatch.setattr(retime, "compute_time", lambda *_: pytest.fail("it was timed"))
+    assert main(["retime", str(study_storage), "lambda_pareto"]) == 2
+    assert capsys.readouterr().err.count("can't be written\n") == 1

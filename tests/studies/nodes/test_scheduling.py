@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -157,3 +158,11 @@ def test_slots_are_those_of_the_nodes_and_no_more_than_is_asked(cluster: Cluster
     with pytest.raises(ClusterError, match="--gpus-per-trial"):
         Cluster(gpus_per_trial=1.0).check_request(1)
     assert ray.is_initialized()
+
+
+def test_a_ray_without_tune_is_told_and_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray.tune", None)
+    monkeypatch.delattr(ray, "tune", raising=False)
+    told = r"Ray Tune can't be loaded \(.*\); `pip install -c constraints.txt -e .` installs"
+    with Cluster().workers(Place(str(tmp_path), None)) as exchange, pytest.raises(ClusterError, match=told):
+        exchange.heard(60)

@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import subprocess
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from small import SMALL
@@ -11,6 +13,7 @@ from small import SMALL
 from analysis.storage.files import FORMAT
 from analysis.storage.places import StorageError
 from clearer.machine import processor, versions
+from studies.store import study_file
 from studies.store.store import Store
 from studies.store.study_file import LIBRARIES, commit, planned_trials, read_study, readable, write_study
 
@@ -81,3 +84,18 @@ def test_what_this_version_can_not_read_is_passed_over_and_kept(store: Store) ->
 
 def test_versions_name_what_numbers_depend_on() -> None:
     assert {"python", "clearer-studies", "torch", "ray", "mlflow", "numpy", "pyarrow"} <= versions(LIBRARIES).keys()
+
+
+def test_a_commit_is_of_the_project_and_not_of_another_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for words in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "outer"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    inner = tmp_path / "copy"
+    inner.mkdir()
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=tmp_path, text=True).strip()
+    monkeypatch.setenv("GIT_DIR", str(inner))
+    for root, found in ((tmp_path, head), (inner, None)):
+        monkeypatch.setattr(study_file, "_ROOT", root)
+        assert study_file.commit.__wrapped__() == found
