@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from clearer.command import OneLineParser, path
 from docs.generate.findings import ROOT
 
 KINDS = ("trials", "curves", "references", "oneshot")
@@ -28,6 +29,18 @@ def copy_study(study: Path, target: Path) -> None:
     shutil.copy(study / "study.json", target / "study.json")
 
 
+def main() -> int:
+    """Copies the study that the command line names."""
+    parser = OneLineParser(prog="python -m docs.generate.examples")
+    parser.add_argument("study", type=path, help="the folder of a study: runs/studies/NAME")
+    parser.add_argument("target", type=path, nargs="?", help="default: examples/studies/NAME")
+    o = parser.parse_args()
+    target = o.target or ROOT / "examples" / "studies" / o.study.name
+    if not (o.study / "study.json").is_file() or o.study.resolve() == target.resolve():  # before anything is replaced
+        parser.error(f"{o.study}: no folder of a study, or the target itself")
+    copy_study(o.study, target)
+    return 0
+
+
 if __name__ == "__main__":
-    source = Path(sys.argv[1])
-    copy_study(source, Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "examples" / "studies" / source.name)
+    sys.exit(main())

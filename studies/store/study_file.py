@@ -37,7 +37,7 @@ def commit() -> str | None:
 
 
 def _git(command: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
     options: dict[str, Any] = {"cwd": _ROOT, "env": environment, "stderr": subprocess.DEVNULL, "timeout": 10}
     return subprocess.check_output(["git", *command.split()], text=True, **options).strip()
 
