@@ -1,12 +1,11 @@
 """How every figure looks, and how it becomes files: one palette, units on axes, the same bytes for the same numbers."""
 
-import contextlib
 import io
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from matplotlib import rc_context, rcdefaults
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -89,14 +88,6 @@ def label(axes: Axes, xlabel: str, ylabel: str, caption: str, size: float = 9) -
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.25)
     axes.get_figure().suptitle(caption, fontsize=size)  # type: ignore[union-attr]
-
-
-@contextlib.contextmanager
-def default_look() -> Iterator[None]:
-    """matplotlib as it comes, whatever the user's matplotlibrc says: the same rows are the same bytes everywhere."""
-    with rc_context():
-        rcdefaults()
-        yield
 
 
 def rendered(figure: Figure, name: str) -> Iterator[tuple[str, bytes]]:

@@ -10,7 +10,9 @@ import base64
 import re
 from pathlib import Path
 
-from analysis.figures.style import default_look, rendered
+from matplotlib import style
+
+from analysis.figures.style import rendered
 from analysis.report.drawings import drawings
 from analysis.report.page import render
 from analysis.rows.configurations import varied_axes
@@ -26,7 +28,7 @@ OWN = re.compile(r"(index|results|table\d|pareto|figure_).*\.(html|csv|md|tex|pa
 """The names of a report's files; what an earlier report wrote under such a name, and this one does not, is removed."""
 
 
-@default_look()
+@style.context("default")  # whatever the user's matplotlibrc says: the same rows are the same bytes everywhere
 def write_report(results: StudyRows, folder: str | Path | None = None) -> list[str]:
     """Writes page, tables and figures of a study into `folder`, or beside its rows; the names written, below it.
 
