@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
@@ -60,7 +59,8 @@ def render(results: StudyRows, tables: Iterable[Table], figures: Iterable[Mappin
     page["pictures"] = {key: data for _, group in results.groups for key, data in pictures(results, group).items()}
     about |= {"page": page, "explain": _explained(about["glossary"])}
     about |= {"style": Markup(_own("page.css")), "script": Markup(_own("page.js"))}
-    return _template().render(about, plotly=Markup(get_plotlyjs()) if groups else "")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_own("page.html")).render(about, plotly=Markup(get_plotlyjs()) if groups else "")
 
 
 def _own(name: str) -> str:
@@ -82,12 +82,6 @@ def _explained(glossary: Mapping[str, str]) -> Callable[[str], Markup]:
         return found[0] if place is None else told
 
     return lambda text: Markup(pattern.sub(linked, str(escape(with_minus(text)))))
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_own("page.html"))
 
 
 def _provenance(about: Mapping[str, Any]) -> str:
