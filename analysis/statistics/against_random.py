@@ -115,7 +115,7 @@ def _compared(
     low, high, reason = t_interval(x - means, level)
     mean, random_mean = float(x.mean()), float(means.mean())
     row |= {"mean": mean, "random_mean": random_mean, "gain": mean - random_mean, "low": low, "high": high}
-    row |= {"interval": None if low is None else STUDENT, "p_permutation": sign_flip_test(x - means, generator).p}
+    row |= {"interval": None if low is None else STUDENT, "p_permutation": sign_flip_test(x - means, generator)[0]}
     row["relative_gain_percent"] = 100 * (mean - random_mean) / random_mean if random_mean else None
     whole = crossed and len(others[0]) == space_size(group["architecture"].iloc[0])
     wins = [(np.sign(figure - values) + 1) / 2 for figure, values in zip(x, others, strict=True)]  # 1, ½ or 0

@@ -114,10 +114,9 @@ def comparisons(
     values = sorted(rows[axis].dropna().unique().tolist())
     for a, b in itertools.combinations(values, 2) if pairs is None else pairs:
         found = paired_difference(rows, axis, a, b, metric, within=within, level=level)
-        test = sign_flip_test(found.by_seed if found.effective_seeds else (), generator, draws)
+        p, method, why = sign_flip_test(found.by_seed if found.effective_seeds else (), generator, draws)
         row = {name: getattr(found, name) for name in COMPARISONS if hasattr(found, name)}
-        row |= {"permutation": test.method, "p_permutation": test.p}
-        table.append({**row, "reason": found.reason or test.reason})
+        table.append({**row, "permutation": method, "p_permutation": p, "reason": found.reason or why})
     numbers = dict.fromkeys(["difference", "low", "high", "p_permutation"], float)
     frame = pd.DataFrame(table, columns=COMPARISONS).astype(numbers)
     return frame.assign(p_permutation_holm=holm(frame["p_permutation"].to_numpy()))
@@ -143,28 +142,20 @@ def t_interval(
     return share * (float(own.mean()) - half), share * (float(own.mean()) + half), None
 
 
-@dataclass(frozen=True)
-class PermutationTest:
-    """A two-sided test of a mean, by which method (`exact, 64`, or sampled), and the reason where there is no `p`."""
-
-    p: float | None
-    method: str | None = None
-    reason: str | None = None
-
-
 def sign_flip_test(
     differences: npt.ArrayLike, generator: np.random.Generator, draws: int = 9999, exact_up_to: int = EXACT_UP_TO
-) -> PermutationTest:
+) -> tuple[float | None, str | None, str | None]:
     """Whether paired differences, shape (pairs,), are symmetric about 0: every sign is flipped or not.
 
-    The p-value is twice the smaller tail's share (at most 1), as `scipy.stats.permutation_test` has it; a sampled one
-    counts the observed arrangement too, so it is never 0 (Phipson & Smyth 2010). Values that are not finite are left
-    out. With n pairs no exact p-value is below 2/2ⁿ: five pairs cannot reach 5 %.
+    Returns the p-value, the method (`exact, 64`, or sampled), and why there is none. The p-value is twice the smaller
+    tail's share (at most 1), as `scipy.stats.permutation_test` has it; a sampled one counts the observed arrangement
+    too, so it is never 0 (Phipson & Smyth 2010). Values that are not finite are left out. With n pairs no exact p-value
+    is below 2/2ⁿ: five pairs cannot reach 5 %.
     """
     array = np.asarray(differences, dtype=float).ravel()
     values = array[np.isfinite(array)]
     if len(values) < 2:
-        return PermutationTest(None, reason=f"{len(values)} pairs: a test needs 2")
+        return None, None, f"{len(values)} pairs: a test needs 2"
     exact = 2 ** len(values) <= max(exact_up_to, draws)
     scale = float(np.abs(values).max()) or 1.0
 
@@ -174,7 +165,7 @@ def sign_flip_test(
     resamples = {"n_resamples": np.inf if exact else draws, "random_state": generator}
     found = scipy.stats.permutation_test((values,), mean, permutation_type="samples", vectorized=True, **resamples)
     method = f"{'exact' if exact else 'sampled'}, {len(found.null_distribution)}"
-    return PermutationTest(float(found.pvalue), method)
+    return float(found.pvalue), method, None
 
 
 def holm(p_values: Sequence[float | None] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
