@@ -5,7 +5,7 @@ Nothing here changes a row or an answer.
 
 import functools
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,8 +168,3 @@ def _without_wavelets(references: pd.DataFrame) -> Iterator[Finding]:
     if "total variation" in methods and not any(name.startswith("wavelets") for name in methods):
         about = _faults()["methods missing"]
         yield Finding("methods missing", about["text"], about["mend"])
-
-
-def health_lines(findings: Sequence[Finding]) -> list[str]:
-    """The findings in words, a line each: what is wrong, and what mends it."""
-    return [f"{one.text} Mend: {one.mend}." for one in findings]

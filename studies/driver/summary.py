@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.rows.units import duration
-from analysis.statistics.health import health_lines
 from analysis.storage.places import redacted
 from analysis.tables.results import TABLE, results_table
 from clearer.command import print_prose
@@ -51,8 +50,8 @@ def conclude(outcome: Outcome, session: Session) -> int:
     planned, rows = {c.trial_id: c for c in outcome.planned}, results.frame
     for text, group in results.groups:
         _show(text, results_table(group, results.references, results.axes), console)
-    for line in health_lines(results.health):
-        console.print(Text.assemble(("health", "yellow"), f"  {line}"), soft_wrap=False)
+    for one in results.health:
+        console.print(Text.assemble(("health", "yellow"), f"  {one.text} Mend: {one.mend}."), soft_wrap=False)
     for line in [*_saved(rows), *_untimed(rows, outcome.study.name, session)]:
         console.print(line)
     ended = rows[rows["status"] == "failed"] if len(rows) else rows

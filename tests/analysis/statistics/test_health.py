@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.statistics.health import Finding, health, health_lines, training_ends
+from analysis.statistics.health import Finding, health, training_ends
 
 REFERENCES = pd.DataFrame({"method": ["noisy input", "total variation", "wavelets, BayesShrink"]})
 
@@ -116,11 +116,9 @@ def test_denoisers_that_were_left_out_name_the_package() -> None:
     assert health(rows_of().assign(task="derain"), pd.DataFrame(), REFERENCES[:1]) == [], "they are for noise alone"
 
 
-def test_each_finding_is_a_line_with_its_mend() -> None:
+def test_the_gravest_finding_comes_first() -> None:
     found = health(rows_of({"psnr_db": 15.0}).iloc[:2], pd.DataFrame(), REFERENCES)
-    lines = health_lines(found)
     assert [one.fault for one in found] == ["below input", "few seeds"]
-    assert all(one.mend in line for one, line in zip(found, lines, strict=True))
 
 
 def test_rows_of_a_gpu_beside_those_of_a_cpu_are_said() -> None:

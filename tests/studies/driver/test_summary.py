@@ -120,6 +120,15 @@ def test_what_early_stopping_saved_is_said_where_it_was_asked_for(tmp_path: Path
     assert "2 of 3 searches stopped early: 4 of 24 iterations saved" in said(session)
 
 
+def test_each_finding_of_health_is_said_with_its_mend(tmp_path: Path) -> None:
+    outcome, session = of_settings(tmp_path, "FPFP-FPFF-PFFP", degraded_psnr_db=40.0)
+    conclude(outcome, session)
+    found, text = outcome.results(session).health, " ".join(said(session).split())
+    assert {"below input", "few seeds"} <= {one.fault for one in found}
+    assert text.count("health ") == len(found)
+    assert all(f"health {one.text} Mend: {one.mend}." in text for one in found)
+
+
 def test_trials_of_an_earlier_run_are_not_among_the_results(tmp_path: Path) -> None:
     outcome, session = of_settings(tmp_path, "FPFP-FPFF-PFFP")
     outcome.planned = outcome.planned[:1]
