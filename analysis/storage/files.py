@@ -126,17 +126,3 @@ class Files:
     def _found(self, folder: str, recursive: bool = False) -> list[pafs.FileInfo]:
         selector = pafs.FileSelector(self.path(folder), allow_not_found=True, recursive=recursive)
         return self.filesystem.get_file_info(selector)
-
-    def check_writable(self) -> None:
-        """Writes a file, and removes it and the folders that it needed. Raises StorageError: it failed, and why."""
-        probe = f"probe-{uuid.uuid4().hex}"
-        folders = (Path(self.root), *Path(self.root).parents) if self.is_local else ()
-        new = [folder for folder in folders if not folder.exists()]
-        try:
-            self.write(probe, b"")
-            self.filesystem.delete_file(self.path(probe))
-            for folder in new:
-                folder.rmdir()
-        except Exception as error:
-            detail = redacted(str(error)).splitlines()[0]
-            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None

@@ -15,7 +15,9 @@ replaced may write late: what is finished stays as it is, and a checkpoint of it
 import contextlib
 import json
 import re
+import uuid
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +25,7 @@ import pyarrow.parquet as pq
 
 from analysis.storage.compacted import ROW_FILE, compacted, parsed, read_files
 from analysis.storage.files import FORMAT, Files
-from analysis.storage.places import absolute_folder
+from analysis.storage.places import StorageError, absolute_folder, redacted
 
 CURVES_BYTES = 2**26
 Row = dict[str, Any]
@@ -37,6 +39,20 @@ def storage_of(text: str) -> str:
 
 class Store(Files):
     """The results below one storage: an absolute folder or a URI."""
+
+    def check_writable(self) -> None:
+        """Writes a file, and removes it and the folders that it needed. Raises StorageError: it failed, and why."""
+        probe = f"probe-{uuid.uuid4().hex}"
+        folders = (Path(self.root), *Path(self.root).parents) if self.is_local else ()
+        new = [folder for folder in folders if not folder.exists()]
+        try:
+            self.write(probe, b"")
+            self.filesystem.delete_file(self.path(probe))
+            for folder in new:
+                folder.rmdir()
+        except Exception as error:
+            detail = redacted(str(error)).splitlines()[0]
+            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
 
     # Stages
 

@@ -27,7 +27,6 @@ def test_files_are_written_read_listed_and_removed(store: Store) -> None:
 def test_what_a_writer_has_not_finished_does_not_show(tmp_path: Path) -> None:
     (tmp_path / "a.txt.0.partial").write_text("half")
     files = Files(tmp_path)
-    files.check_writable()
     assert files.names("") == files.files("") == []
 
 
@@ -36,12 +35,6 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="a"):
         Files(tmp_path).write("a", b"a file in the place of a folder")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_a_place_that_takes_no_files_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=f"^--storage {tmp_path}/file: can't be written"):
-        Files(tmp_path / "file").check_writable()
 
 
 def test_only_folders_with_the_form_of_a_study_s_name_are_studies(store: Store) -> None:

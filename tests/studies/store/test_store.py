@@ -17,8 +17,18 @@ T = "0123456789ab"
 """A trial."""
 
 
-def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
+def test_a_place_that_takes_files_is_left_as_it_was(store: Store) -> None:
     store.check_writable()
+    assert store.files("") == []
+
+
+def test_a_place_that_takes_no_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=f"^--storage {tmp_path}/file: can't be written"):
+        Store(tmp_path / "file").check_writable()
+
+
+def test_a_stage_is_there_when_it_is_finished_and_not_before(store: Store) -> None:
     assert store.result("train", "k") is None
     store.save_checkpoint("train", "k", 1, b"one")
     assert store.result("train", "k") is None
