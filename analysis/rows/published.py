@@ -57,15 +57,6 @@ def sentences(doubts: Iterable[str]) -> tuple[str, ...]:
     return tuple(one for one in (BELOW_INPUT, *_words()["doubts"].values()) if any(one in text for text in texts))
 
 
-def patch_gain(score: str = "psnr_db") -> dict[int, float]:
-    """What CLEARER-P has more than CLEARER on BSD500 test, by σ: `psnr_db`, or `ssim`."""
-    rows, name = published(), score.removesuffix("_db")
-    rows = rows[rows["dataset"] == "bsds500"].set_index("sigma")
-    patch = rows.loc[rows["method"] == "CLEARER-P", score.replace(name, f"{name}_patch")]
-    gain = (patch - rows.loc[rows["method"] == "CLEARER", score]).round(4)
-    return dict(zip(gain.index.astype(int), gain, strict=True))
-
-
 def published_alpha() -> pd.DataFrame:
     """One row a published search with the α that it ended at, in a trial's columns: `alpha` is α^f by column."""
     words = _words()

@@ -157,12 +157,7 @@ def interval_text(mean: float, low: float, high: float, digits: int, sign: str =
     return f"{mean:{sign}z.{kept}f} ± {margin:f}"
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    """A frame in Markdown, under its own names; numbers with the digits that their units deserve."""
-    return Table("", "", frame, named_columns(frame.columns)).markdown().rstrip("\n")
-
-
-def named_columns(names: Iterator[str] | pd.Index | list[str]) -> tuple[Column, ...]:
+def named_columns(names: Iterable[str]) -> tuple[Column, ...]:
     """Columns under their own names, with the digits that their units deserve."""
     digits = dict.fromkeys(["psnr_db", "psnr_patch_db", "degraded_psnr_db"], 2) | {"ssim": 4}
     digits |= dict.fromkeys(["test_time_ms", "test_time_iqr_ms"], 1)

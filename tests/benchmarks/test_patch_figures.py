@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks.patch_figures import draw, gains, main, text_table
+from benchmarks.patch_figures import draw, gains, main, patch_gain, text_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, ROWS = next((ROOT / "docs").rglob("clearer_p.md")), ROOT / "docs" / "clearer_p.csv"
@@ -43,6 +43,11 @@ def test_the_table_puts_the_published_gain_below_the_measured_ones(frame):
     assert [line.split(" | ")[1] for line in lines] == ["a", "n", "published: CLEARER-P over CLEARER"]
     assert "+0.57 | 50%" in lines[0]
     assert "+1.14" in lines[-1]
+
+
+def test_the_published_gain_of_patches():
+    assert patch_gain() == {30: 1.14, 50: 1.09, 70: 1.03}
+    assert patch_gain("ssim") == {30: 0.0236, 50: 0.0303, 70: 0.0373}
 
 
 def test_the_figure_has_a_panel_for_each_noise_level(frame):

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from analysis.rows.published import COLUMNS, patch_gain, published
+from analysis.rows.published import COLUMNS, published
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,6 @@ def test_patch_means_stand_apart(frame):
     assert patch["psnr_patch_db"].tolist() == [29.68, 27.49, 26.09, 28.08, 27.25]
     assert frame[frame["method"] != "CLEARER-P"]["psnr_patch_db"].isna().all()
     assert patch["doubts"].str.contains("does not compare with whole-image").all()
-
-
-def test_the_published_gain_of_patches():
-    assert patch_gain() == {30: 1.14, 50: 1.09, 70: 1.03}
-    assert patch_gain("ssim") == {30: 0.0236, 50: 0.0303, 70: 0.0373}
 
 
 def test_the_ablation_has_counts_times_and_weights(frame):

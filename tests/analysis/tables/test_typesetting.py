@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latex import check_latex
 
-from analysis.tables.typesetting import Column, Table, cell, escaped, interval_text, markdown
+from analysis.tables.typesetting import Column, Table, cell, escaped, interval_text, named_columns
 
 TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" \\&%$#_{}~^<>|[]*λσ±×-1"), max_size=12)
 FIGURES = st.none() | st.floats(-1e6, 1e6)
@@ -67,7 +67,7 @@ def test_a_cell_says_its_seeds_and_its_sign() -> None:
 @pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT])
 def test_what_was_not_measured_is_blank(nothing: object) -> None:
     frame = pd.DataFrame({"method": ["a"], "psnr_db": pd.Series([nothing], dtype=object)})
-    assert markdown(frame).splitlines()[-1] == "| a |  |"
+    assert Table("", "", frame, named_columns(frame.columns)).markdown().splitlines()[-1] == "| a |  |"
     assert cell({"x": nothing}, Column("x", "", 2)) == ""
     shown = Column("method", "m"), Column("psnr_db", "p", 2)
     assert Table("t", "", frame, shown).files()["csv"].splitlines()[1] == b"a,"
