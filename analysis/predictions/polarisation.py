@@ -8,8 +8,8 @@ columns, d = a^f − a^p and α = α^f,
     ∂(λ1·L_Arch + λ2·L_Comp)/∂a^f = α(1−α)·(−λ1·d/(n·ln 10) + λ2·(C^f − C^p)/(2n)),    and minus that for a^p.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,19 +22,9 @@ Numbers = np.ndarray | float
 EPSILON = 1e-8
 """Adam's, as torch has it."""
 
-
-class Adam(NamedTuple):
-    """The optimiser of the logits; its weight decay is L2."""
-
-    learning_rate: Numbers
-    weight_decay: Numbers
-    beta1: Numbers
-    beta2: Numbers
-
-
 MARGIN = 0.05
 """α nearer than this to ½, or to what the regulariser explains, is not told apart from it."""
-_RATES = [f"alpha_{name}" for name in Adam._fields]
+_RATES = "alpha_learning_rate alpha_weight_decay alpha_beta1 alpha_beta2".split()
 SETTINGS = ["columns", "search_iterations", "warmup_iterations", "alpha_initial_std", *_RATES]
 """What the regulariser alone makes of α follows from these columns of a searched row, beside λ1 and λ2."""
 _READ = "kind trial_id replicate_id lambda1 lambda2 seed alpha architecture search_stopped_at".split()
@@ -59,18 +49,19 @@ _VERDICTS: list[tuple[str | None, str]] = [
 
 
 def silent_alpha(
-    start: np.ndarray, steps: int, *, lambda1: Numbers, pressed: Numbers, columns: Numbers, optimiser: Adam
+    start: np.ndarray, steps: int, *, lambda1: Numbers, pressed: Numbers, columns: Numbers, rates: Iterable[Numbers]
 ) -> np.ndarray:
     """α^f, (n,), after `steps` steps of Adam with L2 weight decay on λ1·L_Arch + λ2·L_Comp, from the logits `start`.
 
     `start` is (n, 2): parallel, fusion. All else is (n,) or a scalar: `pressed` is λ2·(C^f − C^p) of Eq. 5, `columns`
-    how many columns the losses are means over. Rates are constant, as the search's are. The restoration loss is not
-    only absent from the direction but from Adam's second moment too, so no noisy search moves faster by these terms.
+    how many columns the losses are means over. `rates` are Adam's learning rate, weight decay, β1 and β2, constant as
+    the search's are. The restoration loss is not only absent from the direction but from Adam's second moment too, so
+    no noisy search moves faster by these terms.
     """
     logits = np.array(start, dtype=float)
     first, second = np.zeros_like(logits), np.zeros_like(logits)
     signs = np.array([-1.0, 1.0])
-    rate, decay, beta1, beta2 = (np.asarray(value, float)[..., np.newaxis] for value in optimiser)
+    rate, decay, beta1, beta2 = (np.asarray(value, float)[..., np.newaxis] for value in rates)
     pull, push = lambda1 / (columns * LN10), pressed / (2 * columns)
     for step in range(1, steps + 1):
         difference = logits[:, 1] - logits[:, 0]
@@ -258,8 +249,7 @@ def _silent(table: pd.DataFrame, start: np.ndarray) -> np.ndarray:
     for number in np.unique(steps[~np.isnan(start)]):
         those = np.flatnonzero((steps == number) & ~np.isnan(start))
         own, starts = table.iloc[those], np.column_stack([-start, start])[those] / 2
-        rates = Adam(*own[_RATES].to_numpy(float).T)
-        found[those] = silent_alpha(starts, int(number), **_forces(own), optimiser=rates)
+        found[those] = silent_alpha(starts, int(number), **_forces(own), rates=own[_RATES].to_numpy(float).T)
     return found
 
 

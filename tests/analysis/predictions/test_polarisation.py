@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from analysis.predictions.polarisation import (
-    Adam,
     alpha_gaps,
     alpha_of,
     contrasts,
@@ -155,9 +154,9 @@ def test_the_regulariser_alone_does_what_the_optimiser_of_a_search_does() -> Non
     for member, c, start in zip(search.members, configurations, starts, strict=False):
         costs, contrast = module_costs(c), contrasts(row_of(c))
         assert contrast == pytest.approx((costs[:, 1] - costs[:, 0]).numpy(), abs=1e-6)
-        optimiser = Adam(c.alpha_learning_rate, c.alpha_weight_decay, c.alpha_beta1, c.alpha_beta2)
+        rates = c.alpha_learning_rate, c.alpha_weight_decay, c.alpha_beta1, c.alpha_beta2
         pressed = c.lambda2 * contrast
-        found = silent_alpha(start, 400, lambda1=c.lambda1, pressed=pressed, columns=5, optimiser=optimiser)
+        found = silent_alpha(start, 400, lambda1=c.lambda1, pressed=pressed, columns=5, rates=rates)
         assert found == pytest.approx(search.alpha(member)[:, 1].detach().numpy(), abs=1e-4)
         assert np.abs(found - 0.5).max() > 0.1
 
