@@ -148,8 +148,7 @@ def draw_final_alpha(rows: pd.DataFrame, caption: str) -> Figure:
 def draw_trajectories(rows: pd.DataFrame, curves: pd.DataFrame, caption: str) -> Figure:
     """α^f of every column of every search against the iteration: a panel a pair of λ1 (rightwards) and λ2 (downwards).
 
-    A line is a column of one seed, in the colour of the module that was chosen; dashes are where the regulariser alone
-    rests.
+    A line is a column of one seed, in the colour of the chosen module; dashes are where the regulariser alone rests.
     """
     table, searched = trajectories(rows, curves), rows[rows["kind"] == "searched"]
     lambda1, lambda2 = (sorted(table[name].unique()) for name in ("lambda1", "lambda2"))

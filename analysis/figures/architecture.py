@@ -55,8 +55,7 @@ def architecture_edges(text: str) -> pd.DataFrame:
 
     Columns count from 0 at the stem, branches (`source`, `target`) from 0 at full resolution: branch r works at 1/2^r.
     `operation` is what learns or moves along the edge: `convolution` (one or several), `strided convolution`,
-    `upsampling` (after a 1×1 convolution), or `identity`. `module` and `cell` are as in `drawn_columns`. Raises
-    ValueError as `drawn_columns` does.
+    `upsampling` (after a 1×1 convolution), or `identity`. `module`, `cell` and errors are as in `drawn_columns`.
     """
     placed = enumerate(drawn_columns(text))
     rows = [(column, *edge, module, cell) for column, (module, cell) in placed for edge in _edges(module, cell)]
@@ -82,8 +81,7 @@ def _edges(module: str, cell: int) -> Iterator[tuple[int, int, str]]:
 def draw_architecture(text: str) -> Figure:
     """An architecture for print, from stem to head; colours are modules, line styles operations.
 
-    At most 7 inches of columns, however many there are (narrower than 0.1 inch they do not get). Raises ValueError as
-    `drawn_columns` does.
+    At most 7 inches of columns, however many (none is narrower than 0.1 inch). Raises ValueError as `drawn_columns`.
     """
     columns, edges = drawn_columns(text), architecture_edges(text)
     branches = columns[-1][1] + 1

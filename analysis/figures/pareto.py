@@ -173,9 +173,8 @@ def _beyond(values: pd.Series, sign: int) -> float:
 def draw_probability_front(table: pd.DataFrame, caption: str) -> Figure:
     """The configurations of `analysis.front_probability`: the brighter and larger, the surer on the front.
 
-    The table is of a cost and a score. The line is the front of the means. A configuration of one seed has no
-    probability and is a cross. `×3` stands at three configurations with the same figures. Raises ValueError: `table` is
-    not of two columns.
+    The line is the front of the means. A configuration of one seed has no probability and is a cross. `×3` stands at
+    three configurations with the same figures. Raises ValueError: `table` is not of two columns, a cost and a score.
     """
     measured = [name for name in table.columns[2:] if name not in ("on_front", "probability")]
     if len(measured) != 2:

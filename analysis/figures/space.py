@@ -31,9 +31,8 @@ def draw_space(rows: pd.DataFrame, whole: pd.DataFrame, model: TimeModel, captio
 
     The area of a pale point grows with the number of architectures there, its colour is their number of fusion columns.
     Kinds at one point are drawn one around the other. The bar of a point is the median error of left-out architectures,
-    to either side; a dash is what was measured.
-    `rows` are of one device, as `model` is. Raises ValueError: the model could not be fitted; the message is its
-    reason.
+    to either side; a dash is what was measured. `rows` are of one device, as `model` is. Raises ValueError: the model
+    could not be fitted, and why.
     """
     if model.error is None:
         raise ValueError(f"testing times can't be predicted: {model.reason}")

@@ -181,8 +181,7 @@ def decided_by(rows: pd.DataFrame, curves: pd.DataFrame | None = None, margin: f
     it is null where none was. `decided_by` is
 
     * `nobody`: α is nearer than `margin` to ½. The module is the larger by a hair.
-    * `data`: α is beyond `furthest_alpha` by more than `margin`, or the regulariser alone would have left the column at
-      ½ or put it on the other side.
+    * `data`: α is over `margin` beyond `furthest_alpha`, or the regulariser alone leaves it at ½ or on the other side.
     * `regulariser`: none of that: it suffices. The data may have wished the same; this cannot show it.
     * null: the regulariser could have done it, from a start that is not known, or under costs that are not.
 

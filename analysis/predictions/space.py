@@ -52,8 +52,7 @@ def space_counts(columns: str = "4-4-4", channels: int = 32, image_channels: int
     """One row for each number of fusion modules by cell, with the `share` of all architectures that have it.
 
     Columns as `space` has them, without `architecture`. Its Π(N_i + 1) rows say of the costs all that the 2^ΣN_i rows
-    of `space` say, of spaces that nobody can list too. Raises SpaceError: not a space, or one of more than `LARGEST`
-    rows.
+    of `space` say, of spaces that nobody can list too. Raises SpaceError: not a space, or more than `LARGEST` rows.
     """
     cells = _cells(columns)
     if min(channels, image_channels) < 1:

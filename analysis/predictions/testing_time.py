@@ -14,8 +14,7 @@ from analysis.rows.comparable import TIMED, differing
 class LeftOut:
     """How far predictions were off for architectures that the fit had not seen: each left out once, and predicted.
 
-    `mean_median_percent` is the median error of predicting the mean of the other times instead: a model that is no
-    better has found noise.
+    `mean_median_percent` is the median error of the others' mean as a prediction: a model no better has found noise.
     """
 
     architectures: int

@@ -1,7 +1,6 @@
 """The reproducibility checklist for architecture search, filled from what a store records.
 
-Items after Lindauer and Hutter 2020, "Best practices for scientific research on neural architecture search", JMLR
-21(243).
+After Lindauer and Hutter 2020, "Best practices for scientific research on neural architecture search", JMLR 21(243).
 """
 
 import json

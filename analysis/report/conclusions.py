@@ -36,8 +36,7 @@ def conclusions(
     """What rows of one protocol answer, by question, the most asked first; questions without an answer are left out.
 
     Args:
-        rows: of one of `analysis.rows.comparable.protocol_groups`; `references` of `analysis.load_references`, `curves`
-            of `analysis.load_curves`.
+        rows: one of `analysis.rows.comparable.protocol_groups`; `references` and `curves` are of `analysis.load_…`.
         axes: the fields that the study varies, beside the seed.
         generator: for the intervals and tests that draw; the same generator, the same sentences.
     """

@@ -22,8 +22,7 @@ _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 def load(storage: str | Path, study: str | None = None) -> pd.DataFrame:
     """One row a trial, of one study or of all in a store; see the README for the columns.
 
-    A figure that was not measured is null. Raises StorageError: no such store, or no such study in it (named, with
-    those that there are).
+    A figure that was not measured is null. Raises StorageError: no such store, or study; it names those that there are.
     """
     return _read(storage, study, "trials")
 

@@ -26,8 +26,7 @@ def published() -> pd.DataFrame:
     """One row a published figure, with the columns `COLUMNS`; what the paper does not give is null.
 
     `kind` is `published` in every row. As in a trial's row, patch means stand apart: the figures of CLEARER-P are in
-    `psnr_patch_db` and `ssim_patch`, and its `psnr_db` and `ssim` are null. `parameters` is a count, which the paper
-    rounds to 10,000.
+    `psnr_patch_db` and `ssim_patch`, and its `psnr_db` and `ssim` are null. `parameters` is a count rounded to 10,000.
     """
     frame = pd.read_csv(Path(__file__).with_name("published.csv"), dtype={"parameters": "Int64"})
     texts, is_patch = _words()["doubts"], frame["method"] == "CLEARER-P"

@@ -31,11 +31,9 @@ def seed_agreement(
     * a fair coin for every column of every seed: `chance_agreement` is ½, `p_coin` exact, from the distribution of the
       number of agreeing pairs. It asks whether the search does more than draw at random.
     * each seed's own modules, shuffled over its columns: mean `shuffled_agreement`, 95 % of draws from `shuffled_low`
-      to `shuffled_high`, and `p_shuffled`. It keeps how many fusions a seed found, and asks whether seeds agree on
-      *where*.
+      to `shuffled_high`, and `p_shuffled`. It keeps how many fusions a seed found, and asks if seeds agree *where*.
 
-    Raises KeyError: a column that `rows` lacks. Raises ValueError: architectures of one configuration are of different
-    spaces.
+    Raises KeyError: a column that `rows` lacks. Raises ValueError: a configuration has architectures of two spaces.
     """
     found = [{**about, **_whole(each, generator, draws)} for about, each, _ in _configurations(rows, configuration)]
     kinds: dict[str, Any] = {name: float for name in SEED_AGREEMENT if name not in ("replicate_id", "reason")}

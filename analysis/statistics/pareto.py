@@ -1,8 +1,7 @@
 """Pareto fronts: the trials that no other trial beats in every respect, what lies behind them, and how much they gain.
 
 Every function takes a frame and the columns to minimise and to maximise, in any mix and number. A row dominates another
-if it is nowhere worse and somewhere better; equal rows do not dominate each other. A row without a finite figure in one
-of the columns is not compared: it is on no front, and its rank and its contribution are null.
+if it is nowhere worse and somewhere better; equal rows do not dominate each other.
 """
 
 from collections.abc import Mapping, Sequence

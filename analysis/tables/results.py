@@ -94,8 +94,7 @@ def configuration_table(
 def front_table(rows: pd.DataFrame, axes: Sequence[str], minimise: Sequence[str], maximise: Sequence[str]) -> Front:
     """The front of `configuration_table`, ordered by the first column that is minimised, else maximised.
 
-    Raises KeyError: a column that is not there; the nearest one is named. Raises ValueError: times of several devices;
-    else as `analysis.pareto_front`.
+    Raises KeyError and ValueError as `analysis.pareto_front`, and ValueError: times of several devices.
     """
     columns = chosen(minimise, maximise)
     require(rows, *columns)

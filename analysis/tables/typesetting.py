@@ -1,7 +1,6 @@
 """A table as a frame of plain numbers, and what it looks like in Markdown, LaTeX, CSV and Parquet.
 
-Numbers come first: CSV and Parquet hold the frame in full precision. Only Markdown and LaTeX round, and they round to
-what an interval warrants.
+CSV and Parquet hold the frame in full precision. Only Markdown and LaTeX round, to what an interval warrants.
 """
 
 import itertools
