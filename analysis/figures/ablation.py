@@ -56,8 +56,7 @@ def draw_effects(table: pd.DataFrame, caption: str, metric: str = "psnr_db") -> 
     for number, (share, p) in enumerate(zip(shares, shown["p"], strict=True)):
         figures = "none" if np.isnan(share) else f"{share:.1f} %" + ("" if pd.isna(p) else f", {_p(p)}")
         axes.text(float(np.nan_to_num(share)), number, f" {figures}", va="center", fontsize=7.5)
-    most = float(np.nanmax(shares)) if np.isfinite(shares).any() else 0.0
-    axes.set(xlim=(0, max(100.0, most) * 1.25), xticks=range(0, 101, 20))
+    axes.set(xlim=(0, 1.25 * np.nanmax([100.0, *shares])), xticks=range(0, 101, 20))
     axes.set_xlabel(f"share of the variance of {quantity(metric)[0]} explained, η² (%)")
     reasons = table.dropna(subset=["reason"]).groupby("reason", sort=False)["source"]
     notes = [f"{', '.join(map(_source, sources))}: {reason}" for reason, sources in reasons]

@@ -163,9 +163,7 @@ def draw_attainment(table: pd.DataFrame, caption: str, points: pd.DataFrame | No
 
 
 def _beyond(values: pd.Series, sign: int) -> float:
-    """A little more than the largest, or less than the smallest value."""
-    if not len(values):
-        return 0.0
+    """A little more than the largest, or less than the smallest value; NaN of none."""
     end = values.max() if sign > 0 else values.min()
     return float(end + sign * (0.06 * (values.max() - values.min()) or 0.01 * abs(end) or 1.0))
 

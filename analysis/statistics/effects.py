@@ -103,8 +103,6 @@ def _by_owner(owners: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
     """The squares that a least-squares fit with an intercept leaves, and its rank."""
-    if not len(centred):
-        return 0.0, 0
     design = np.hstack([np.ones((len(centred), 1)), *designs])
     solution, _, rank, _ = np.linalg.lstsq(design, centred, rcond=None)
     residual = centred - design @ solution

@@ -140,9 +140,7 @@ def attainment(
     return table.sort_values(["level", *columns], ignore_index=True, kind="stable")
 
 
-def objectives(
-    frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence[str] = ()
-) -> tuple[np.ndarray, np.ndarray]:
+def objectives(frame: pd.DataFrame, minimise: Sequence[str], maximise: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The columns as values (rows, columns), of which less is better, and which rows are finite in all (rows,).
 
     A frame without rows and columns, as of a study without rows, has no usable row.

@@ -74,13 +74,9 @@ class Table:
     def latex(self) -> str:
         """A `table` environment for the package `booktabs`; headings, cells and texts are escaped."""
         spec = "".join("r" if self.is_number(column) else "l" for column in self.columns)
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escaped(self.caption)}}}",
-            rf"\label{{tab:{self.name}}}",
-        ]
-        lines += [rf"\begin{{tabular}}{{{spec}}}", r"\toprule", _line(column.heading for column in self.columns)]
+        lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(self.caption)}}}"]
+        lines += [rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
+        lines.append(_line(column.heading for column in self.columns))
         for section, rows in self.sections():
             lines.append(r"\midrule")
             if section:
