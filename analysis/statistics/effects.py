@@ -110,4 +110,6 @@ def _fit(designs: list[np.ndarray], centred: np.ndarray) -> tuple[float, int]:
 
 
 def _crossed(factors: list[np.ndarray]) -> np.ndarray:
-    return functools.reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), factors)
+    return functools.reduce(
+        lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), a.shape[1] * b.shape[1]), factors
+    )

@@ -107,6 +107,7 @@ def test_what_cannot_be_tested_says_why() -> None:
     assert alike["eta_squared"].isna().all()
     empty = rows.assign(psnr_db=np.nan)
     assert effects(empty, ["lambda1"])["f"].isna().all()
+    assert effects(empty, ["lambda1", "lambda2"])["f"].isna().all()
     with pytest.raises(ValueError, match="name at least one axis"):
         effects(rows, [])
 
