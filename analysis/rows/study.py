@@ -1,9 +1,9 @@
 """All that a store keeps of one study: its rows, curves, references, and what it was asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ from analysis.rows.load import load, load_curves, load_oneshot, load_references,
 from analysis.rows.units import counted
 
 _NO_AXES = ("kind", "architecture", "seed", "module_times_ms", "lambda1_multiple")
+
+
+def _read_by(load: Callable[[str | Path, str], pd.DataFrame]) -> cached_property[pd.DataFrame]:
+    """A part of a study that is what `load` reads, and has its docstring."""
+    return cached_property(wraps(load)(lambda rows: load(rows.storage, rows.study)))
 
 
 @dataclass(frozen=True)
@@ -34,25 +39,10 @@ class StudyRows:
         rows = load(self.storage, self.study)
         return rows if self.only is None or not len(rows) else rows[rows["trial_id"].isin(list(self.only))]
 
-    @cached_property
-    def curves(self) -> pd.DataFrame:
-        """One row a reported iteration (`analysis.load_curves`)."""
-        return load_curves(self.storage, self.study)
-
-    @cached_property
-    def references(self) -> pd.DataFrame:
-        """The degraded input and the classical methods (`analysis.load_references`)."""
-        return load_references(self.storage, self.study)
-
-    @cached_property
-    def timings(self) -> pd.DataFrame:
-        """Testing times that were taken later, on other devices (`analysis.load_timings`)."""
-        return load_timings(self.storage, self.study)
-
-    @cached_property
-    def oneshot(self) -> pd.DataFrame:
-        """What supernets scored architectures (`analysis.load_oneshot`)."""
-        return load_oneshot(self.storage, self.study)
+    curves = _read_by(load_curves)
+    references = _read_by(load_references)
+    timings = _read_by(load_timings)
+    oneshot = _read_by(load_oneshot)
 
     @cached_property
     def about(self) -> Mapping[str, Any]:
