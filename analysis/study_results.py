@@ -96,8 +96,7 @@ class Results(StudyRows):
 
         Test scores do not choose, so `psnr_db` of what was chosen is an honest figure. Networks of one architecture and
         training are one, whatever search found them. `device` names one of several that times were taken on. Raises
-        IndexError: as for `front`. Raises ValueError: nothing within the budget, no validation score, or several
-        devices and none is named.
+        IndexError as `front`. Raises ValueError: nothing within the budget, no validation score, several devices.
         """
         if not self.groups:
             raise ValueError(f"{self.study}: no trial has finished with a score")

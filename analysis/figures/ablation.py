@@ -85,8 +85,7 @@ def draw_against_random(
     """Left: every network of a search configuration and, below, every random one, with means. Right: the gains.
 
     `points` are of `against_random_points`, `gains` of `analysis.search_against_random` on the same rows. `names` says
-    what a configuration (`replicate_id`) is called, without it its λ; `level` is that of the gains' intervals. Seeds
-    stand one below the other.
+    what a configuration (`replicate_id`) is called, else its λ; `level` is of intervals. Seeds are one below the other.
     """
     metric = points.columns[-1]
     name, scale = quantity(metric, points[metric])

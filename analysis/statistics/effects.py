@@ -41,8 +41,7 @@ def effects(
         axes: columns; rows where one is null are left out.
         block: what trials are paired by, taken out before anything is tested; None where they are not.
 
-    Raises KeyError: a column that `rows` lacks. Raises ValueError: no axis is named; rows differ in tested pixels,
-    protocol or training.
+    Raises KeyError: a column that rows lack. Raises ValueError: no axis; rows differ in pixels, protocol or training.
     """
     if not axes:
         raise ValueError("name at least one axis")
