@@ -8,9 +8,7 @@ protocol is not fully known: `doubts` says in words what stands between a row an
 
 import tomllib
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -20,6 +18,7 @@ COLUMNS = (
     "method kind task dataset sigma psnr_db ssim psnr_patch_db ssim_patch parameters test_time_s lambda1 lambda2 "
     "source doubts"
 ).split()
+_WORDS = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 
 
 def published() -> pd.DataFrame:
@@ -29,18 +28,13 @@ def published() -> pd.DataFrame:
     `psnr_patch_db` and `ssim_patch`, and its `psnr_db` and `ssim` are null. `parameters` is a count rounded to 10,000.
     """
     frame = pd.read_csv(Path(__file__).with_name("published.csv"), dtype={"parameters": "Int64"})
-    texts, is_patch = _words()["doubts"], frame["method"] == "CLEARER-P"
+    texts, is_patch = _WORDS["doubts"], frame["method"] == "CLEARER-P"
     frame["task"] = frame["sigma"].isna().map({True: "derain", False: "denoise"})
     frame["source"] = "CLEARER, NeurIPS 2020, Table " + frame["table"].astype(str)
     frame["doubts"] = [" ".join(texts[name] for name in names.split()) for names in frame["doubts"]]
     for whole, patch in (("psnr_db", "psnr_patch_db"), ("ssim", "ssim_patch")):
         frame[patch], frame[whole] = frame[whole].where(is_patch), frame[whole].mask(is_patch)
     return frame.assign(kind="published")[COLUMNS]
-
-
-@cache
-def _words() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 
 
 def published_beside(group: pd.DataFrame) -> pd.DataFrame:
@@ -53,11 +47,10 @@ def published_beside(group: pd.DataFrame) -> pd.DataFrame:
 def sentences(doubts: Iterable[str]) -> tuple[str, ...]:
     """What the texts of a column `doubts` are made of, each once, in a fixed order."""
     texts = list(doubts)
-    return tuple(one for one in (BELOW_INPUT, *_words()["doubts"].values()) if any(one in text for text in texts))
+    return tuple(one for one in (BELOW_INPUT, *_WORDS["doubts"].values()) if any(one in text for text in texts))
 
 
 def published_alpha() -> pd.DataFrame:
     """One row a published search with the α that it ended at, in a trial's columns: `alpha` is α^f by column."""
-    words = _words()
-    found = {float(lambda1): [round(1 - p, 4) for p in row] for lambda1, row in words["alpha_parallel"].items()}
-    return pd.DataFrame([{**words["search"], "lambda1": lambda1, "alpha": alpha} for lambda1, alpha in found.items()])
+    found = {float(lambda1): [round(1 - p, 4) for p in row] for lambda1, row in _WORDS["alpha_parallel"].items()}
+    return pd.DataFrame([{**_WORDS["search"], "lambda1": lambda1, "alpha": alpha} for lambda1, alpha in found.items()])

@@ -3,7 +3,6 @@
 Nothing here changes a row or an answer.
 """
 
-import functools
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ UNSTEADY = 0.1
 """A time whose series spread by more was not taken on an idle machine."""
 _THREADS = r", \d+ threads?$"
 """Ends the name of a processor."""
+_FAULTS: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
 CHECKS = (
     "networks below their input, images shared by splits, skip=global with SGD, trainings that moved or fell at their "
     "end, shared trainings, few seeds, mixed devices, testing times, and missing methods"
@@ -51,7 +51,7 @@ def health(
         scored = ended.dropna(subset=["psnr_db"])
         found += [*_below_input(scored), *_overlap(ended, about or {}), *_trainings(scored, curves)]
         found += [*_searches(ended, scored), *_devices(scored), *_times(ended), *_without_wavelets(references)]
-    order = list(_faults())
+    order = list(_FAULTS)
     return sorted(found, key=lambda one: order.index(one.fault))
 
 
@@ -85,16 +85,11 @@ class _Told(float):
         return percent(self) if form == "%" else format(float(self), form or ".0f")
 
 
-@functools.cache
-def _faults() -> dict[str, dict[str, str]]:
-    return tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
-
-
 def _finding(fault: str, rows: pd.DataFrame, numbers: Mapping[str, float], **more: Any) -> Iterator[Finding]:
     """A fault of rows, where there are any; `more` is what its text says beside its numbers."""
     if len(rows):
         told = {name: one if isinstance(one, str) else _Told(one) for name, one in {**numbers, **more}.items()}
-        text, mend = (_faults()[fault][part].format(**told) for part in ("text", "mend"))
+        text, mend = (_FAULTS[fault][part].format(**told) for part in ("text", "mend"))
         yield Finding(fault, text, mend, tuple(rows["trial_id"]), {name: float(one) for name, one in numbers.items()})
 
 
@@ -166,5 +161,5 @@ def _times(ended: pd.DataFrame) -> Iterator[Finding]:
 def _without_wavelets(references: pd.DataFrame) -> Iterator[Finding]:
     methods = set(references["method"]) if len(references) else set()
     if "total variation" in methods and not any(name.startswith("wavelets") for name in methods):
-        about = _faults()["methods missing"]
+        about = _FAULTS["methods missing"]
         yield Finding("methods missing", about["text"], about["mend"])
