@@ -80,8 +80,7 @@ class Results(StudyRows):
         `psnr_db_max`, and the `trial_id` of the seed with the best validation score. `.to_latex()` prints the few that
         a paper needs. The front of single trials is `analysis.pareto_front(results.groups[0][1], …)`. None where
         nothing finished. Raises IndexError: there are fewer protocols (`groups`) than `group`, which counts from 0.
-        Raises KeyError: a column that rows lack, with the nearest that they have. Raises ValueError: times of several
-        devices, which do not compare.
+        Raises KeyError: a column that rows lack; the nearest is named. Raises ValueError: times of several devices.
         """
         return front_table(self._group(group), self.axes, minimise, maximise) if self.groups else Front()
 
@@ -179,5 +178,4 @@ def image_scores(rows: pd.DataFrame) -> pd.DataFrame:
     lengths = sorted({len(one) for one in scored["psnr_by_image"]})
     if len(lengths) > 1:
         raise ValueError(f"rows were tested on {' or '.join(map(str, lengths))} images: choose rows of one protocol")
-    index = pd.Index(scored["trial_id"], name="trial_id")
-    return pd.DataFrame([list(map(float, one)) for one in scored["psnr_by_image"]], index=index)
+    return pd.DataFrame([list(map(float, one)) for one in scored["psnr_by_image"]], index=scored["trial_id"])

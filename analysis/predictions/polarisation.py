@@ -54,9 +54,8 @@ def silent_alpha(
     """α^f, (n,), after `steps` steps of Adam with L2 weight decay on λ1·L_Arch + λ2·L_Comp, from the logits `start`.
 
     `start` is (n, 2): parallel, fusion. All else is (n,) or a scalar: `pressed` is λ2·(C^f − C^p) of Eq. 5, `columns`
-    how many columns the losses are means over. `rates` are Adam's learning rate, weight decay, β1 and β2, constant as
-    the search's are. The restoration loss is not only absent from the direction but from Adam's second moment too, so
-    no noisy search moves faster by these terms.
+    how many columns the losses are means over. `rates` are Adam's learning rate, weight decay, β1 and β2, constant as a
+    search's. The restoration loss is absent from Adam's second moment too: no noisy search moves faster by these terms.
     """
     logits = np.array(start, dtype=float)
     first, second = np.zeros_like(logits), np.zeros_like(logits)

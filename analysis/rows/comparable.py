@@ -2,8 +2,7 @@
 
 * **Protocol groups**: finished rows that were scored on the same pixels in the same way. Figures, tables and sentences
   are of one group; times, of one device of a group.
-* **Comparable** rows are, beyond that, of one space and one training. A comparison is over the columns that it names,
-  and refuses rows that differ in anything else.
+* **Comparable** rows are of one space and training, too. A comparison refuses rows that differ in more than it names.
 """
 
 from collections.abc import Collection, Iterator, Mapping

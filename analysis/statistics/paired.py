@@ -127,8 +127,7 @@ def t_interval(
 ) -> tuple[float | None, float | None, str | None]:
     """Student's interval of the mean of `values`, shape (seeds,): low, high, and why there is none.
 
-    Values that are 0 because both sides share a training (`is_shared`, shape (seeds,)) are known, and have no luck: the
-    interval is of the others, times their share.
+    Where sides share a training (`is_shared`, (seeds,)) a value is 0: the interval is the others', times their share.
     """
     own = values if is_shared is None else values[~is_shared]
     if len(own) < LEAST_SEEDS:

@@ -65,8 +65,7 @@ def with_configurations(rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with `configuration`, which replicates share, `method`, its name in words, and `baseline`.
 
     Random architectures are one configuration. Searches that differ in more than λ1, λ2 and the seed are told apart.
-    The baseline is the configuration with λ1 = λ2 = 0 and all else equal; of a row that was not searched, the only one
-    there is (null where there are several).
+    The baseline has λ1 = λ2 = 0 and all else equal; of a row that was not searched, the only one (null of several).
     """
     varying = differing(rows[rows["kind"] == "searched"], search_fields())
     drawn = rows.loc[rows["kind"] == "random", "architecture"].nunique()
