@@ -15,9 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("storage", help="the folder or URI that holds the results")
     parser.add_argument("study", help="the name of a study in it")
     parser.add_argument("--out", metavar="FOLDER", help="where the report is written; without it, beside the rows")
-    for stream in (sys.stdout, sys.stderr):  # a character that they can't show is printed as its code
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a character that it can't show is printed as its code, as by stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = parser.parse_args(arguments)
     try:
         written = write_report(StudyRows(options.storage, options.study), options.out)
