@@ -38,17 +38,17 @@ def storage_of(text: str) -> str:
 class Store(Files):
     """The results below one storage: an absolute folder or a URI."""
 
+    def json(self, name: str) -> dict[str, Any] | None:
+        """As `Files.json`. Raises StorageError also where a version wrote it that uses a newer format."""
+        found = super().json(name)
+        self.check_format((found or {}).get("format", 1), name)
+        return found
+
     # Stages
 
     def result(self, stage: str, key: str) -> dict[str, Any] | None:
         """What a finished stage found, or None where it is not finished."""
-        found = self.json(f"stages/{stage}/{key}/result.json")
-        return None if found is None else self.checked(found, f"stages/{stage}/{key}")
-
-    def checked(self, about: dict[str, Any], name: str) -> dict[str, Any]:
-        """What some version wrote under `name`; StorageError where that version uses a newer format."""
-        self.check_format(about.get("format", 1), name)
-        return about
+        return self.json(f"stages/{stage}/{key}/result.json")
 
     def finished(self, stage: str) -> dict[str, int]:
         """The keys of all finished stages of a kind and the bytes that each takes, from one listing."""
@@ -68,7 +68,7 @@ class Store(Files):
                 self.write(f"{folder}/{name}", data)
             text = json.dumps({"format": FORMAT, **result}, sort_keys=True, allow_nan=False)
             self.write(f"{folder}/result.json", text.encode())
-        for name in self._checkpoints(folder):
+        for name in self.names(folder, CHECKPOINT):
             self.remove(f"{folder}/{name}")
 
     def save_checkpoint(self, stage: str, key: str, iteration: int, data: bytes) -> None:
@@ -76,7 +76,7 @@ class Store(Files):
         folder = f"stages/{stage}/{key}"
         # A checkpoint has a checksum, and one before it.
         self.write(f"{folder}/checkpoint-{iteration:09d}", data, is_durable=False)
-        kept = self._checkpoints(folder)
+        kept = self.names(folder, CHECKPOINT)
         # The result is looked for after the checkpoint is written: looked for before, it could come in between.
         for name in kept[:-2] if self.result(stage, key) is None else kept:
             self.remove(f"{folder}/{name}")
@@ -84,23 +84,20 @@ class Store(Files):
     def forget_checkpoints(self, stage: str, key: str, after: int) -> None:
         """Removes the checkpoints of a stage under way that are of later iterations than `after`."""
         folder = f"stages/{stage}/{key}"
-        for name in self._checkpoints(folder):
+        for name in self.names(folder, CHECKPOINT):
             if _iteration(name) > after:
                 self.remove(f"{folder}/{name}")
 
     def checkpoints(self, stage: str, key: str) -> list[bytes]:
         """The kept checkpoints of a stage, newest first."""
         folder = f"stages/{stage}/{key}"
-        found = (self.read(f"{folder}/{name}") for name in reversed(self._checkpoints(folder)))
+        found = (self.read(f"{folder}/{name}") for name in reversed(self.names(folder, CHECKPOINT)))
         return [data for data in found if data is not None]
 
     def saved_iteration(self, stage: str, key: str) -> int:
         """The iteration up to which a stage under way is safe in the store; 0 where no checkpoint is."""
-        kept = self._checkpoints(f"stages/{stage}/{key}")
+        kept = self.names(f"stages/{stage}/{key}", CHECKPOINT)
         return _iteration(kept[-1]) if kept else 0
-
-    def _checkpoints(self, folder: str) -> list[str]:
-        return self.names(folder, CHECKPOINT)
 
     # Trials
 
