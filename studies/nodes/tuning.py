@@ -16,6 +16,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from clearer.machine import keep_freed_memory
+from studies.nodes.capacity import Request
 from studies.nodes.exchange import Exchange
 from studies.work.gpu import take_memory
 from studies.work.jobs import Ended, Event, Failure, Progressed, Started
@@ -109,10 +110,8 @@ class PackWorker(tune.Trainable):
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        gpus = _gpus(config)
-        return tune.PlacementGroupFactory(
-            [{"CPU": config["pack"].configuration.threads, **({"GPU": gpus} if gpus else {})}]
-        )
+        request = Request(config["pack"].jobs[0].configuration.threads, _gpus(config))
+        return tune.PlacementGroupFactory([request.resources])
 
     def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
         """Begins with a pack at `place`, which may hold secrets: Tune writes `config` to files."""

@@ -199,11 +199,6 @@ class Pack:
     jobs: tuple[Job, ...]
     width: int = 1
 
-    @property
-    def configuration(self) -> Configuration:
-        """What all jobs of the pack have in common, as the first has it."""
-        return self.jobs[0].configuration
-
 
 @dataclass(frozen=True)
 class Started:
