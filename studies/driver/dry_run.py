@@ -29,9 +29,8 @@ def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configur
     threads, place = max(trial.configuration.threads for trial in missing), session.place
     slots = _slots(threads, missing, session)
     device = functools.cache(lambda threads: device_name(place.device, threads))
-    known = device if session.is_local else None
     session.settle_packs(study, configurations)
-    plan, needs, costs = session.plan(missing, configurations, known)
+    plan, needs, costs = session.plan(missing, configurations, device if session.is_local else None)
     expected = outlook(plan, needs, costs, session.packing)
     for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
         session.console.print(line)

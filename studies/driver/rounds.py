@@ -7,7 +7,7 @@ trials as the cluster holds at once, each wave to its rows: what the time was sp
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from studies.driver.execution import Execution, failed_references, run_jobs, wri
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study, unique
-from studies.planning.costs import Costs, outlook
-from studies.planning.plan import Need, Plan, Task
+from studies.planning.costs import outlook
+from studies.planning.plan import Task
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, runs_of, write_study
 from studies.work.jobs import Failure, Job, References
@@ -97,7 +97,7 @@ class _Run:
                 planned = session.plan(missing, outcome.planned)
                 self._nodes = session.preflight(*planned)
                 session.settle_packs(name, outcome.planned)
-                self._expect(*planned)
+                self._progress.expect(outlook(*planned, session.packing))
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)
@@ -110,7 +110,7 @@ class _Run:
                 outcome.planned += further
                 missing = session.missing(name, further)
                 if missing:
-                    self._expect(*session.plan(missing, outcome.planned))
+                    self._progress.expect(outlook(*session.plan(missing, outcome.planned), session.packing))
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
             self._retry_references()
@@ -161,10 +161,6 @@ class _Run:
             jobs = {t.reference_key: References(t.reference_key, t.configuration, t.data) for t in trials}
             findings(outcome, session).compute("references", list(jobs.values()))
             write_references(session.store, name, trials, outcome.lost)
-
-    def _expect(self, plan: Plan, needs: Mapping[str, Need], costs: Costs) -> None:
-        """Tells how long what is missing will take, as a dry run does."""
-        self._progress.expect(outlook(plan, needs, costs, self.session.packing))
 
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""

@@ -45,6 +45,8 @@ class Session(contextlib.ExitStack):
     def __init__(self, options: Options, console: Console):
         super().__init__()
         self.options, self.console = options, console
+        self.is_local = options.address in (None, "local")
+        """Whether Ray is started here."""
         place = storage_of(options.storage), data_place(options.data)
         self.place = Place(*place, options.gpus_per_trial, options.checkpoint_seconds)
         self.store = Store(self.place.storage)
@@ -57,11 +59,6 @@ class Session(contextlib.ExitStack):
         self._tracking: Tracking | None = None
         self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()
         """The trials that have begun, for tracking."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether Ray is started here."""
-        return self.options.address in (None, "local")
 
     @property
     def tracking_uri(self) -> str | None:

@@ -24,9 +24,9 @@ from rich.table import Table
 from analysis.storage.places import redacted
 from clearer.images.datasets import dataset_folder
 from studies.nodes.capacity import Request, this_machine
-from studies.nodes.connection import ClusterError, connect
+from studies.nodes.connection import ClusterError, cause, connect
 from studies.nodes.report import Problem, Question, Report, examine, examine_gpus, free_bytes, gb, installed, release
-from studies.nodes.scheduling import Cluster, alive, cause, node_name, on_node
+from studies.nodes.scheduling import Cluster, alive, node_name, on_node
 from studies.store.store import Store
 from studies.work.keys import Trial
 from studies.work.place import Place

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.storage.places import redacted
 from clearer.configuration import Configuration
 from clearer.fields import nearest
 from clearer.machine import without_threads
 from studies.nodes.capacity import Request
-from studies.nodes.connection import ClusterError
+from studies.nodes.connection import ClusterError, cause
 from studies.nodes.exchange import Exchange
 from studies.work.jobs import failure_of
 from studies.work.keys import Trial
@@ -201,12 +200,6 @@ def on_node(node: str | None, body: Any, **options: Any) -> Any:
     if node is not None:
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
     return ray.remote(**options)(body)
-
-
-def cause(error: Exception) -> str:
-    """What an error of Ray says: the last line of a traceback; of a node or a process that went away, the first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)
 
 
 def alive() -> list[dict[str, Any]]:
