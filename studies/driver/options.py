@@ -7,17 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clearer.command import whole_number
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
-
-
-def whole_number(text: str, least: int = 1) -> int:
-    """The type of a flag that takes 1, 2, 3 …"""
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {'above 0' if least else 'from 0 on'}")
-    return int(text)
 
 
 def seconds(text: str) -> float:
