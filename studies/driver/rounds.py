@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from analysis.rows.load import finished, load
+from analysis.rows.load import finished
 from analysis.storage.places import redacted
 from analysis.study_results import Results
 from clearer.command import print_prose
@@ -174,8 +174,6 @@ class _Run:
 def findings(outcome: Outcome, session: Session) -> Findings:
     """What a study's `follow` and `answer` see."""
     name, planned = outcome.study.name, outcome.planned
-    rows = finished(load(session.store.storage, name))
-    rows = rows[rows["trial_id"].isin([c.trial_id for c in planned])] if len(rows) else rows
 
     def compute(text: str, jobs: Sequence[Job]) -> None:
         missing = [job for job in jobs if session.store.result(job.stage, job.key) is None]
@@ -190,7 +188,7 @@ def findings(outcome: Outcome, session: Session) -> Findings:
         pixels=session.pixels,
         trials=planned,
         recorded=list(planned_trials(session.store, name).values()),
-        rows=rows,
+        rows=finished(outcome.results(session).frame),
         slots=lambda: session.slots(planned),
         module_times=lambda c: session.module_times(c, name),
         compute=compute,

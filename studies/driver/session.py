@@ -169,7 +169,7 @@ class Session(contextlib.ExitStack):
     def missing(self, study: str, configurations: Sequence[Configuration]) -> list[Trial]:
         """The trials that have no whole row; with `retry_failed`, those with the row of a failure too."""
         asked = self.store.trial_ids(study) & {c.trial_id for c in configurations}
-        rows = self.store.rows(study, asked, ("trial_id", "status")) if asked else []
+        rows = self.store.rows(study, asked, ("trial_id", "status"))
         again = ("failed",) if self.options.retry_failed else ()
         there = {row["trial_id"] for row in rows if row["status"] not in again}
         return self.pixels.trials([c for c in configurations if c.trial_id not in there])

@@ -112,7 +112,8 @@ class Store(Files):
 
         A column that no row has is null, as another version may have none such. A damaged row is none, and is named.
         """
-        table = read_files(self.filesystem, self.path("studies", study), kind, trial_ids, columns)
+        folder = self.path("studies", study)
+        table = read_files(self.filesystem, folder, kind, trial_ids, columns) if trial_ids else None
         from studies.store.rows import CURVE, ROW  # needs torch, which a node may lack
 
         return _records(table, (ROW if kind == "trials" else CURVE).names if columns is None else columns)
