@@ -24,7 +24,6 @@ from studies.driver.execution import Execution, failed_references, run_jobs, wri
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study, unique
-from studies.planning.costs import outlook
 from studies.planning.plan import Task
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, runs_of, write_study
@@ -94,10 +93,10 @@ class _Run:
         missing = session.missing(name, outcome.planned)
         if missing:  # before anything is written
             with self._progress:
-                planned = session.plan(missing, outcome.planned)
-                self._nodes = session.preflight(*planned)
+                costs = session.costs(missing, outcome.planned)
+                self._nodes = session.preflight(costs)
                 session.settle_packs(name, outcome.planned)
-                self._progress.expect(outlook(*planned, session.packing))
+                self._progress.expect(costs.outlook(session.packing))
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)
@@ -110,7 +109,7 @@ class _Run:
                 outcome.planned += further
                 missing = session.missing(name, further)
                 if missing:
-                    self._progress.expect(outlook(*session.plan(missing, outcome.planned), session.packing))
+                    self._progress.expect(session.costs(missing, outcome.planned).outlook(session.packing))
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
             self._retry_references()

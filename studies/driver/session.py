@@ -1,9 +1,8 @@
 """What one run of a study has at hand: place, store, cluster and tracking, each opened when first needed."""
 
 import contextlib
-import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,7 @@ from studies.nodes.preflight import check_gpus, check_here, check_nodes
 from studies.nodes.scheduling import Cluster
 from studies.planning.costs import Costs
 from studies.planning.packs import GPU_BYTES, Packing
-from studies.planning.plan import Device, Need, Plan
+from studies.planning.plan import Device, Plan
 from studies.store.claims import Claims
 from studies.store.store import Store, storage_of
 from studies.store.study_file import runs_of
@@ -83,12 +82,12 @@ class Session(contextlib.ExitStack):
         """How many trials the cluster holds at once."""
         return max(1, self.cluster.slots(max((c.threads for c in configurations), default=1)))
 
-    def plan(
+    def costs(
         self, missing: Sequence[Trial], configurations: Sequence[Configuration], device: Device | None = None
-    ) -> tuple[Plan, dict[str, Need], Costs]:
-        """The plan of missing trials, of all that a study has planned; what it needs; and what that costs."""
+    ) -> Costs:
+        """What missing trials need, of all that a study has planned, and what that costs."""
         plan = Plan(self.store, missing, self.pixels.trials(configurations))
-        return plan, plan.needs(device), Costs(plan, self.place, not self.is_local)
+        return Costs(plan, self.place, not self.is_local, device)
 
     def slots_here(self, configurations: Sequence[Configuration]) -> int:
         """How many trials run at once on this machine, before Ray is started; of a cluster, how many were asked for."""
@@ -116,21 +115,20 @@ class Session(contextlib.ExitStack):
         found = Counter(name for name in names if (without_threads(name) == name) is (self.place.gpus > 0))
         return found.most_common(1)[0][0] if found else ""
 
-    def preflight(self, plan: Plan, needs: Mapping[str, Need], costs: Costs) -> dict[str, Any]:
-        """Asks what would stop the trials of a plan, here or on every node; what to record of the nodes.
+    def preflight(self, costs: Costs) -> dict[str, Any]:
+        """Asks what would stop what is missing, here or on every node; what to record of the nodes.
 
         Raises ClusterError: a study would fail; a line for each reason.
         """
-        threads = max(trial.configuration.threads for trial in plan.trials)
-        needed = functools.partial(costs.needed_bytes, plan, needs)
-        about = self.place, threads, needed, self.tracking_uri, self.console
+        threads = max(trial.configuration.threads for trial in costs.plan.trials)
+        about = self.place, threads, costs.needed_bytes, self.tracking_uri, self.console
         if self.is_local:
             check_here(*about)
         self.cluster.check_request(threads)
         if self.is_local:
             self._gpu_bytes = check_gpus(self.console) if self.place.gpus else []
             return {}
-        found = check_nodes(*about, plan.trials)
+        found = check_nodes(*about, costs.plan.trials)
         self._gpu_bytes = [size for node in found["nodes"] for size in node["gpu_bytes"]]
         self.cluster.devices.update({node["host"]: node["device"] for node in found["nodes"]})
         return found

@@ -15,7 +15,7 @@ from clearer.images.datasets import DATASETS
 from clearer.machine import device_name, without_threads
 from clearer.tasks.known import task_of
 from studies.planning.packs import Packing, pack_time
-from studies.planning.plan import STAGES, Need, Plan
+from studies.planning.plan import STAGES, Device, Need, Plan
 from studies.work.jobs import Learning
 from studies.work.place import Place
 
@@ -59,26 +59,6 @@ class Expected:
     seconds: float
 
 
-def outlook(plan: Plan, needs: Mapping[str, Need], costs: "Costs", packing: Packing) -> dict[str, Expected]:
-    """What is missing of a plan, stage by stage, as its `needs` say.
-
-    How many trainings follow from searches is not known. As many are expected as there would be different ones if each
-    search found an architecture by chance.
-    """
-    widths = plan.widths(packing)
-    shares: dict[str, list[float]] = defaultdict(list)
-    for task in plan.tasks().values():
-        width = widths.get(task.job.name, 1) if isinstance(task.job, Learning) else 1
-        shares[task.job.stage].append(pack_time(width) / width)
-    found = {}
-    for stage, need in needs.items():
-        each = [costs.of(stage, c).seconds for c in need.missing.values()]
-        if each:
-            share = statistics.fmean(shares[stage]) if shares[stage] else 1.0
-            found[stage] = Expected(_distinct(stage, need), share * statistics.fmean(each))
-    return found
-
-
 def _distinct(stage: str, need: Need) -> float:
     """How many different jobs the missing stages of a kind are likely to be."""
     known: Counter[str] = Counter()
@@ -97,13 +77,15 @@ def _distinct(stage: str, need: Need) -> float:
 
 
 class Costs:
-    """The cost of stages, from the rows of a plan's store and its finished stages.
+    """What a plan needs, and what that costs, from the rows of its store and its finished stages.
 
     Times at a trial's share of a GPU count, else at any. `elsewhere`: this machine does not see the trials' GPUs.
+    `device` is as in `Plan.needs`.
     """
 
-    def __init__(self, plan: Plan, place: Place, elsewhere: bool):
-        self._store, self._place, self._finished, self._elsewhere = plan.store, place, plan.finished, elsewhere
+    def __init__(self, plan: Plan, place: Place, elsewhere: bool, device: Device | None = None):
+        self.plan, self.needs, self.place = plan, plan.needs(device), place
+        self._store, self._finished, self._elsewhere = plan.store, plan.finished, elsewhere
         self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
         self._bytes: dict[tuple[Any, ...], float] = {}
@@ -113,6 +95,25 @@ class Costs:
             for stage, key in _KEYS.items():
                 if row.get(key) is not None:
                     self._rows[stage, *(row.get(name) for name in SAME[stage])][row[key]] = row
+
+    def outlook(self, packing: Packing) -> dict[str, Expected]:
+        """What is missing, stage by stage.
+
+        How many trainings follow from searches is not known. As many are expected as there would be different ones if
+        each search found an architecture by chance.
+        """
+        widths = self.plan.widths(packing)
+        shares: dict[str, list[float]] = defaultdict(list)
+        for task in self.plan.tasks().values():
+            width = widths.get(task.job.name, 1) if isinstance(task.job, Learning) else 1
+            shares[task.job.stage].append(pack_time(width) / width)
+        found = {}
+        for stage, need in self.needs.items():
+            each = [self.of(stage, c).seconds for c in need.missing.values()]
+            if each:
+                share = statistics.fmean(shares[stage]) if shares[stage] else 1.0
+                found[stage] = Expected(_distinct(stage, need), share * statistics.fmean(each))
+        return found
 
     def of(self, stage: str, c: Configuration) -> Cost:
         """The cost of one stage of a configuration."""
@@ -130,16 +131,17 @@ class Costs:
             self._bytes[case] = statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
         return self._bytes[case]
 
-    def needed_bytes(self, plan: Plan, needs: Mapping[str, Need], slots: int) -> float:
-        """What is missing of a plan takes in the store at most, with the checkpoints of `slots` stages under way."""
-        each = (self.bytes_of(stage, c) for stage, need in needs.items() for c in need.missing.values())
-        checkpoint = max((stage_bytes("checkpoint", trial.configuration) for trial in plan.trials), default=0.0)
-        return sum(each) + ROW_BYTES * len(plan.trials) + min(slots, len(plan.trials)) * _CHECKPOINTS * checkpoint
+    def needed_bytes(self, slots: int) -> float:
+        """What is missing takes in the store at most, with the checkpoints of `slots` stages under way."""
+        each = (self.bytes_of(stage, c) for stage, need in self.needs.items() for c in need.missing.values())
+        trials = self.plan.trials
+        checkpoint = max((stage_bytes("checkpoint", trial.configuration) for trial in trials), default=0.0)
+        return sum(each) + ROW_BYTES * len(trials) + min(slots, len(trials)) * _CHECKPOINTS * checkpoint
 
     @property
     def probe_device(self) -> str:
         """What a probe runs on: a GPU where trials take one and this machine has one."""
-        return "cuda" if self._place.gpus and _gpu() else "cpu"
+        return "cuda" if self.place.gpus and _gpu() else "cpu"
 
     def _like(self, stage: str, c: Configuration) -> dict[str, Row]:
         """The rows of trials whose stage costs what that of `c` does, by their keys."""
@@ -187,7 +189,7 @@ class Costs:
         """From the pace of searches or trainings of a shape, else from that of a probe."""
         rows = [row for row in self._like(stage, c).values() if row[f"{stage}_seconds"]]
         here = [row for row in rows if self._is_its_device(row[f"{stage}_device"] or "", c)]
-        here = [row for row in here if _share(row) == round(self._place.gpus, 3)] or here
+        here = [row for row in here if _share(row) == round(self.place.gpus, 3)] or here
         steps = _passes(stage, c.values())
         if here:
             shares = sorted({_share(row) for row in here})
@@ -203,7 +205,7 @@ class Costs:
 
     def _is_its_device(self, name: str, c: Configuration) -> bool:
         """Whether a trial of `c` would run on the device of that name; any GPU, where the cluster's are not known."""
-        if not self._place.gpus:
+        if not self.place.gpus:
             return name == _cpu(c.threads)
         if self._elsewhere or not _gpu():
             return bool(name) and without_threads(name) == name
