@@ -25,9 +25,9 @@ def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configur
     """
     if not missing:
         return
-    threads, place = max(trial.configuration.threads for trial in missing), session.place
+    threads = max(trial.configuration.threads for trial in missing)
     slots = _slots(threads, missing, session)
-    device = functools.cache(lambda threads: device_name(place.device, threads))
+    device = functools.cache(functools.partial(device_name, session.place.device))
     session.settle_packs(study, configurations)
     costs = session.costs(missing, configurations, device if session.is_local else None)
     for line in [*_stage_lines(costs.needs), *_cost_lines(costs, costs.outlook(session.packing), slots)]:

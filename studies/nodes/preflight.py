@@ -76,7 +76,10 @@ def check_nodes(
     reports = [report for report, _ in answers.values()]
     found += about_gpus + [problem for report in reports for problem in report.problems]
     found += mixed(reports, place.gpus > 0)
-    found += [_of_clock(*answer) for answer in answers.values() if abs(answer[1]) > _CLOCK_SECONDS]
+    for report, ahead in answers.values():
+        if abs(ahead) > _CLOCK_SECONDS:
+            text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
+            found.append(Problem(False, report.host, f"{text}; switch time synchronisation on"))
     found += _of_space(place, needed(sum(held.values())))
     warnings = _conclude(found + tracking_problems(tracking), console)
     return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
@@ -175,11 +178,6 @@ def _of_space(place: Place, needed: float) -> list[Problem]:
         return []
     text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB"
     return [Problem(True, "", f"{text}; make room, or give another storage")]
-
-
-def _of_clock(report: Report, ahead: float) -> Problem:
-    text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
-    return Problem(False, report.host, f"{text}; switch time synchronisation on")
 
 
 def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:

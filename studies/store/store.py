@@ -114,7 +114,7 @@ class Store(Files):
         """
         folder = self.path("studies", study)
         table = read_files(self.filesystem, folder, kind, trial_ids, columns) if trial_ids else None
-        from studies.store.rows import CURVE, ROW  # needs torch, which a node may lack
+        from studies.store.rows import CURVE, ROW  # needs scikit-image, which a node may lack
 
         return _records(table, (ROW if kind == "trials" else CURVE).names if columns is None else columns)
 

@@ -122,10 +122,11 @@ def trial_content(
 ) -> Content:
     """What the run of a trial should hold: of one that has ended by its row, of another by what is known so far."""
     columns = configuration_columns(c)
+    space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
     told: dict[str, Any] = {
         "identity": {STUDY_TAG: study_id, TRIAL_TAG: c.trial_id},
         "name": name or label(c),
-        "note": _trial_note(c),
+        "note": f"{label(c)}: {c.task} ({task_of(c).said(c)}) on {c.dataset}, {space}",
         "params": _texts({name: columns.get(name) for name in _PARAMS}),
     }
     if isinstance(trial, UnderWay):
@@ -180,12 +181,6 @@ def curve_points(records: Iterable[Mapping[str, Any]]) -> Iterable[Point]:
         for name, value in values.items():
             if _is_number(value):
                 yield name, record["iteration"], stamp, _stored(value)
-
-
-def _trial_note(c: Configuration) -> str:
-    """What a trial does, from what can't change."""
-    space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
-    return f"{label(c)}: {c.task} ({task_of(c).said(c)}) on {c.dataset}, {space}"
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
