@@ -9,7 +9,7 @@ from clearer.machine import device_name
 from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
-from studies.planning.costs import ROW_BYTES, Costs, Expected
+from studies.planning.costs import Costs, Expected
 from studies.planning.plan import STAGES, Need
 from studies.work.keys import Trial
 
@@ -63,7 +63,6 @@ def _cost_lines(costs: Costs, expected: Mapping[str, Expected], slots: int) -> l
     each = {stage: [costs.of(stage, c) for c in needs[stage].missing.values()] for stage in _NAMES}
     seconds = {stage: expected[stage].jobs * expected[stage].seconds if each[stage] else 0.0 for stage in _NAMES}
     bases = {stage: "; ".join(dict.fromkeys(cost.basis for cost in each[stage])) for stage in _NAMES}
-    size = ROW_BYTES * len(costs.plan.trials) + sum(cost.bytes for stage in _NAMES for cost in each[stage])
     is_measured = not any("probe" in bases[stage] for stage in ("search", "train"))
     at_once = {stage: min(slots, len(needs[stage].missing)) or 1 for stage in _SLOTTED}
     elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
@@ -75,6 +74,6 @@ def _cost_lines(costs: Costs, expected: Mapping[str, Expected], slots: int) -> l
         known = f"about {hours:.3g}: {gpus:g} GPU × the time of searches, trainings and tests"
         unknown = "not known: no step was measured on a GPU, and the probe ran on the CPU of this machine"
         found.append(f"GPU-hours      {known if is_measured or costs.probe_device == 'cuda' else unknown}")
-    found.append(f"disk           about {size / 1e6:,.0f} MB")
+    found.append(f"disk           about {costs.needed_bytes(0) / 1e6:,.0f} MB")
     found += [f"basis          {_NAMES[stage]}: {basis}" for stage, basis in bases.items() if basis]
     return [*found, "not counted    what Ray takes to start and to place trials, checkpoints, the report"]

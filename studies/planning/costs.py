@@ -6,7 +6,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clearer.architecture import half_fusion, supernet_parameters
 from clearer.configuration import Configuration, cost_fields, digest
@@ -42,13 +42,11 @@ _FIGURES = (
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of one slot; what they rest on; bytes in the store."""
+class Cost(NamedTuple):
+    """Seconds of one slot, and what they rest on."""
 
     seconds: float
     basis: str
-    bytes: float
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Costs:
         self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
         self._bytes: dict[tuple[Any, ...], float] = {}
-        self._probe = functools.cache(_step_seconds)
+        self._probes: dict[tuple[str, Configuration, str], float] = {}
         wanted = {*_FIGURES, *_KEYS.values(), *(name for names in SAME.values() for name in names)}
         for row in plan.store.sampled_rows(wanted, _SAMPLE):
             for stage, key in _KEYS.items():
@@ -119,8 +117,7 @@ class Costs:
         """The cost of one stage of a configuration."""
         case = _case(stage, c)
         if case not in self._known:
-            seconds, basis = self._learning(stage, c) if stage in _LENGTHS else self._measured(stage, c)
-            self._known[case] = Cost(seconds, basis, self.bytes_of(stage, c))
+            self._known[case] = self._learning(stage, c) if stage in _LENGTHS else self._measured(stage, c)
         return self._known[case]
 
     def bytes_of(self, stage: str, c: Configuration) -> float:
@@ -150,7 +147,7 @@ class Costs:
         own |= {"test_set": c.test_set or c.dataset} if "test_set" in own else {}
         return self._rows.get((stage, *own.values()), {})
 
-    def _measured(self, stage: str, c: Configuration) -> tuple[float, str]:
+    def _measured(self, stage: str, c: Configuration) -> Cost:
         """The mean of what stages like one took, and on what."""
         rows = self._like(stage, c)
         if stage == "time":
@@ -168,24 +165,24 @@ class Costs:
         if not found:
             return self._reckoned(stage, c)
         mean = statistics.fmean(seconds for seconds, _ in found)
-        return mean, f"measured: {len(found)} of this shape on {found[0][1]}"
+        return Cost(mean, f"measured: {len(found)} of this shape on {found[0][1]}")
 
-    def _reckoned(self, stage: str, c: Configuration) -> tuple[float, str]:
+    def _reckoned(self, stage: str, c: Configuration) -> Cost:
         """From the pace of a training: a pass forward takes a third of one forward and back."""
         known = DATASETS.get(c.test_set or c.dataset)
         images = (known.folders.get("test") or known.images) if known else _USUAL_IMAGES
         images = min(images, c.test_limit or images)
         if stage == "reference":
             each = _REFERENCE_SECONDS if task_of(c).methods() else 0.5
-            return each * (c.reference_images + images), f"assumed: {each:g} s an image"
-        rate = self._learning("train", c)[0] / c.train_iterations / (3 * c.batch_size * c.patch_size**2)
+            return Cost(each * (c.reference_images + images), f"assumed: {each:g} s an image")
+        rate = self._learning("train", c).seconds / c.train_iterations / (3 * c.batch_size * c.patch_size**2)
         image = rate * _PIXELS * c.self_ensemble
         if stage == "test":
-            return images * (image + _SCORE_SECONDS), f"reckoned: {images} images of {_PIXELS:,} pixels"
+            return Cost(images * (image + _SCORE_SECONDS), f"reckoned: {images} images of {_PIXELS:,} pixels")
         calls = c.time_series * (c.time_calls + 1) * c.time_images + (images if c.time_set else 0)
-        return calls * image, f"reckoned: {calls} images of {_PIXELS:,} pixels"
+        return Cost(calls * image, f"reckoned: {calls} images of {_PIXELS:,} pixels")
 
-    def _learning(self, stage: str, c: Configuration) -> tuple[float, str]:
+    def _learning(self, stage: str, c: Configuration) -> Cost:
         """From the pace of searches or trainings of a shape, else from that of a probe."""
         rows = [row for row in self._like(stage, c).values() if row[f"{stage}_seconds"]]
         here = [row for row in rows if self._is_its_device(row[f"{stage}_device"] or "", c)]
@@ -195,13 +192,16 @@ class Costs:
             shares = sorted({_share(row) for row in here})
             shared = f", {', '.join(f'{share:g}' for share in shares)} GPU a trial" if shares[-1] else ""
             about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
-            return steps * statistics.fmean(_alone(stage, row) / _passes(stage, row) for row in here), about
+            return Cost(steps * statistics.fmean(_alone(stage, row) / _passes(stage, row) for row in here), about)
         shape = Configuration(**{name: getattr(c, name) for name in SAME["search"]})  # each shape is probed once
-        from clearer.probe import PROBE_STEPS
+        from clearer.probe import PROBE_STEPS, step_seconds  # here, so that what was measured is said without torch
 
         of = " of a network at half fusion" if stage == "train" else ""
         basis = f"probe: {PROBE_STEPS} steps{of} on {device_name(self.probe_device, c.threads)}"
-        return steps * self._probe(stage, shape, self.probe_device), basis
+        case = stage, shape, self.probe_device
+        if case not in self._probes:
+            self._probes[case] = step_seconds(*case)
+        return Cost(steps * self._probes[case], basis)
 
     def _is_its_device(self, name: str, c: Configuration) -> bool:
         """Whether a trial of `c` would run on the device of that name; any GPU, where the cluster's are not known."""
@@ -222,12 +222,6 @@ def _gpu() -> str:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-
-
-def _step_seconds(stage: str, c: Configuration, device: str) -> float:
-    from clearer.probe import step_seconds  # here, so that what was measured is said without torch
-
-    return step_seconds(stage, c, device)
 
 
 _cpu = functools.cache(functools.partial(device_name, "cpu"))
