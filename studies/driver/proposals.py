@@ -112,9 +112,8 @@ class Adaptive:
         if not within or not all(getattr(c, name) in values for name, values in self.choices.items()):
             return False
         free = dict.fromkeys([*self.ranges, *self.choices, "seed", "module_times_ms"])
-        return all(
-            c.of_stage(stage) | free == self.base.of_stage(stage) | free for stage in ("search", "train", "test")
-        )
+        stages = "search", "train", "test"
+        return all(c.of_stage(stage) | free == self.base.of_stage(stage) | free for stage in stages)
 
     def _proposals(self, count: int, known: set[str]) -> list[Configuration]:
         study, distributions = self._sampler(), self._distributions()

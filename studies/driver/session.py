@@ -82,11 +82,9 @@ class Session(contextlib.ExitStack):
         """How many trials the cluster holds at once."""
         return max(1, self.cluster.slots(max((c.threads for c in configurations), default=1)))
 
-    def costs(
-        self, missing: Sequence[Trial], configurations: Sequence[Configuration], device: Device | None = None
-    ) -> Costs:
+    def costs(self, missing: Sequence[Trial], planned: Sequence[Configuration], device: Device | None = None) -> Costs:
         """What missing trials need, of all that a study has planned, and what that costs."""
-        plan = Plan(self.store, missing, self.pixels.trials(configurations))
+        plan = Plan(self.store, missing, self.pixels.trials(planned))
         return Costs(plan, self.place, not self.is_local, device)
 
     def slots_here(self, configurations: Sequence[Configuration]) -> int:

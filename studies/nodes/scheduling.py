@@ -139,9 +139,7 @@ class Cluster:
                 yield None, why
         yield from [(None, why)] * len(left)
 
-    def module_times(
-        self, c: Configuration, store: str, keep: bool, device: str = "", say: Say = print
-    ) -> tuple[float, ...]:
+    def module_times(self, c: Configuration, store: str, keep: bool, device: str, say: Say) -> tuple[float, ...]:
         """As `studies.work.module_times`, on a GPU of the cluster."""
         return tuple(self._alone(module_times, c.threads, device, say, c, store, "cuda", keep))
 

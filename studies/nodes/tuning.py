@@ -76,19 +76,17 @@ class Report(_End, tune.Callback):
         self._ended: set[tuple[str, str]] = set()
         self._furthest: dict[str, int] = {}
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self._exchange.tell(Started(trial.config["pack"]))
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         for event in result.get("events", ()):
             if isinstance(event, Progressed) and event.iteration > self._furthest.get(trial.trial_id, 0):
                 self._furthest[trial.trial_id] = event.iteration
                 trial.run_metadata.num_failures = 0  # nodes may be taken back any number of times
             self._tell(trial, event)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         if _NO_MEMORY in (trial.get_error() or ""):
             lost = Failure("its worker was killed: the node's memory was full")
         else:

@@ -24,7 +24,7 @@ from clearer.fields import as_text
 from clearer.presets import label
 from clearer.tasks.known import task_of
 from studies.store.rows import ROW, configuration_columns
-from studies.store.store import Store
+from studies.store.store import Row, Store
 from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
@@ -117,9 +117,7 @@ class UnderWay:
     records: Sequence[Mapping[str, Any]] = ()
 
 
-def trial_content(
-    store: Store, study_id: str, c: Configuration, trial: dict[str, Any] | UnderWay, name: str = ""
-) -> Content:
+def trial_content(store: Store, study_id: str, c: Configuration, trial: Row | UnderWay, name: str = "") -> Content:
     """What the run of a trial should hold: of one that has ended by its row, of another by what is known so far."""
     columns = configuration_columns(c)
     space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
