@@ -10,7 +10,7 @@ A failed trial has its curve and its reason; figures belong to finished trials, 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -150,14 +150,16 @@ def is_former(metric: str) -> bool:
     return metric in {*_FIGURES, *_LISTS} - {*_FIRST} or "/alpha_fusion_" in metric
 
 
-def run_names(configurations: Iterable[Configuration]) -> dict[str, str]:
+def run_names(configurations: Collection[Configuration]) -> dict[str, str]:
     """The name of each trial's run: its label, but what differs between the study's trials of its kind comes first."""
     said = {c.trial_id: (c.kind, label(c).replace("seed ", "seed=").split()) for c in configurations}
     names = {}
-    for trial_id, (kind, words) in said.items():
-        others = [set(more) for i, (its, more) in said.items() if i != trial_id and its == kind]
-        shared = set(words).intersection(*others or [set(more) for _, more in said.values()]) - {kind}
-        names[trial_id] = " ".join(sorted(words, key=shared.__contains__)).replace("seed=", "seed ")
+    for kind in {c.kind for c in configurations}:
+        own = {trial_id: words for trial_id, (its, words) in said.items() if its == kind}
+        beside = own.values() if len(own) > 1 else [words for _, words in said.values()]
+        shared = set.intersection(*map(set, beside)) - {kind}
+        for trial_id, words in own.items():
+            names[trial_id] = " ".join(sorted(words, key=shared.__contains__)).replace("seed=", "seed ")
     return names
 
 
