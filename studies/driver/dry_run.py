@@ -10,12 +10,10 @@ from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
 from studies.planning.costs import Costs, Expected
-from studies.planning.plan import STAGES, Need
+from studies.planning.plan import ALONE, STAGES, Need
 from studies.work.keys import Trial
 
 _NAMES = dict(zip(STAGES, ("searches", "trainings", "tests", "testing times", "references"), strict=True))
-_SLOTTED = ("reference", "search", "train", "test")
-"""What runs side by side; testing times are taken one at a time."""
 
 
 def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configuration], session: Session) -> None:
@@ -64,8 +62,8 @@ def _cost_lines(costs: Costs, expected: Mapping[str, Expected], slots: int) -> l
     seconds = {stage: expected[stage].jobs * expected[stage].seconds if each[stage] else 0.0 for stage in _NAMES}
     bases = {stage: "; ".join(dict.fromkeys(cost.basis for cost in each[stage])) for stage in _NAMES}
     is_measured = not any("probe" in bases[stage] for stage in ("search", "train"))
-    at_once = {stage: min(slots, len(needs[stage].missing)) or 1 for stage in _SLOTTED}
-    elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
+    at_once = {stage: 1 if stage == ALONE else min(slots, len(needs[stage].missing)) or 1 for stage in _NAMES}
+    elapsed = sum(seconds[stage] / at_once[stage] for stage in _NAMES)
     parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
     total, in_slots = duration(sum(seconds.values())), f"{duration(elapsed)} with the {slots} slots of this cluster"
     found = [f"time           about {total} of one slot ({parts}), {in_slots}"]

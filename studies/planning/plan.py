@@ -16,6 +16,8 @@ from studies.work.jobs import Failure, Job, References, Search, Train
 from studies.work.keys import Trial
 
 STAGES = "search train test time reference".split()
+ALONE = "time"
+"""The stage whose jobs run one at a time, while nothing else does."""
 Device = Callable[[int], str]
 """The name of what testing times are taken on, by the number of threads."""
 
