@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.measure import Measurement
@@ -137,7 +136,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
 
 
 def _cell(value: Any, form: str) -> str:
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, bool):
         return "●" if value else " "
     return "" if pd.isna(value) else format(value, form)
 
