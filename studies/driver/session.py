@@ -36,10 +36,7 @@ _TRIAL_BYTES = 1 << 30
 
 
 class Session(contextlib.ExitStack):
-    """A context: what was opened in it is closed at its end.
-
-    Raises StorageError, ImageError: the storage or the data of the options can't be used.
-    """
+    """What was opened in this context is closed with it. Raises StorageError, ImageError: no such storage or data."""
 
     def __init__(self, options: Options, console: Console):
         super().__init__()
@@ -114,10 +111,7 @@ class Session(contextlib.ExitStack):
         return found.most_common(1)[0][0] if found else ""
 
     def preflight(self, costs: Costs) -> dict[str, Any]:
-        """Asks what would stop what is missing, here or on every node; what to record of the nodes.
-
-        Raises ClusterError: a study would fail; a line for each reason.
-        """
+        """Asks here, or every node, what would stop a study; what to record. Raises ClusterError: a line for each."""
         threads = max(trial.configuration.threads for trial in costs.plan.trials)
         about = self.place, threads, costs.needed_bytes, self.tracking_uri, self.console
         if self.is_local:
