@@ -151,13 +151,11 @@ def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap:
 
 
 def _say_where(outcome: Outcome, session: Session) -> None:
-    study, options, console = outcome.study.name, session.options, session.console
-    where = redacted(options.storage).rstrip("/")
-    lines = {"figures and tables": f"{where}/studies/{study}/report/"}
-    lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
-    lines["next"] = f"{_next(outcome, session)}   (only what is new runs)"
-    for name, line in lines.items():
-        console.print(f"{name:<20}{line}")
+    where = redacted(session.options.storage).rstrip("/")
+    folder = f"{where}/studies/{outcome.study.name}"
+    session.console.print(f"{'figures and tables':<20}{folder}/report/")
+    session.console.print(f"{'rows and curves':<20}{folder}/   (analysis.load({where!r}))")
+    session.console.print(f"{'next':<20}{_next(outcome, session)}   (only what is new runs)")
 
 
 def _next(outcome: Outcome, session: Session) -> str:

@@ -62,8 +62,8 @@ def check_nodes(
     place: Place, threads: int, needed: Needed, tracking: str | None, console: Console, trials: Sequence[Trial] = ()
 ) -> dict[str, Any]:
     """Asks every node that could hold a trial, and shows what they say; what to record. Raises as `preflight`."""
-    held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
-    nodes = {node["NodeID"]: node for node in sorted(alive(), key=node_name) if held.get(node["NodeID"])}
+    request = Request(threads, place.gpus)
+    nodes = {node["NodeID"]: node for node in sorted(alive(), key=node_name) if request.slots([node["Resources"]])}
     if not nodes:
         console.print("no node can hold a trial yet: the autoscaler has to start some, which are not asked then")
     answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
@@ -80,7 +80,7 @@ def check_nodes(
         if abs(ahead) > _CLOCK_SECONDS:
             text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
             found.append(Problem(False, report.host, f"{text}; switch time synchronisation on"))
-    found += _of_space(place, needed(sum(held.values())))
+    found += _of_space(place, needed(request.slots([node["Resources"] for node in nodes.values()])))
     warnings = _conclude(found + tracking_problems(tracking), console)
     return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
 
