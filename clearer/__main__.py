@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from clearer.architecture import Architecture
-from clearer.command import OneLineParser, path
+from clearer.command import OneLineParser, path, whole_number
 
 
 def describe(text: str, channels: int = 32, image_channels: int = 1) -> dict[str, object]:
@@ -40,7 +40,7 @@ def _parser() -> tuple[OneLineParser, Any]:
 
     add = commands.add_parser("describe", help="print an architecture's exact counts as JSON").add_argument
     add("architecture", help="one letter a column, cells joined by dashes: FPFP-FPFF-PFFP")
-    add("--channels", type=_count, default=32, help="C, channels at full resolution (default 32)")
+    add("--channels", type=whole_number, default=32, help="C, channels at full resolution (default 32)")
     add("--image-channels", type=int, choices=(1, 3), default=1, help="1 gray, 3 RGB (default 1)")
 
     add = commands.add_parser("data", help="list datasets, name overlaps, fetch the published ones").add_argument
@@ -53,10 +53,10 @@ def _parser() -> tuple[OneLineParser, Any]:
     add("--network", type=path, required=True, metavar="FILE", help="network.safetensors of a study")
     add("images", type=path, nargs="+", metavar="IMAGE", help="gray or colour, 8 or 16 bits, of any size")
     add("--out", type=path, required=True, metavar="DIR", help="where each image is written as a PNG of its name")
-    add("--tile", type=_count, metavar="PIXELS", help="largest side of a tile (default: what stays below 2 GiB)")
+    add("--tile", type=whole_number, metavar="PIXELS", help="largest side of a tile (default: what stays below 2 GiB)")
     add("--self-ensemble", type=int, choices=(1, 8), default=1, help="8: average over all flips and turns (default 1)")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    add("--threads", type=_count, metavar="N", help="CPU threads (default: PyTorch's)")
+    add("--threads", type=whole_number, metavar="N", help="CPU threads (default: PyTorch's)")
     add("--overwrite", action="store_true", help="replace files that exist in --out")
 
     add = commands.add_parser("export", help="write a trained network as ONNX").add_argument
@@ -83,12 +83,6 @@ def _run(o: argparse.Namespace) -> int:
     else:
         print(json.dumps(describe(o.architecture, o.channels, o.image_channels)))
     return 0
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,13 @@ def path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
+def whole_number(text: str, least: int = 1) -> int:
+    """The type of a flag that takes 1, 2, 3 …"""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {'above 0' if least else 'from 0 on'}")
+    return int(text)
+
+
 def print_anything() -> None:
     """From here on a character that the terminal or the log can't show is printed as its code, such as \\u03bb."""
     for stream in (sys.stdout, sys.stderr):

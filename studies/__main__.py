@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, command: str | None = None) -> 
     try:
         return options.command(options)
     except (StorageError, ImageError, ClusterError, OSError, ValueError) as error:
-        print(f"{parser.prog} {options.command.__name__}: {redacted(str(error))}", file=sys.stderr)
+        print(f"{parser.prog} {options.command.__name__}: {redacted(str(error)) or type(error).__name__}", file=sys.stderr)
         return 2
 
 
@@ -70,9 +70,7 @@ def sync(o: argparse.Namespace) -> int:
     from studies.tracking.live import sync_study
 
     store = Store(storage_of(o.storage))
-    studies = (
-        [o.study] if o.study else [name for name in store.studies() if store.names(f"studies/{name}", "study.json")]
-    )
+    studies = [o.study] if o.study else [n for n in store.studies() if store.names(f"studies/{n}", "study.json")]
     if not studies:
         raise StorageError(f"{o.storage}: holds no studies")
     for study in studies:
@@ -103,8 +101,7 @@ def retime(o: argparse.Namespace) -> int:
         raise ValueError("name a study of the store, such as lambda_pareto")
     if o.gpu and not torch.cuda.is_available():
         raise ValueError("--gpu: torch finds no CUDA device on this machine")
-    left = retime.retime(Store(storage_of(o.storage)), o.study, o.data, o.gpu, console())
-    return 1 if left else 0
+    return 1 if retime.retime(Store(storage_of(o.storage)), o.study, o.data, o.gpu, console()) else 0
 
 
 def preflight(o: argparse.Namespace) -> int:

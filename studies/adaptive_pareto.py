@@ -21,9 +21,9 @@ were planned and not finished are run first.
 
 import argparse
 
+from clearer.command import whole_number
 from clearer.configuration import Configuration
 from studies.driver.command_line import main
-from studies.driver.options import whole_number
 from studies.driver.proposals import TAUGHT, Adaptive, check_assigned
 from studies.driver.study import Findings, Study
 

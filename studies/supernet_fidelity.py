@@ -24,10 +24,10 @@ from studies.work.jobs import OneShot
 
 def scored(findings: Findings) -> list[Configuration]:
     """No further trials: has the trained architectures scored with the weights of each search, seed by seed."""
-    rows = findings.rows
+    rows, found = findings.rows, findings.found
     jobs = []
-    for c in findings.trials if len(rows) else ():
-        if c.kind == "searched" and c.trial_id in set(rows["trial_id"]):
+    for c in findings.trials:
+        if c.kind == "searched" and c.trial_id in found:
             same_space = rows["columns"] == rows.set_index("trial_id")["columns"][c.trial_id]
             architectures = tuple(sorted(rows[same_space & (rows["seed"] == c.seed)]["architecture"].unique()))
             (trial,) = findings.pixels.trials([c])

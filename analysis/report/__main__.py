@@ -6,7 +6,7 @@ import sys
 
 from analysis.report.report import write_report
 from analysis.rows.study import StudyRows
-from analysis.storage.places import StorageError, redacted
+from analysis.storage.places import StorageError, cause, redacted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         written = write_report(StudyRows(options.storage, options.study), options.out)
     except (StorageError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {redacted(str(error)).splitlines()[0]}\n")
+        parser.exit(2, f"{parser.prog}: {cause(error)}\n")
     where = options.out or f"{redacted(options.storage).rstrip('/')}/studies/{options.study}/report"
     print(f"{where}/index.html and {len(written) - 1} tables and figures")
     return 0

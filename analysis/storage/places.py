@@ -58,3 +58,9 @@ def redacted(text: str) -> str:
 def join(*parts: str) -> str:
     """A path below a root, in the form of pyarrow.fs; empty parts are none."""
     return "/".join(part.rstrip("/") for part in parts if part)
+
+
+def cause(error: BaseException) -> str:
+    """What an error says, in a line without secrets: the first, but of a traceback, which Ray hands on, the last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)

@@ -43,9 +43,8 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
     except (ConfigurationError, ImageError, StorageError, ClusterError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     except OSError as error:  # of the store: a full disk, a server that is away
-        detail = redacted(str(error)).splitlines()[0]
-        where = f"{parser.prog}: --storage {redacted(parsed.storage)}"
-        parser.exit(1, f"{where}: {detail}; what was finished is kept: mend it and run the same command again\n")
+        where = f"{parser.prog}: --storage {redacted(parsed.storage)}: {cause(error)}"
+        parser.exit(1, f"{where}; what was finished is kept: mend it and run the same command again\n")
     except KeyboardInterrupt:
         console.print("Stopped. What was finished is kept; run the same command again to go on.")
         return 130
@@ -54,10 +53,8 @@ def main(study: Study, doc: str | None, arguments: list[str] | None = None) -> i
 def _parser(study: Study, doc: str | None) -> OneLineParser:
     fields = ", ".join(f"{name}={as_text(value)}" for name, value in Configuration().values().items())
     epilog = textwrap.fill(f"Fields of --set, with the paper's values: {fields}", 110)
-    raw = argparse.RawDescriptionHelpFormatter
-    fields_as_flags = [f"--set {name}=…" for name in field_types()]
-    about = {"description": doc, "formatter_class": raw, "epilog": epilog}
-    parser = OneLineParser(prog=f"{study.name}.py", known=fields_as_flags, **about)
+    known, raw = [f"--set {name}=…" for name in field_types()], argparse.RawDescriptionHelpFormatter
+    parser = OneLineParser(f"{study.name}.py", known=known, description=doc, formatter_class=raw, epilog=epilog)
     add_flags(parser)
     parser.set_defaults(preset=_usual(study))
     if study.arguments is not None:

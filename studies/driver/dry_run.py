@@ -9,14 +9,11 @@ from clearer.machine import device_name
 from studies.driver.session import Session
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError
-from studies.planning.costs import ROW_BYTES, Costs, Expected, outlook
-from studies.planning.plan import STAGES, Need
+from studies.planning.costs import Costs, Expected
+from studies.planning.plan import ALONE, STAGES, Need
 from studies.work.keys import Trial
-from studies.work.place import Place
 
 _NAMES = dict(zip(STAGES, ("searches", "trainings", "tests", "testing times", "references"), strict=True))
-_SLOTTED = ("reference", "search", "train", "test")
-"""What runs side by side; testing times are taken one at a time."""
 
 
 def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configuration], session: Session) -> None:
@@ -26,14 +23,12 @@ def show(study: str, missing: Sequence[Trial], configurations: Sequence[Configur
     """
     if not missing:
         return
-    threads, place = max(trial.configuration.threads for trial in missing), session.place
+    threads = max(trial.configuration.threads for trial in missing)
     slots = _slots(threads, missing, session)
-    device = functools.cache(lambda threads: device_name(place.device, threads))
-    known = device if session.is_local else None
+    device = functools.cache(functools.partial(device_name, session.place.device))
     session.settle_packs(study, configurations)
-    plan, needs, costs = session.plan(missing, configurations, known)
-    expected = outlook(plan, needs, costs, session.packing)
-    for line in [*_stage_lines(needs), *_cost_lines(needs, costs, expected, len(missing), place, slots)]:
+    costs = session.costs(missing, configurations, device if session.is_local else None)
+    for line in [*_stage_lines(costs.needs), *_cost_lines(costs, costs.outlook(session.packing), slots)]:
         session.console.print(line)
 
 
@@ -61,24 +56,22 @@ def _stage_lines(needs: Mapping[str, Need]) -> list[str]:
     return found
 
 
-def _cost_lines(
-    needs: Mapping[str, Need], costs: Costs, expected: Mapping[str, Expected], trials: int, place: Place, slots: int
-) -> list[str]:
+def _cost_lines(costs: Costs, expected: Mapping[str, Expected], slots: int) -> list[str]:
+    needs, gpus = costs.needs, costs.place.gpus
     each = {stage: [costs.of(stage, c) for c in needs[stage].missing.values()] for stage in _NAMES}
     seconds = {stage: expected[stage].jobs * expected[stage].seconds if each[stage] else 0.0 for stage in _NAMES}
     bases = {stage: "; ".join(dict.fromkeys(cost.basis for cost in each[stage])) for stage in _NAMES}
-    size = ROW_BYTES * trials + sum(cost.bytes for stage in _NAMES for cost in each[stage])
     is_measured = not any("probe" in bases[stage] for stage in ("search", "train"))
-    at_once = {stage: min(slots, len(needs[stage].missing)) or 1 for stage in _SLOTTED}
-    elapsed = sum(seconds[stage] / at_once[stage] for stage in _SLOTTED) + seconds["time"]
+    at_once = {stage: 1 if stage == ALONE else min(slots, len(needs[stage].missing)) or 1 for stage in _NAMES}
+    elapsed = sum(seconds[stage] / at_once[stage] for stage in _NAMES)
     parts = ", ".join(f"{_NAMES[stage]} {duration(seconds[stage])}" for stage in _NAMES if seconds[stage])
     total, in_slots = duration(sum(seconds.values())), f"{duration(elapsed)} with the {slots} slots of this cluster"
     found = [f"time           about {total} of one slot ({parts}), {in_slots}"]
-    if place.gpus:
-        hours = (seconds["search"] + seconds["train"] + seconds["test"]) * place.gpus / 3600
-        known = f"about {hours:.3g}: {place.gpus:g} GPU × the time of searches, trainings and tests"
+    if gpus:
+        hours = (seconds["search"] + seconds["train"] + seconds["test"]) * gpus / 3600
+        known = f"about {hours:.3g}: {gpus:g} GPU × the time of searches, trainings and tests"
         unknown = "not known: no step was measured on a GPU, and the probe ran on the CPU of this machine"
         found.append(f"GPU-hours      {known if is_measured or costs.probe_device == 'cuda' else unknown}")
-    found.append(f"disk           about {size / 1e6:,.0f} MB")
+    found.append(f"disk           about {costs.needed_bytes(0) / 1e6:,.0f} MB")
     found += [f"basis          {_NAMES[stage]}: {basis}" for stage, basis in bases.items() if basis]
     return [*found, "not counted    what Ray takes to start and to place trials, checkpoints, the report"]

@@ -7,17 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clearer.command import whole_number
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
 from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
-
-
-def whole_number(text: str, least: int = 1) -> int:
-    """The type of a flag that takes 1, 2, 3 …"""
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {'above 0' if least else 'from 0 on'}")
-    return int(text)
 
 
 def seconds(text: str) -> float:
@@ -138,10 +132,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(parsed: argparse.Namespace) -> Options:
-    """The options of a parsed command line; what is no flag of every study is in `more`.
-
-    Raises ConfigurationError: `--set` names an unknown field, or a value that it can't take.
-    """
+    """The options of a parsed command line; a study's own flags are in `more`. Raises as `parse_assignments`."""
     given = dict(vars(parsed))
     assigned = parse_assignments(given.pop("set"))
     own = {field.name: given.pop(field.name) for field in dataclasses.fields(Options) if field.metadata}
@@ -149,10 +140,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """The fields and values of `--set field=value[,value…] …`.
-
-    Raises ConfigurationError: not of that form, an unknown field, or not a value of its type.
-    """
+    """Values of `--set field=value[,value…] …` by field. Raises ConfigurationError: no such form, field or value."""
     found: dict[str, list[Any]] = {}
     for text in texts:
         name, sign, values = text.partition("=")

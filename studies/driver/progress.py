@@ -16,11 +16,10 @@ from rich.text import Text
 from analysis.rows.units import duration
 from clearer.command import print_prose
 from studies.planning.costs import Expected
+from studies.planning.plan import ALONE
 from studies.work.jobs import Progressed
 
 _LINE_SECONDS, _CELL_SECONDS = 60.0, 1.0
-_ALONE = "time"
-"""The stage whose jobs run one at a time."""
 _ENOUGH = 0.1
 """From so many jobs' worth of work on, what a stage took counts for what is left of it."""
 
@@ -157,7 +156,7 @@ class Progress:
         `stages` are what it computed, as (stage, key): a training and its tests, say; nothing: a testing time.
         """
         self._ended, self._failed = self._ended + 1, self._failed + failed
-        for stage, one in stages or [(_ALONE, key)]:
+        for stage, one in stages or [(ALONE, key)]:
             self._stages.setdefault(stage, _Stage()).end(one)
         if key in self._packs:
             bar, keys, _ = self._packs.pop(key)
@@ -174,7 +173,7 @@ class Progress:
         usual = sum(paces) / len(paces) if paces else 1.0
         left = done = 0.0
         for name, stage in self._stages.items():
-            slots = 1 if name == _ALONE else self._slots
+            slots = 1 if name == ALONE else self._slots
             each = stage.seconds * (stage.pace or usual) / slots
             left += each * max(0.0, stage.expected - stage.done)
             done += each * stage.done

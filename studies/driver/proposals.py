@@ -74,13 +74,13 @@ class Adaptive:
         store, found = self.findings.store, {}
         for study in store.studies():
             planned = {i: c for i, c in planned_trials(store, study).items() if self._lies_in_space(c)}
-            for row in store.rows(study, planned.keys(), _READ) if planned else ():
+            for row in store.rows(study, planned.keys(), _READ):
                 # What one study finished another may have failed.
                 if row["trial_id"] not in found or row["status"] == "finished":
                     found[row["trial_id"]] = planned[row["trial_id"]], row
             earlier = [i for i, (_, row) in found.items() if row["study"] == study and row.get(TAUGHT) is None]
-            watched = store.rows(study, earlier, ("trial_id", "stage", "psnr_db"), "curves") if earlier else ()
-            for record in watched:  # rows of versions without the column; the last record counts
+            # Rows of versions without the column; the last record counts.
+            for record in store.rows(study, earlier, ("trial_id", "stage", "psnr_db"), "curves"):
                 if record["stage"] == "train":
                     found[record["trial_id"]][1][TAUGHT] = record["psnr_db"]
         return list(found.values())
@@ -112,9 +112,8 @@ class Adaptive:
         if not within or not all(getattr(c, name) in values for name, values in self.choices.items()):
             return False
         free = dict.fromkeys([*self.ranges, *self.choices, "seed", "module_times_ms"])
-        return all(
-            c.of_stage(stage) | free == self.base.of_stage(stage) | free for stage in ("search", "train", "test")
-        )
+        stages = "search", "train", "test"
+        return all(c.of_stage(stage) | free == self.base.of_stage(stage) | free for stage in stages)
 
     def _proposals(self, count: int, known: set[str]) -> list[Configuration]:
         study, distributions = self._sampler(), self._distributions()

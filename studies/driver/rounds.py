@@ -7,11 +7,11 @@ trials as the cluster holds at once, each wave to its rows: what the time was sp
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from analysis.rows.load import finished, load
+from analysis.rows.load import finished
 from analysis.storage.places import redacted
 from analysis.study_results import Results
 from clearer.command import print_prose
@@ -24,8 +24,7 @@ from studies.driver.execution import Execution, failed_references, run_jobs, wri
 from studies.driver.progress import Progress
 from studies.driver.session import Session
 from studies.driver.study import Findings, Study, unique
-from studies.planning.costs import Costs, outlook
-from studies.planning.plan import Need, Plan, Task
+from studies.planning.plan import Task
 from studies.store.store import Store
 from studies.store.study_file import planned_trials, runs_of, write_study
 from studies.work.jobs import Failure, Job, References
@@ -94,10 +93,10 @@ class _Run:
         missing = session.missing(name, outcome.planned)
         if missing:  # before anything is written
             with self._progress:
-                planned = session.plan(missing, outcome.planned)
-                self._nodes = session.preflight(*planned)
+                costs = session.costs(missing, outcome.planned)
+                self._nodes = session.preflight(costs)
                 session.settle_packs(name, outcome.planned)
-                self._expect(*planned)
+                self._progress.expect(costs.outlook(session.packing))
         with session.alone(name) as has_waited:
             if has_waited:
                 missing = session.missing(name, outcome.planned)
@@ -110,7 +109,7 @@ class _Run:
                 outcome.planned += further
                 missing = session.missing(name, further)
                 if missing:
-                    self._expect(*session.plan(missing, outcome.planned))
+                    self._progress.expect(session.costs(missing, outcome.planned).outlook(session.packing))
                 there = f"{len(further) - len(missing)} there, {len(missing)} to run"
                 session.console.print(f"what was found asks for {len(further)} more trials, {there}")
             self._retry_references()
@@ -162,10 +161,6 @@ class _Run:
             findings(outcome, session).compute("references", list(jobs.values()))
             write_references(session.store, name, trials, outcome.lost)
 
-    def _expect(self, plan: Plan, needs: Mapping[str, Need], costs: Costs) -> None:
-        """Tells how long what is missing will take, as a dry run does."""
-        self._progress.expect(outlook(plan, needs, costs, self.session.packing))
-
     def _further(self) -> list[Configuration]:
         """The trials that follow and are not planned yet; none when time is spent or trials are unfinished."""
         if self.study.follow is None or self.outcome.is_out_of_time or self.outcome.unfinished:
@@ -178,8 +173,6 @@ class _Run:
 def findings(outcome: Outcome, session: Session) -> Findings:
     """What a study's `follow` and `answer` see."""
     name, planned = outcome.study.name, outcome.planned
-    rows = finished(load(session.store.storage, name))
-    rows = rows[rows["trial_id"].isin([c.trial_id for c in planned])] if len(rows) else rows
 
     def compute(text: str, jobs: Sequence[Job]) -> None:
         missing = [job for job in jobs if session.store.result(job.stage, job.key) is None]
@@ -194,7 +187,7 @@ def findings(outcome: Outcome, session: Session) -> Findings:
         pixels=session.pixels,
         trials=planned,
         recorded=list(planned_trials(session.store, name).values()),
-        rows=rows,
+        rows=finished(outcome.results(session).frame),
         slots=lambda: session.slots(planned),
         module_times=lambda c: session.module_times(c, name),
         compute=compute,

@@ -1,9 +1,8 @@
 """What one run of a study has at hand: place, store, cluster and tracking, each opened when first needed."""
 
 import contextlib
-import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,7 @@ from studies.nodes.preflight import check_gpus, check_here, check_nodes
 from studies.nodes.scheduling import Cluster
 from studies.planning.costs import Costs
 from studies.planning.packs import GPU_BYTES, Packing
-from studies.planning.plan import Device, Need, Plan
+from studies.planning.plan import Device, Plan
 from studies.store.claims import Claims
 from studies.store.store import Store, storage_of
 from studies.store.study_file import runs_of
@@ -37,14 +36,13 @@ _TRIAL_BYTES = 1 << 30
 
 
 class Session(contextlib.ExitStack):
-    """A context: what was opened in it is closed at its end.
-
-    Raises StorageError, ImageError: the storage or the data of the options can't be used.
-    """
+    """What was opened in this context is closed with it. Raises StorageError, ImageError: no such storage or data."""
 
     def __init__(self, options: Options, console: Console):
         super().__init__()
         self.options, self.console = options, console
+        self.is_local = options.address in (None, "local")
+        """Whether Ray is started here."""
         place = storage_of(options.storage), data_place(options.data)
         self.place = Place(*place, options.gpus_per_trial, options.checkpoint_seconds)
         self.store = Store(self.place.storage)
@@ -57,11 +55,6 @@ class Session(contextlib.ExitStack):
         self._tracking: Tracking | None = None
         self.under_way: Callable[[], Sequence[UnderWay]] = lambda: ()
         """The trials that have begun, for tracking."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether Ray is started here."""
-        return self.options.address in (None, "local")
 
     @property
     def tracking_uri(self) -> str | None:
@@ -86,12 +79,10 @@ class Session(contextlib.ExitStack):
         """How many trials the cluster holds at once."""
         return max(1, self.cluster.slots(max((c.threads for c in configurations), default=1)))
 
-    def plan(
-        self, missing: Sequence[Trial], configurations: Sequence[Configuration], device: Device | None = None
-    ) -> tuple[Plan, dict[str, Need], Costs]:
-        """The plan of missing trials, of all that a study has planned; what it needs; and what that costs."""
-        plan = Plan(self.store, missing, self.pixels.trials(configurations))
-        return plan, plan.needs(device), Costs(plan, self.place, not self.is_local)
+    def costs(self, missing: Sequence[Trial], planned: Sequence[Configuration], device: Device | None = None) -> Costs:
+        """What missing trials need, of all that a study has planned, and what that costs."""
+        plan = Plan(self.store, missing, self.pixels.trials(planned))
+        return Costs(plan, self.place, not self.is_local, device)
 
     def slots_here(self, configurations: Sequence[Configuration]) -> int:
         """How many trials run at once on this machine, before Ray is started; of a cluster, how many were asked for."""
@@ -119,21 +110,17 @@ class Session(contextlib.ExitStack):
         found = Counter(name for name in names if (without_threads(name) == name) is (self.place.gpus > 0))
         return found.most_common(1)[0][0] if found else ""
 
-    def preflight(self, plan: Plan, needs: Mapping[str, Need], costs: Costs) -> dict[str, Any]:
-        """Asks what would stop the trials of a plan, here or on every node; what to record of the nodes.
-
-        Raises ClusterError: a study would fail; a line for each reason.
-        """
-        threads = max(trial.configuration.threads for trial in plan.trials)
-        needed = functools.partial(costs.needed_bytes, plan, needs)
-        about = self.place, threads, needed, self.tracking_uri, self.console
+    def preflight(self, costs: Costs) -> dict[str, Any]:
+        """Asks here, or every node, what would stop a study; what to record. Raises ClusterError: a line for each."""
+        threads = max(trial.configuration.threads for trial in costs.plan.trials)
+        about = self.place, threads, costs.needed_bytes, self.tracking_uri, self.console
         if self.is_local:
             check_here(*about)
         self.cluster.check_request(threads)
         if self.is_local:
             self._gpu_bytes = check_gpus(self.console) if self.place.gpus else []
             return {}
-        found = check_nodes(*about, plan.trials)
+        found = check_nodes(*about, costs.plan.trials)
         self._gpu_bytes = [size for node in found["nodes"] for size in node["gpu_bytes"]]
         self.cluster.devices.update({node["host"]: node["device"] for node in found["nodes"]})
         return found
@@ -172,7 +159,7 @@ class Session(contextlib.ExitStack):
     def missing(self, study: str, configurations: Sequence[Configuration]) -> list[Trial]:
         """The trials that have no whole row; with `retry_failed`, those with the row of a failure too."""
         asked = self.store.trial_ids(study) & {c.trial_id for c in configurations}
-        rows = self.store.rows(study, asked, ("trial_id", "status")) if asked else []
+        rows = self.store.rows(study, asked, ("trial_id", "status"))
         again = ("failed",) if self.options.retry_failed else ()
         there = {row["trial_id"] for row in rows if row["status"] not in again}
         return self.pixels.trials([c for c in configurations if c.trial_id not in there])

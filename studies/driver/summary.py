@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.measure import Measurement
@@ -39,9 +38,6 @@ _COLUMNS = {
     "search_stopped_at": ("search\nstopped", "d"),
 }
 """The heading and the format of each column; where a terminal is too narrow, the last are left out first."""
-_LAST_NEEDED = "test_time_ms"
-_RARE = ("search_stopped_at",)
-"""Columns that are shown where they say something."""
 
 
 def conclude(outcome: Outcome, session: Session) -> int:
@@ -113,12 +109,13 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
     print_prose(console, Text.assemble(("\nResults", "bold"), f" on {about}"))
     more = {name: (name, "") for name in shown.columns if name not in TABLE}
     columns = {"on_front": _COLUMNS["on_front"], "kind": _COLUMNS["kind"], **more, **_COLUMNS}
-    columns = {name: look for name, look in columns.items() if name not in _RARE or shown[name].notna().any()}
+    if shown["search_stopped_at"].isna().all():
+        del columns["search_stopped_at"]
     rows = [{name: _cell(row[name], form) for name, (_, form) in columns.items()} for row in shown.to_dict("records")]
     for row, doubts in zip(rows, shown["doubts"], strict=True):
         row |= {"on_front": "▼"} if pd.notna(doubts) else {}
     unbounded = console.options.update(max_width=10_000)
-    least = 1 + list(columns).index(_LAST_NEEDED)
+    least = 1 + list(columns).index("test_time_ms")  # those before it are always shown
     for count, gap in [(count, gap) for count in range(len(columns), least - 1, -1) for gap in (2, 1)]:
         table = _table(list(columns.values())[:count], [list(row.values())[:count] for row in rows], gap)
         if Measurement.get(console, unbounded, table).minimum <= console.width:
@@ -138,7 +135,7 @@ def _show(text: str, results: pd.DataFrame, console: Console) -> None:
 
 
 def _cell(value: Any, form: str) -> str:
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, bool):
         return "●" if value else " "
     return "" if pd.isna(value) else format(value, form)
 
@@ -153,13 +150,11 @@ def _table(looks: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], gap:
 
 
 def _say_where(outcome: Outcome, session: Session) -> None:
-    study, options, console = outcome.study.name, session.options, session.console
-    where = redacted(options.storage).rstrip("/")
-    lines = {"figures and tables": f"{where}/studies/{study}/report/"}
-    lines["rows and curves"] = f"{where}/studies/{study}/   (analysis.load({where!r}))"
-    lines["next"] = f"{_next(outcome, session)}   (only what is new runs)"
-    for name, line in lines.items():
-        console.print(f"{name:<20}{line}")
+    where = redacted(session.options.storage).rstrip("/")
+    folder = f"{where}/studies/{outcome.study.name}"
+    session.console.print(f"{'figures and tables':<20}{folder}/report/")
+    session.console.print(f"{'rows and curves':<20}{folder}/   (analysis.load({where!r}))")
+    session.console.print(f"{'next':<20}{_next(outcome, session)}   (only what is new runs)")
 
 
 def _next(outcome: Outcome, session: Session) -> str:

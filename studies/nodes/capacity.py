@@ -37,13 +37,11 @@ class Request:
 
     def slots(self, nodes: Sequence[Mapping[str, float]]) -> int:
         """How many trials the nodes hold at once. A share of a GPU is of one GPU: two of 0.6 need two."""
-        return sum(self._held(node) for node in nodes)
-
-    def _held(self, node: Mapping[str, float]) -> int:
-        by_cpu = int(node.get("CPU", 0) // self.threads)
+        by_cpu = [int(node.get("CPU", 0) // self.threads) for node in nodes]
         if not self.gpus:
-            return by_cpu
-        return min(by_cpu, int(node.get("GPU", 0)) * shares(self.gpus))
+            return sum(by_cpu)
+        by_gpu = [int(node.get("GPU", 0)) * shares(self.gpus) for node in nodes]
+        return sum(map(min, by_cpu, by_gpu))
 
 
 def shares(gpus: float) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from analysis.storage.places import cause
 from clearer.machine import cores
 
 _CONNECT_SECONDS = 3
@@ -70,11 +71,10 @@ def connect(address: str | None) -> Iterator[None]:
             with _silent_stderr(), contextlib.nullcontext(alone) if local else _shipped_code() as more:
                 ray.init(address=target, log_to_driver=False, configure_logging=False, **more)
         except (Exception, SystemExit) as error:  # what Ray raises where it can't join, SystemExit(15) included
-            why = (str(error).splitlines() or [""])[0] or type(error).__name__
             mend = f"its files go into {_temporary()}/ray; RAY_TMPDIR names another folder, of a short path"
             mend = mend if local else "does it ask for a token? set RAY_AUTH_MODE=token here too"
             what = f"Ray can't be {'started' if local else 'joined'}"
-            raise ClusterError(f"--address {address or 'local'}: {what} ({why}); {mend}") from None
+            raise ClusterError(f"--address {address or 'local'}: {what} ({cause(error)}); {mend}") from None
         if threading.current_thread() is threading.main_thread():
             # Ray's own handler ends the process; a machine that is taken back leaves time to save what is under way.
             # It is as Ctrl-C, also for a study that a script runs in the background, where Ctrl-C itself is ignored.

@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from analysis.storage.places import redacted
+from analysis.storage.places import cause, redacted
 from clearer.images.datasets import dataset_folder
 from studies.nodes.capacity import Request, this_machine
 from studies.nodes.connection import ClusterError, connect
 from studies.nodes.report import Problem, Question, Report, examine, examine_gpus, free_bytes, gb, installed, release
-from studies.nodes.scheduling import Cluster, alive, cause, node_name, on_node
+from studies.nodes.scheduling import Cluster, alive, node_name, on_node
 from studies.store.store import Store
 from studies.work.keys import Trial
 from studies.work.place import Place
@@ -62,8 +62,8 @@ def check_nodes(
     place: Place, threads: int, needed: Needed, tracking: str | None, console: Console, trials: Sequence[Trial] = ()
 ) -> dict[str, Any]:
     """Asks every node that could hold a trial, and shows what they say; what to record. Raises as `preflight`."""
-    held = {node["NodeID"]: Request(threads, place.gpus).slots([node["Resources"]]) for node in alive()}
-    nodes = {node["NodeID"]: node for node in sorted(alive(), key=node_name) if held.get(node["NodeID"])}
+    request = Request(threads, place.gpus)
+    nodes = {node["NodeID"]: node for node in sorted(alive(), key=node_name) if request.slots([node["Resources"]])}
     if not nodes:
         console.print("no node can hold a trial yet: the autoscaler has to start some, which are not asked then")
     answers, found = _asked(place, {root: sizes(root) for root in _roots(place, trials)}, nodes)
@@ -76,8 +76,11 @@ def check_nodes(
     reports = [report for report, _ in answers.values()]
     found += about_gpus + [problem for report in reports for problem in report.problems]
     found += mixed(reports, place.gpus > 0)
-    found += [_of_clock(*answer) for answer in answers.values() if abs(answer[1]) > _CLOCK_SECONDS]
-    found += _of_space(place, needed(sum(held.values())))
+    for report, ahead in answers.values():
+        if abs(ahead) > _CLOCK_SECONDS:
+            text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
+            found.append(Problem(False, report.host, f"{text}; switch time synchronisation on"))
+    found += _of_space(place, needed(request.slots([node["Resources"] for node in nodes.values()])))
     warnings = _conclude(found + tracking_problems(tracking), console)
     return {"nodes": [dataclasses.asdict(report) for report in reports], "warnings": warnings}
 
@@ -175,11 +178,6 @@ def _of_space(place: Place, needed: float) -> list[Problem]:
         return []
     text = f"--storage {place.storage}: {gb(free)} GB free, and the study needs about {gb(needed)} GB"
     return [Problem(True, "", f"{text}; make room, or give another storage")]
-
-
-def _of_clock(report: Report, ahead: float) -> Problem:
-    text = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the driver's"
-    return Problem(False, report.host, f"{text}; switch time synchronisation on")
 
 
 def _roots(place: Place, trials: Sequence[Trial]) -> list[str]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.storage.places import redacted
+from analysis.storage.places import cause, redacted
 from clearer.machine import cores, processor, versions
+from studies.nodes.connection import own_files
 
 LIBRARIES = "ray numpy scikit-image pillow pyarrow safetensors".split()
 _SAME = ("python", "torch", "ray")
@@ -74,8 +75,6 @@ def examine(question: Question, node: str, host: str) -> Report:
 def installed() -> tuple[dict[str, str], str]:
     """Versions of Python and of what numbers depend on, and the digest of this project's files."""
     found = dict.fromkeys(LIBRARIES, "missing") | versions(LIBRARIES) | {"torch": _torch_version()}
-    from studies.nodes.connection import own_files
-
     digest = hashlib.sha256()
     for name, file in own_files().items():
         digest.update(name.encode() + b"\0" + file.read_bytes())
@@ -106,7 +105,7 @@ def _torch_version() -> str:
 
         return str(torch.__version__)  # its own type would need torch to be read
     except Exception as error:  # a library that it needs is missing, or is another one
-        return f"can't be imported ({_line(error)})"
+        return f"can't be imported ({cause(error)})"
 
 
 def _code_problems(question: Question, versions: Mapping[str, str], code: str) -> Problems:
@@ -143,7 +142,7 @@ def _storage_problems(question: Question, node: str, report: Report) -> Problems
     except Exception as error:  # pyarrow's file systems raise many kinds
         is_local = "://" not in question.storage
         mend = "let this user write there" if is_local else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
-        yield True, f"the storage {shown} can't be read and written ({redacted(_line(error))}); {mend}"
+        yield True, f"the storage {shown} can't be read and written ({cause(error)}); {mend}"
 
 
 def _data_problems(expected: Mapping[str, Mapping[str, int]]) -> Problems:
@@ -155,7 +154,7 @@ def _data_problems(expected: Mapping[str, Mapping[str, int]]) -> Problems:
             found = sizes(place)
         except Exception as error:
             mend = "it needs what the driver has in its environment"
-            yield True, f"the images at {shown} can't be read ({_line(error)}); {mend}"
+            yield True, f"the images at {shown} can't be read ({cause(error)}); {mend}"
             continue
         if not found and "://" not in place:
             mend = "mount or copy the same folder there, or give --data s3://bucket/prefix"
@@ -207,15 +206,10 @@ def examine_gpus(host: str) -> tuple[list[tuple[str, int]], list[Problem]]:
             torch.cuda.synchronize(index)
     except Exception as error:  # CUDA's errors are of many kinds
         mend = "is torch's build for a GPU of this kind?"
-        problems.append(Problem(True, host, f"GPU {max(0, len(gpus) - 1)} can't compute ({_line(error)}); {mend}"))
+        problems.append(Problem(True, host, f"GPU {max(0, len(gpus) - 1)} can't compute ({cause(error)}); {mend}"))
     return gpus, problems
 
 
 def _some(names: set[str]) -> str:
     first = ", ".join(sorted(names)[:_NAMED])
     return first if len(names) <= _NAMED else f"{first} and {len(names) - _NAMED} more"
-
-
-def _line(error: BaseException) -> str:
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return redacted(text) or type(error).__name__

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.storage.places import redacted
+from analysis.storage.places import cause
 from clearer.configuration import Configuration
 from clearer.fields import nearest
 from clearer.machine import without_threads
@@ -94,10 +94,10 @@ class Cluster:
             self._tuner(exchange, place, scratch).fit()
             exchange.tell(RuntimeError("Ray Tune has ended by itself"))
         except Exception as error:
-            cause = error.__cause__ if isinstance(error, tune.TuneError) else error
-            if isinstance(cause, OSError | EOFError):  # of Tune's own files, where the disk is full
-                cause = OSError(f"Ray Tune can't use {scratch} ({str(cause) or 'a file is cut off'})")
-            exchange.tell(cause or error)
+            problem = error.__cause__ if isinstance(error, tune.TuneError) else error
+            if isinstance(problem, OSError | EOFError):  # of Tune's own files, where the disk is full
+                problem = OSError(f"Ray Tune can't use {scratch} ({str(problem) or 'a file is cut off'})")
+            exchange.tell(problem or error)
 
     def _tuner(self, exchange: Exchange, place: Place, scratch: Path) -> Any:
         from ray import tune
@@ -140,9 +140,7 @@ class Cluster:
                 yield None, why
         yield from [(None, why)] * len(left)
 
-    def module_times(
-        self, c: Configuration, store: str, keep: bool, device: str = "", say: Say = print
-    ) -> tuple[float, ...]:
+    def module_times(self, c: Configuration, store: str, keep: bool, device: str, say: Say) -> tuple[float, ...]:
         """As `studies.work.module_times`, on a GPU of the cluster."""
         return tuple(self._alone(module_times, c.threads, device, say, c, store, "cuda", keep))
 
@@ -201,12 +199,6 @@ def on_node(node: str | None, body: Any, **options: Any) -> Any:
     if node is not None:
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
     return ray.remote(**options)(body)
-
-
-def cause(error: Exception) -> str:
-    """What an error of Ray says: the last line of a traceback; of a node or a process that went away, the first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return redacted(lines[-1 if "Traceback" in str(error) else 0] if lines else type(error).__name__)
 
 
 def alive() -> list[dict[str, Any]]:

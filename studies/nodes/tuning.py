@@ -16,6 +16,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from clearer.machine import keep_freed_memory
+from studies.nodes.capacity import Request
 from studies.nodes.exchange import Exchange
 from studies.work.gpu import take_memory
 from studies.work.jobs import Ended, Event, Failure, Progressed, Started
@@ -75,19 +76,17 @@ class Report(_End, tune.Callback):
         self._ended: set[tuple[str, str]] = set()
         self._furthest: dict[str, int] = {}
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self._exchange.tell(Started(trial.config["pack"]))
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         for event in result.get("events", ()):
             if isinstance(event, Progressed) and event.iteration > self._furthest.get(trial.trial_id, 0):
                 self._furthest[trial.trial_id] = event.iteration
                 trial.run_metadata.num_failures = 0  # nodes may be taken back any number of times
             self._tell(trial, event)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         if _NO_MEMORY in (trial.get_error() or ""):
             lost = Failure("its worker was killed: the node's memory was full")
         else:
@@ -109,10 +108,8 @@ class PackWorker(tune.Trainable):
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        gpus = _gpus(config)
-        return tune.PlacementGroupFactory(
-            [{"CPU": config["pack"].configuration.threads, **({"GPU": gpus} if gpus else {})}]
-        )
+        request = Request(config["pack"].jobs[0].configuration.threads, _gpus(config))
+        return tune.PlacementGroupFactory([request.resources])
 
     def setup(self, config: dict[str, Any], place: Place | None = None) -> None:
         """Begins with a pack at `place`, which may hold secrets: Tune writes `config` to files."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.storage.files import KEY
-from analysis.storage.places import StorageError, redacted
+from analysis.storage.places import StorageError, cause, redacted
 from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from studies.planning.plan import Plan
@@ -150,7 +150,7 @@ def _report(store: Store, survey: Survey, delete: bool) -> int:
             free(store, find)
         except OSError as error:
             failed += 1
-            print(f"{find.path}: {redacted(str(error)).splitlines()[0]}")
+            print(f"{find.path}: {cause(error)}")
     for note in survey.notes:
         print(note)
     total = f"{sum(find.size for find in survey.finds):,} bytes"

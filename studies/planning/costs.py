@@ -6,7 +6,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clearer.architecture import half_fusion, supernet_parameters
 from clearer.configuration import Configuration, cost_fields, digest
@@ -15,7 +15,7 @@ from clearer.images.datasets import DATASETS
 from clearer.machine import device_name, without_threads
 from clearer.tasks.known import task_of
 from studies.planning.packs import Packing, pack_time
-from studies.planning.plan import STAGES, Need, Plan
+from studies.planning.plan import STAGES, Device, Need, Plan
 from studies.work.jobs import Learning
 from studies.work.place import Place
 
@@ -42,13 +42,11 @@ _FIGURES = (
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of one slot; what they rest on; bytes in the store."""
+class Cost(NamedTuple):
+    """Seconds of one slot, and what they rest on."""
 
     seconds: float
     basis: str
-    bytes: float
 
 
 @dataclass(frozen=True)
@@ -57,26 +55,6 @@ class Expected:
 
     jobs: float
     seconds: float
-
-
-def outlook(plan: Plan, needs: Mapping[str, Need], costs: "Costs", packing: Packing) -> dict[str, Expected]:
-    """What is missing of a plan, stage by stage, as its `needs` say.
-
-    How many trainings follow from searches is not known. As many are expected as there would be different ones if each
-    search found an architecture by chance.
-    """
-    widths = plan.widths(packing)
-    shares: dict[str, list[float]] = defaultdict(list)
-    for task in plan.tasks().values():
-        width = widths.get(task.job.name, 1) if isinstance(task.job, Learning) else 1
-        shares[task.job.stage].append(pack_time(width) / width)
-    found = {}
-    for stage, need in needs.items():
-        each = [costs.of(stage, c).seconds for c in need.missing.values()]
-        if each:
-            share = statistics.fmean(shares[stage]) if shares[stage] else 1.0
-            found[stage] = Expected(_distinct(stage, need), share * statistics.fmean(each))
-    return found
 
 
 def _distinct(stage: str, need: Need) -> float:
@@ -97,29 +75,49 @@ def _distinct(stage: str, need: Need) -> float:
 
 
 class Costs:
-    """The cost of stages, from the rows of a plan's store and its finished stages.
+    """What a plan needs, and what that costs, from the rows of its store and its finished stages.
 
     Times at a trial's share of a GPU count, else at any. `elsewhere`: this machine does not see the trials' GPUs.
+    `device` is as in `Plan.needs`.
     """
 
-    def __init__(self, plan: Plan, place: Place, elsewhere: bool):
-        self._store, self._place, self._finished, self._elsewhere = plan.store, place, plan.finished, elsewhere
+    def __init__(self, plan: Plan, place: Place, elsewhere: bool, device: Device | None = None):
+        self.plan, self.needs, self.place = plan, plan.needs(device), place
+        self._store, self._finished, self._elsewhere = plan.store, plan.finished, elsewhere
         self._rows: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         self._known: dict[tuple[Any, ...], Cost] = {}
         self._bytes: dict[tuple[Any, ...], float] = {}
-        self._probe = functools.cache(_step_seconds)
+        self._probes: dict[tuple[str, Configuration, str], float] = {}
         wanted = {*_FIGURES, *_KEYS.values(), *(name for names in SAME.values() for name in names)}
         for row in plan.store.sampled_rows(wanted, _SAMPLE):
             for stage, key in _KEYS.items():
                 if row.get(key) is not None:
                     self._rows[stage, *(row.get(name) for name in SAME[stage])][row[key]] = row
 
+    def outlook(self, packing: Packing) -> dict[str, Expected]:
+        """What is missing, stage by stage.
+
+        How many trainings follow from searches is not known. As many are expected as there would be different ones if
+        each search found an architecture by chance.
+        """
+        widths = self.plan.widths(packing)
+        shares: dict[str, list[float]] = defaultdict(list)
+        for task in self.plan.tasks().values():
+            width = widths.get(task.job.name, 1) if isinstance(task.job, Learning) else 1
+            shares[task.job.stage].append(pack_time(width) / width)
+        found = {}
+        for stage, need in self.needs.items():
+            each = [self.of(stage, c).seconds for c in need.missing.values()]
+            if each:
+                share = statistics.fmean(shares[stage]) if shares[stage] else 1.0
+                found[stage] = Expected(_distinct(stage, need), share * statistics.fmean(each))
+        return found
+
     def of(self, stage: str, c: Configuration) -> Cost:
         """The cost of one stage of a configuration."""
         case = _case(stage, c)
         if case not in self._known:
-            seconds, basis = self._learning(stage, c) if stage in _LENGTHS else self._measured(stage, c)
-            self._known[case] = Cost(seconds, basis, self.bytes_of(stage, c))
+            self._known[case] = self._learning(stage, c) if stage in _LENGTHS else self._measured(stage, c)
         return self._known[case]
 
     def bytes_of(self, stage: str, c: Configuration) -> float:
@@ -130,16 +128,17 @@ class Costs:
             self._bytes[case] = statistics.fmean(sizes) if sizes else stage_bytes(stage, c)
         return self._bytes[case]
 
-    def needed_bytes(self, plan: Plan, needs: Mapping[str, Need], slots: int) -> float:
-        """What is missing of a plan takes in the store at most, with the checkpoints of `slots` stages under way."""
-        each = (self.bytes_of(stage, c) for stage, need in needs.items() for c in need.missing.values())
-        checkpoint = max((stage_bytes("checkpoint", trial.configuration) for trial in plan.trials), default=0.0)
-        return sum(each) + ROW_BYTES * len(plan.trials) + min(slots, len(plan.trials)) * _CHECKPOINTS * checkpoint
+    def needed_bytes(self, slots: int) -> float:
+        """What is missing takes in the store at most, with the checkpoints of `slots` stages under way."""
+        each = (self.bytes_of(stage, c) for stage, need in self.needs.items() for c in need.missing.values())
+        trials = self.plan.trials
+        checkpoint = max((stage_bytes("checkpoint", trial.configuration) for trial in trials), default=0.0)
+        return sum(each) + ROW_BYTES * len(trials) + min(slots, len(trials)) * _CHECKPOINTS * checkpoint
 
     @property
     def probe_device(self) -> str:
         """What a probe runs on: a GPU where trials take one and this machine has one."""
-        return "cuda" if self._place.gpus and _gpu() else "cpu"
+        return "cuda" if self.place.gpus and _gpu() else "cpu"
 
     def _like(self, stage: str, c: Configuration) -> dict[str, Row]:
         """The rows of trials whose stage costs what that of `c` does, by their keys."""
@@ -148,7 +147,7 @@ class Costs:
         own |= {"test_set": c.test_set or c.dataset} if "test_set" in own else {}
         return self._rows.get((stage, *own.values()), {})
 
-    def _measured(self, stage: str, c: Configuration) -> tuple[float, str]:
+    def _measured(self, stage: str, c: Configuration) -> Cost:
         """The mean of what stages like one took, and on what."""
         rows = self._like(stage, c)
         if stage == "time":
@@ -166,44 +165,47 @@ class Costs:
         if not found:
             return self._reckoned(stage, c)
         mean = statistics.fmean(seconds for seconds, _ in found)
-        return mean, f"measured: {len(found)} of this shape on {found[0][1]}"
+        return Cost(mean, f"measured: {len(found)} of this shape on {found[0][1]}")
 
-    def _reckoned(self, stage: str, c: Configuration) -> tuple[float, str]:
+    def _reckoned(self, stage: str, c: Configuration) -> Cost:
         """From the pace of a training: a pass forward takes a third of one forward and back."""
         known = DATASETS.get(c.test_set or c.dataset)
         images = (known.folders.get("test") or known.images) if known else _USUAL_IMAGES
         images = min(images, c.test_limit or images)
         if stage == "reference":
             each = _REFERENCE_SECONDS if task_of(c).methods() else 0.5
-            return each * (c.reference_images + images), f"assumed: {each:g} s an image"
-        rate = self._learning("train", c)[0] / c.train_iterations / (3 * c.batch_size * c.patch_size**2)
+            return Cost(each * (c.reference_images + images), f"assumed: {each:g} s an image")
+        rate = self._learning("train", c).seconds / c.train_iterations / (3 * c.batch_size * c.patch_size**2)
         image = rate * _PIXELS * c.self_ensemble
         if stage == "test":
-            return images * (image + _SCORE_SECONDS), f"reckoned: {images} images of {_PIXELS:,} pixels"
+            return Cost(images * (image + _SCORE_SECONDS), f"reckoned: {images} images of {_PIXELS:,} pixels")
         calls = c.time_series * (c.time_calls + 1) * c.time_images + (images if c.time_set else 0)
-        return calls * image, f"reckoned: {calls} images of {_PIXELS:,} pixels"
+        return Cost(calls * image, f"reckoned: {calls} images of {_PIXELS:,} pixels")
 
-    def _learning(self, stage: str, c: Configuration) -> tuple[float, str]:
+    def _learning(self, stage: str, c: Configuration) -> Cost:
         """From the pace of searches or trainings of a shape, else from that of a probe."""
         rows = [row for row in self._like(stage, c).values() if row[f"{stage}_seconds"]]
         here = [row for row in rows if self._is_its_device(row[f"{stage}_device"] or "", c)]
-        here = [row for row in here if _share(row) == round(self._place.gpus, 3)] or here
+        here = [row for row in here if _share(row) == round(self.place.gpus, 3)] or here
         steps = _passes(stage, c.values())
         if here:
             shares = sorted({_share(row) for row in here})
             shared = f", {', '.join(f'{share:g}' for share in shares)} GPU a trial" if shares[-1] else ""
             about = f"measured: {len(here)} of this shape on {here[0][f'{stage}_device']}{shared}"
-            return steps * statistics.fmean(_alone(stage, row) / _passes(stage, row) for row in here), about
+            return Cost(steps * statistics.fmean(_alone(stage, row) / _passes(stage, row) for row in here), about)
         shape = Configuration(**{name: getattr(c, name) for name in SAME["search"]})  # each shape is probed once
-        from clearer.probe import PROBE_STEPS
+        from clearer.probe import PROBE_STEPS, step_seconds  # here, so that what was measured is said without torch
 
         of = " of a network at half fusion" if stage == "train" else ""
         basis = f"probe: {PROBE_STEPS} steps{of} on {device_name(self.probe_device, c.threads)}"
-        return steps * self._probe(stage, shape, self.probe_device), basis
+        case = stage, shape, self.probe_device
+        if case not in self._probes:
+            self._probes[case] = step_seconds(*case)
+        return Cost(steps * self._probes[case], basis)
 
     def _is_its_device(self, name: str, c: Configuration) -> bool:
         """Whether a trial of `c` would run on the device of that name; any GPU, where the cluster's are not known."""
-        if not self._place.gpus:
+        if not self.place.gpus:
             return name == _cpu(c.threads)
         if self._elsewhere or not _gpu():
             return bool(name) and without_threads(name) == name
@@ -220,12 +222,6 @@ def _gpu() -> str:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-
-
-def _step_seconds(stage: str, c: Configuration, device: str) -> float:
-    from clearer.probe import step_seconds  # here, so that what was measured is said without torch
-
-    return step_seconds(stage, c, device)
 
 
 _cpu = functools.cache(functools.partial(device_name, "cpu"))

@@ -16,6 +16,8 @@ from studies.work.jobs import Failure, Job, References, Search, Train
 from studies.work.keys import Trial
 
 STAGES = "search train test time reference".split()
+ALONE = "time"
+"""The stage whose jobs run one at a time, while nothing else does."""
 Device = Callable[[int], str]
 """The name of what testing times are taken on, by the number of threads."""
 
@@ -108,17 +110,13 @@ class Plan:
         return tasks
 
     def _jobs(self, trial: Trial) -> Iterator[Job]:
-        c, data, text = trial.configuration, trial.data, self.architecture(trial)
-        if trial.reference_key not in self.finished["reference"]:
-            yield References(trial.reference_key, c, data)
+        c, data, text, keys = trial.configuration, trial.data, self.architecture(trial), self.keys(trial)
+        if keys["reference"] not in self.finished["reference"]:
+            yield References(keys["reference"], c, data)
         if text is None:
-            assert trial.search_key is not None
-            yield Search(trial.search_key, c, data)
-            return
-        train = trial.train_key(text)
-        tested = trial.tested_key(train)
-        if tested not in self.finished["test"]:
-            yield Train(train, c, data, text, ((tested, c),))
+            yield Search(keys["search"], c, data)
+        elif keys["test"] not in self.finished["test"]:
+            yield Train(keys["train"], c, data, text, ((keys["test"], c),))
 
     def widths(self, packing: Packing) -> dict[str, int]:
         """The widths of all packs, by the names of jobs, from all planned trials.

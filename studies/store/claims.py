@@ -57,6 +57,7 @@ class Claims:
 
     def __init__(self, store: Store):
         self.store, self.id = store, uuid.uuid4().hex
+        self._file = f"{FOLDER}/{self.id}"
         self._names: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -160,10 +161,6 @@ class Claims:
                     raise
             time.sleep(0.05)
         return {}
-
-    @property
-    def _file(self) -> str:
-        return f"{FOLDER}/{self.id}"
 
     def _publish(self, add: Collection[str] = (), drop: Collection[str] = ()) -> bool:
         """Changes the claims and writes them; whether they could be written."""

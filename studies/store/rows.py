@@ -86,5 +86,4 @@ def row_table(row: dict[str, Any]) -> pa.Table:
 
 def curve_table(records: Sequence[dict[str, Any]], trial_id: str | None = None) -> pa.Table:
     """Curve records as a table with every column of `CURVE`."""
-    rows = records if trial_id is None else [{**record, "trial_id": trial_id} for record in records]
-    return pa.Table.from_pylist(list(rows), schema=CURVE)
+    return pa.Table.from_pylist([{**record, "trial_id": trial_id} for record in records], schema=CURVE)

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from analysis.storage.compacted import ROW_FILE, compacted, parsed, read_files
 from analysis.storage.files import FORMAT, Files
-from analysis.storage.places import StorageError, absolute_folder, redacted
+from analysis.storage.places import StorageError, absolute_folder, cause, redacted
 
 CURVES_BYTES = 2**26
 Row = dict[str, Any]
@@ -51,20 +51,19 @@ class Store(Files):
             for folder in new:
                 folder.rmdir()
         except Exception as error:
-            detail = redacted(str(error)).splitlines()[0]
-            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({detail})") from None
+            raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({cause(error)})") from None
+
+    def json(self, name: str) -> dict[str, Any] | None:
+        """As `Files.json`. Raises StorageError also where a version wrote it that uses a newer format."""
+        found = super().json(name)
+        self.check_format((found or {}).get("format", 1), name)
+        return found
 
     # Stages
 
     def result(self, stage: str, key: str) -> dict[str, Any] | None:
         """What a finished stage found, or None where it is not finished."""
-        found = self.json(f"stages/{stage}/{key}/result.json")
-        return None if found is None else self.checked(found, f"stages/{stage}/{key}")
-
-    def checked(self, about: dict[str, Any], name: str) -> dict[str, Any]:
-        """What some version wrote under `name`; StorageError where that version uses a newer format."""
-        self.check_format(about.get("format", 1), name)
-        return about
+        return self.json(f"stages/{stage}/{key}/result.json")
 
     def finished(self, stage: str) -> dict[str, int]:
         """The keys of all finished stages of a kind and the bytes that each takes, from one listing."""
@@ -84,7 +83,7 @@ class Store(Files):
                 self.write(f"{folder}/{name}", data)
             text = json.dumps({"format": FORMAT, **result}, sort_keys=True, allow_nan=False)
             self.write(f"{folder}/result.json", text.encode())
-        for name in self._checkpoints(folder):
+        for name in self.names(folder, CHECKPOINT):
             self.remove(f"{folder}/{name}")
 
     def save_checkpoint(self, stage: str, key: str, iteration: int, data: bytes) -> None:
@@ -92,7 +91,7 @@ class Store(Files):
         folder = f"stages/{stage}/{key}"
         # A checkpoint has a checksum, and one before it.
         self.write(f"{folder}/checkpoint-{iteration:09d}", data, is_durable=False)
-        kept = self._checkpoints(folder)
+        kept = self.names(folder, CHECKPOINT)
         # The result is looked for after the checkpoint is written: looked for before, it could come in between.
         for name in kept[:-2] if self.result(stage, key) is None else kept:
             self.remove(f"{folder}/{name}")
@@ -100,23 +99,20 @@ class Store(Files):
     def forget_checkpoints(self, stage: str, key: str, after: int) -> None:
         """Removes the checkpoints of a stage under way that are of later iterations than `after`."""
         folder = f"stages/{stage}/{key}"
-        for name in self._checkpoints(folder):
+        for name in self.names(folder, CHECKPOINT):
             if _iteration(name) > after:
                 self.remove(f"{folder}/{name}")
 
     def checkpoints(self, stage: str, key: str) -> list[bytes]:
         """The kept checkpoints of a stage, newest first."""
         folder = f"stages/{stage}/{key}"
-        found = (self.read(f"{folder}/{name}") for name in reversed(self._checkpoints(folder)))
+        found = (self.read(f"{folder}/{name}") for name in reversed(self.names(folder, CHECKPOINT)))
         return [data for data in found if data is not None]
 
     def saved_iteration(self, stage: str, key: str) -> int:
         """The iteration up to which a stage under way is safe in the store; 0 where no checkpoint is."""
-        kept = self._checkpoints(f"stages/{stage}/{key}")
+        kept = self.names(f"stages/{stage}/{key}", CHECKPOINT)
         return _iteration(kept[-1]) if kept else 0
-
-    def _checkpoints(self, folder: str) -> list[str]:
-        return self.names(folder, CHECKPOINT)
 
     # Trials
 
@@ -131,8 +127,9 @@ class Store(Files):
 
         A column that no row has is null, as another version may have none such. A damaged row is none, and is named.
         """
-        table = read_files(self.filesystem, self.path("studies", study), kind, trial_ids, columns)
-        from studies.store.rows import CURVE, ROW  # needs torch, which a node may lack
+        folder = self.path("studies", study)
+        table = read_files(self.filesystem, folder, kind, trial_ids, columns) if trial_ids else None
+        from studies.store.rows import CURVE, ROW  # needs scikit-image, which a node may lack
 
         return _records(table, (ROW if kind == "trials" else CURVE).names if columns is None else columns)
 

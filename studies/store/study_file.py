@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,10 @@ def write_study(
     store: Store, study: str, configurations: Sequence[Configuration], question: str = "", **run: Any
 ) -> dict[str, Any]:
     """Records a `run` of a study (`command`, `preset`, `nodes` …) beside its earlier ones; what the file says."""
-    about = _read(store, study) or {}
+    about = store.json(_name(study)) or {}
     about.setdefault("study_id", digest([study, time.time_ns()])[:16])
-    before = {trial_id: readable(values) or values for trial_id, values in about.get("trials", {}).items()}
-    trials = before | {c.trial_id: c for c in configurations}
-    about["trials"] = {i: c.values() if isinstance(c, Configuration) else c for i, c in trials.items()}
+    trials = planned_trials(store, study) | {c.trial_id: c for c in configurations}
+    about["trials"] = about.get("trials", {}) | {trial_id: c.values() for trial_id, c in trials.items()}
     now = datetime.now(UTC).isoformat()
     about["trials_started_at"] = {c.trial_id: now for c in configurations} | about.get("trials_started_at", {})
     here = {"driver": platform.node(), "processor": processor(), "cores": cores()}
@@ -63,7 +62,7 @@ def write_study(
 
 def read_study(store: Store, study: str) -> dict[str, Any]:
     """What `study.json` says, as a dict. Raises StorageError: no such study, or one that a newer format describes."""
-    about = _read(store, study)
+    about = store.json(_name(study))
     if about is None:
         raise StorageError(f"{redacted(store.storage)}: holds no study {study}{nearest(study, store.studies())}")
     return about
@@ -71,7 +70,7 @@ def read_study(store: Store, study: str) -> dict[str, Any]:
 
 def written_trials(store: Store, study: str) -> dict[str, Any]:
     """What some versions wrote of every trial that a study has ever planned in a store, by `trial_id`."""
-    return (_read(store, study) or {}).get("trials", {})
+    return (store.json(_name(study)) or {}).get("trials", {})
 
 
 def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
@@ -88,20 +87,8 @@ def planned_trials(store: Store, study: str) -> dict[str, Configuration]:
 def runs_of(store: Store, study: str) -> list[dict[str, Any]]:
     """What is recorded of each run of a study; none of a study that there is not."""
     with contextlib.suppress(NotADirectoryError):  # of a storage that can't be made, what writes says so
-        return (_read(store, study) or {}).get("runs", [])
+        return (store.json(_name(study)) or {}).get("runs", [])
     return []
-
-
-def readable(values: Mapping[str, Any]) -> Configuration | None:
-    """The configuration that some version wrote, or None where this version can't read it."""
-    with contextlib.suppress(ConfigurationError, AttributeError, TypeError):
-        return Configuration.stored(values)
-    return None
-
-
-def _read(store: Store, study: str) -> dict[str, Any] | None:
-    about = store.json(_name(study))
-    return None if about is None else store.checked(about, f"study {study}")
 
 
 def _name(study: str) -> str:

@@ -10,7 +10,7 @@ A failed trial has its curve and its reason; figures belong to finished trials, 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from clearer.fields import as_text
 from clearer.presets import label
 from clearer.tasks.known import task_of
 from studies.store.rows import ROW, configuration_columns
-from studies.store.store import Store
+from studies.store.store import Row, Store
 from studies.store.study_file import read_study
 from studies.tracking.artifacts import write_trial_files
 
@@ -117,15 +117,14 @@ class UnderWay:
     records: Sequence[Mapping[str, Any]] = ()
 
 
-def trial_content(
-    store: Store, study_id: str, c: Configuration, trial: dict[str, Any] | UnderWay, name: str = ""
-) -> Content:
+def trial_content(store: Store, study_id: str, c: Configuration, trial: Row | UnderWay, name: str = "") -> Content:
     """What the run of a trial should hold: of one that has ended by its row, of another by what is known so far."""
     columns = configuration_columns(c)
+    space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
     told: dict[str, Any] = {
         "identity": {STUDY_TAG: study_id, TRIAL_TAG: c.trial_id},
         "name": name or label(c),
-        "note": _trial_note(c),
+        "note": f"{label(c)}: {c.task} ({task_of(c).said(c)}) on {c.dataset}, {space}",
         "params": _texts({name: columns.get(name) for name in _PARAMS}),
     }
     if isinstance(trial, UnderWay):
@@ -151,14 +150,16 @@ def is_former(metric: str) -> bool:
     return metric in {*_FIGURES, *_LISTS} - {*_FIRST} or "/alpha_fusion_" in metric
 
 
-def run_names(configurations: Iterable[Configuration]) -> dict[str, str]:
+def run_names(configurations: Collection[Configuration]) -> dict[str, str]:
     """The name of each trial's run: its label, but what differs between the study's trials of its kind comes first."""
     said = {c.trial_id: (c.kind, label(c).replace("seed ", "seed=").split()) for c in configurations}
     names = {}
-    for trial_id, (kind, words) in said.items():
-        others = [set(more) for i, (its, more) in said.items() if i != trial_id and its == kind]
-        shared = set(words).intersection(*others or [set(more) for _, more in said.values()]) - {kind}
-        names[trial_id] = " ".join(sorted(words, key=shared.__contains__)).replace("seed=", "seed ")
+    for kind in {c.kind for c in configurations}:
+        own = {trial_id: words for trial_id, (its, words) in said.items() if its == kind}
+        beside = own.values() if len(own) > 1 else [words for _, words in said.values()]
+        shared = set.intersection(*map(set, beside)) - {kind}
+        for trial_id, words in own.items():
+            names[trial_id] = " ".join(sorted(words, key=shared.__contains__)).replace("seed=", "seed ")
     return names
 
 
@@ -180,12 +181,6 @@ def curve_points(records: Iterable[Mapping[str, Any]]) -> Iterable[Point]:
         for name, value in values.items():
             if _is_number(value):
                 yield name, record["iteration"], stamp, _stored(value)
-
-
-def _trial_note(c: Configuration) -> str:
-    """What a trial does, from what can't change."""
-    space = f"{c.cells} cells of {as_text(c.columns_by_cell)} columns, {c.channels} channels"
-    return f"{label(c)}: {c.task} ({task_of(c).said(c)}) on {c.dataset}, {space}"
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

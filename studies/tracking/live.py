@@ -64,7 +64,7 @@ def _bring(
     parent, outcome = client.bring(replace(whole, files_key="") if under_way else whole, thorough=thorough)
     outcomes = Counter([outcome])
     ended = (store.trial_ids(study) & planned.keys()) - set(known)
-    for row in store.rows(study, ended) if ended else ():
+    for row in store.rows(study, ended):
         content = trial_content(store, study_id, planned[row["trial_id"]], row, names[row["trial_id"]])
         outcomes[client.bring(content, parent, thorough)[1]] += 1
     for trial in under_way:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from clearer.architecture import FUSION, PARALLEL, Architecture
+from clearer.architecture import Architecture, all_fusion, all_parallel
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet
@@ -104,8 +104,8 @@ class Search(Learning):
     others_wait = True
 
     def _steps(self) -> tuple[int, list[Architecture]]:
-        c, columns = self.configuration, self.configuration.columns_by_cell
-        both = [Architecture.from_letters(letter * sum(columns), columns) for letter in PARALLEL + FUSION]
+        c = self.configuration
+        both = [all_parallel(c.columns_by_cell), all_fusion(c.columns_by_cell)]
         return 2 * c.search_iterations - c.warmup_iterations, both
 
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> "Run":
@@ -198,11 +198,6 @@ class Pack:
 
     jobs: tuple[Job, ...]
     width: int = 1
-
-    @property
-    def configuration(self) -> Configuration:
-        """What all jobs of the pack have in common, as the first has it."""
-        return self.jobs[0].configuration
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Trial:
 
     def time_key(self, architecture: Architecture | str, device: str) -> str:
         """The key of the testing time of an architecture on a device: weights do not change it."""
-        about = {"architecture": str(architecture), "device": device, "torch": _torch_version()}
+        about = {"architecture": str(architecture), "device": device, "torch": torch_version()}
         return _key("time", fields=self.configuration.of_stage("time"), **about, data=self.data.test)
 
     def oneshot_key(self, architectures: Sequence[str]) -> str:
@@ -89,7 +89,7 @@ _version = functools.cache(metadata.version)
 
 
 @functools.cache
-def _torch_version() -> str:
+def torch_version() -> str:
     """Torch's version with its build, which the package's metadata lack; to import torch for it would take seconds."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:

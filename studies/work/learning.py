@@ -42,7 +42,7 @@ def compute_pack(pack: Pack, place: Place, leave: Leave = lambda: False) -> Gene
     ended: set[str] = set()
     learning = [job for job in pack.jobs if isinstance(job, Learning)]
     try:
-        for events in _learn(learning, pack.width, place, leave):
+        for events in _learn(learning, pack.width, place, leave, ATTEMPTS):
             ended |= {event.key for event in events if isinstance(event, Ended)}
             yield events
     except Exception as error:
@@ -64,9 +64,7 @@ def _failure(error: Exception, place: Place) -> Failure:
     return replace(failure_of(error), permanent=False) if lacked else failure_of(error)
 
 
-def _learn(
-    jobs: Sequence[Learning], width: int, place: Place, leave: Leave, attempts: int = ATTEMPTS
-) -> Iterator[Events]:
+def _learn(jobs: Sequence[Learning], width: int, place: Place, leave: Leave, attempts: int) -> Iterator[Events]:
     """Computes jobs of one shape as one pack; its halves one after the other, where a GPU's memory does not hold it.
 
     What is alone and does not find the memory of a shared GPU tries again: its neighbours end, too.

@@ -9,6 +9,7 @@ from typing import Any
 from clearer.configuration import Configuration, digest
 from clearer.machine import device_name
 from studies.store.store import Store
+from studies.work.keys import torch_version
 
 STAGE = "modules"
 
@@ -36,7 +37,5 @@ def kept_times(c: Configuration, store: Store, name: str) -> tuple[float, ...]:
 
 
 def _named(c: Configuration, device: str) -> tuple[str, dict[str, Any]]:
-    import torch
-
     about = {"cells": c.cells, "channels": c.channels, "size": c.patch_size, "device": device}
-    return digest({"stage": STAGE, "torch": torch.__version__, **about}), about
+    return digest({"stage": STAGE, "torch": torch_version(), **about}), about

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow.fs as pafs
 
-from analysis.storage.places import StorageError, absolute_folder, join, open_storage, redacted
+from analysis.storage.places import StorageError, absolute_folder, cause, join, open_storage, redacted
 from clearer.images.cache import alone, cache_folder, keep, kept, written_whole
 from clearer.images.reading import SUFFIXES, ImageError, check_name, content_hash
 
@@ -183,7 +183,7 @@ def _is_sound(path: Path, sha256: str) -> bool:
 
 def _reason(error: OSError) -> str:
     """Why a URI can't be read, in a few words, and what mends it."""
-    text = redacted(str(error)).splitlines()[0]
+    text = cause(error)
     found = [mend for name, mend in _MENDS.items() if f"AWS Error {name}" in text]
     if isinstance(error, FileNotFoundError) and not found:
         return "no such place"

@@ -1,7 +1,4 @@
-"""The stages that do not learn, computed where Ray puts them and finished in the store: test, references, testing time.
-
-Searches and trainings are in `studies.work.learning`.
-"""
+"""The stages that do not learn (`studies.work.learning` has the others): test, references, testing time, one-shot."""
 
 import io
 import time

@@ -40,10 +40,9 @@ class Pixels:
     def of(self, c: Configuration) -> Fingerprints:
         """The fingerprints of a configuration's images; raises as `trials`."""
         named = digest({name: getattr(c, name) for name in _IMAGES})
-        if named not in self._known:
-            if self.may_lack and absent_sets(c, self.folder):
-                self._known[named] = Fingerprints(f"weights {named}", f"alpha {named}", f"test {named}")
-                return self._known[named]
+        if named not in self._known and self.may_lack and absent_sets(c, self.folder):
+            self._known[named] = Fingerprints(f"weights {named}", f"alpha {named}", f"test {named}")
+        elif named not in self._known:
             self._known[named] = fingerprints(c, self.folder)
             overlaps = check_splits(c, self.folder)
             self.overlaps += [describe(overlaps)] if overlaps else []

@@ -114,11 +114,11 @@ def test_before_anything_is_computed_this_machine_is_asked(tmp_path: Path, monke
 
     session = session_of(tmp_path, Small())
     with pytest.raises(ClusterError, match="too small"):
-        session.preflight(*session.plan(session.missing("s", [SMALL]), [SMALL]))
+        session.preflight(session.costs(session.missing("s", [SMALL]), [SMALL]))
     asked: list[object] = []
     monkeypatch.setattr(session_module, "check_here", lambda *about: asked.append(about))
     session = session_of(tmp_path)
-    assert session.preflight(*session.plan(session.missing("s", [SMALL]), [SMALL])) == {}
+    assert session.preflight(session.costs(session.missing("s", [SMALL]), [SMALL])) == {}
     assert len(asked) == 1
 
 

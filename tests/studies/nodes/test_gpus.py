@@ -176,7 +176,7 @@ def pretended_modules(c: Configuration, store: str, device: str, keep: bool) -> 
 def test_module_times_are_taken_on_a_whole_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver, which asks before any trial is known, may have none."""
     monkeypatch.setattr(scheduling, "module_times", pretended_modules)
-    assert Cluster(gpus_per_trial=0.25).module_times(SMALL, str(tmp_path), True) == (1.0, 2.0)
+    assert Cluster(gpus_per_trial=0.25).module_times(SMALL, str(tmp_path), True, "", print) == (1.0, 2.0)
     found = task(tmp_path, f"{SMALL.cells}-cuda-True")
     assert len(found.gpus) == 1
     assert found.process != os.getpid()

@@ -201,7 +201,7 @@ def test_a_worker_takes_another_pack_in_the_same_process(job: Search, tmp_path: 
 
 
 def test_a_pack_asks_for_the_threads_and_the_share_of_its_configuration() -> None:
-    pack = Pack((search_of(C.with_values(threads=2)),))
+    pack = Pack((search_of(C.with_values(threads=2)), search_of(C.with_values(threads=2, seed=1))), 2)
     for gpus, bundle in ((0.0, {"CPU": 2}), (0.5, {"CPU": 2, "GPU": 0.5})):
         asked = tuning.PackWorker.default_resource_request({"pack": pack, "gpus": gpus})
         assert asked.bundles == [bundle]

@@ -9,7 +9,7 @@ from small import NO_DATA, SMALL, put_row
 from clearer.architecture import Architecture, supernet_parameters
 from clearer.configuration import Configuration
 from clearer.machine import device_name
-from studies.planning.costs import ROW_BYTES, SAME, Costs, outlook, stage_bytes
+from studies.planning.costs import ROW_BYTES, SAME, Costs, stage_bytes
 from studies.planning.packs import Packing
 from studies.planning.plan import STAGES, Plan
 from studies.store.store import Store
@@ -77,7 +77,7 @@ def test_times_tests_and_references_that_nobody_has_measured_are_reckoned(store:
     assert found["test"].seconds == pytest.approx(C.test_limit * (image + 0.05) if C.test_limit else 3 * (image + 0.05))
     assert found["reference"].seconds == pytest.approx(2.0 * (C.reference_images + (C.test_limit or 3)))
     assert [one.basis.split()[0] for one in found.values()] == ["reckoned:", "reckoned:", "assumed:"]
-    assert all(one.bytes > 0 for one in found.values())
+    assert all(costs(store).bytes_of(stage, C) > 0 for stage in found)
 
 
 def test_what_a_pack_took_is_reckoned_back_to_one_job_alone(store: Store) -> None:
@@ -89,7 +89,7 @@ def test_what_a_pack_took_is_reckoned_back_to_one_job_alone(store: Store) -> Non
 def test_the_outlook_counts_packs_and_architectures_that_searches_are_likely_to_share(store: Store) -> None:
     searches = [C.with_values(lambda1=n / 100) for n in range(8)]
     plan = Plan(store, [Trial(c, NO_DATA) for c in searches])
-    found = outlook(plan, plan.needs(), costs(store), Packing(8))
+    found = Costs(plan, Place(store.storage, None), False).outlook(Packing(8))
     alone = costs(store).of("search", C).seconds
     assert found["search"].jobs == 8
     space = 2 ** sum(C.columns_by_cell)
@@ -142,7 +142,7 @@ def test_bytes_are_those_of_stages_like_it_and_else_follow_from_the_weights(stor
 def needed_bytes(store: Store, trials: list[Trial], slots: int) -> float:
     """The bytes that trials need of a store."""
     plan = Plan(store, trials)
-    return Costs(plan, Place(store.storage, None), False).needed_bytes(plan, plan.needs(), slots)
+    return Costs(plan, Place(store.storage, None), False).needed_bytes(slots)
 
 
 def test_the_space_that_is_needed_is_of_what_is_missing_and_what_is_under_way(store: Store) -> None:

@@ -68,7 +68,7 @@ def test_checkpoints_after_an_iteration_can_be_forgotten(store: Store) -> None:
 def test_a_stage_of_a_newer_format_is_refused_in_one_line(store: Store) -> None:
     store.write("stages/train/newer/result.json", json.dumps({"format": FORMAT + 1}).encode())
     with pytest.raises(
-        StorageError, match=f"stages/train/newer has format {FORMAT + 1}, this version knows {FORMAT}"
+        StorageError, match=f"stages/train/newer/result.json has format {FORMAT + 1}, this version knows {FORMAT}"
     ) as refusal:
         store.result("train", "newer")
     assert "\n" not in str(refusal.value)

@@ -87,10 +87,8 @@ def test_what_has_more_to_do_counts_more() -> None:
     assert train_of(SMALL, "PP").operations > train_of(SMALL, "FF").operations
 
 
-def test_a_pack_has_what_its_first_job_has() -> None:
-    jobs = (search_of(SMALL), search_of(SMALL.with_values(seed=1)))
-    assert Pack(jobs, 2).configuration == SMALL
-    assert Pack(jobs[:1]).width == 1
+def test_a_pack_is_of_one_job_unless_its_width_is_said() -> None:
+    assert Pack((search_of(SMALL),)).width == 1
 
 
 @pytest.mark.parametrize(

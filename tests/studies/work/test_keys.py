@@ -118,4 +118,4 @@ def test_keys_are_those_of_earlier_versions() -> None:
 
 
 def test_torch_is_named_with_its_build_without_being_imported() -> None:
-    assert stage_keys._torch_version() == torch.__version__
+    assert stage_keys.torch_version() == torch.__version__
