@@ -17,8 +17,7 @@ from torch.utils.benchmark import Timer
 
 from clearer.architecture import FUSION, PARALLEL, module_convolutions
 from clearer.configuration import Configuration
-from clearer.modules import Fusion, Parallel
-from clearer.precision import fp32
+from clearer.modules import Fusion, Parallel, fp32
 
 AUTHORS_PARALLEL, AUTHORS_FUSION = 0.7, 0.3
 

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self, get_args, get_type_hints
@@ -212,6 +213,11 @@ class Configuration(TaskFields):
     def columns_by_cell(self) -> tuple[int, ...]:
         """N_i of every cell, one number each."""
         return self.columns * self.cells if len(self.columns) == 1 else self.columns
+
+    @property
+    def polarisation_threshold(self) -> float:
+        """The λ1 below which Adam's weight decay keeps α at 1/2 when L_Res is silent: N·w·ln 10, N = 2·columns."""
+        return 2 * sum(self.columns_by_cell) * self.alpha_weight_decay * math.log(10)
 
     def values(self) -> dict[str, Any]:
         """Every field as a plain JSON value."""

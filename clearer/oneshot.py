@@ -12,8 +12,8 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.images.sets import ImageSet
+from clearer.modules import fp32
 from clearer.networks import Supernet
-from clearer.precision import fp32
 from clearer.scores import psnr_db
 from clearer.testing import restorations
 

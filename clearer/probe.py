@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from clearer.architecture import all_parallel, half_fusion
 from clearer.configuration import Configuration
 from clearer.graphs import WARM_UP, Losses, StaticStep, Step, is_static, new_pool
+from clearer.modules import fp32
 from clearer.networks import MultiScale, Network, Supernet
-from clearer.precision import fp32
 
 PROBE_STEPS = 3
 _PROBE_FLOPS = 2e10

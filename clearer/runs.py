@@ -28,9 +28,9 @@ from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.graphs import Losses, StaticStep
 from clearer.images.sets import ImageSet
+from clearer.modules import fp32
 from clearer.networks import MultiScale
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part, shape
-from clearer.precision import fp32
 from clearer.streams import torch_generator
 
 

@@ -21,9 +21,10 @@ import numpy as np
 from skimage import metrics
 
 from clearer.images.reading import LUMA
-from clearer.protocols import WINDOW
 
 PATCH = 64
+WINDOW = 11
+"""The side of SSIM's window, in pixels: no scored image is smaller."""
 Score = Callable[[np.ndarray, np.ndarray], float]
 """Of the restored and the clean image."""
 

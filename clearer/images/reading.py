@@ -16,8 +16,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageFile
 
-from clearer.protocols import Image
-
+Image = np.ndarray
+"""uint8, (height, width, channels)."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 LARGEST_PIXELS = 100_000_000
 BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
