@@ -74,15 +74,11 @@ def _groups(controller: str, root: Path = Path("/sys/fs/cgroup"), own: Path = Pa
     return found
 
 
-def keep_freed_memory() -> None:
-    """Lets this process keep the memory that it frees; else glibc gives it back, to be zeroed again at every step."""
+def keep_freed_memory(most: int = 2**30) -> None:
+    """Lets this process keep blocks of `most` bytes that it frees; glibc gives larger ones back, to be zeroed again."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library has no mallopt
-        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            ctypes.CDLL(None).mallopt(parameter, _KEPT_BYTES)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEPT_BYTES = 2**30
+        for parameter in (-1, -3):  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+            ctypes.CDLL(None).mallopt(parameter, most)
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:

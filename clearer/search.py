@@ -56,9 +56,9 @@ class Search(Run):
         else:
             optimizer = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
         self._learn("weights", optimizer, self._images, "search weights crops")
-        options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
-        options["capturable"] = is_capturable
-        adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
+        options: dict[str, Any] = {"weight_decay": c.alpha_weight_decay, "capturable": is_capturable}
+        betas = c.alpha_beta1, c.alpha_beta2
+        adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, betas, **options)
         self._learn("alpha", adam, self._watched_images, "search alpha crops")
 
     def alpha(self, member: Member) -> Tensor:

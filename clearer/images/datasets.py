@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from skimage import data_dir  # type: ignore[attr-defined]
 
 from clearer.fields import nearest
-from clearer.images.overlap import groups
+from clearer.images.overlap import grouped, matches
 from clearer.images.reading import SUFFIXES, ImageError, ImageFile, check_name, shown
 from clearer.streams import stream
 
@@ -219,7 +219,7 @@ def _layout(name: str, data: Path | None) -> tuple[Path, dict[str, str]]:
 def _drawn(folder: Path, pairing: str, splits: Sequence[str]) -> dict[str, list[ImageFile]]:
     """The files of a folder divided into splits: a seventh for each but the first, or a scene's repeats fewer."""
     files = folder_files(folder, pairing)
-    scenes = groups(files)
+    scenes = grouped(len(files), matches(files))
     remaining = [scenes[place] for place in stream(0, "drawn splits").permutation(len(scenes))]
     chosen: dict[str, list[int]] = {}
     for split in reversed(splits[1:]):
