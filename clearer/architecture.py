@@ -91,12 +91,11 @@ class Architecture:
         if not self.cells:
             raise ValueError("an architecture has at least one cell")
         name = f"architecture {str(self)!r}"
-        for cell in self.cells:
-            if not cell:
-                raise ValueError(f"{name} has a cell without columns")
-            for letter in cell:
-                if letter not in (PARALLEL, FUSION):
-                    raise ValueError(f"{name} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
+        if "" in self.cells:
+            raise ValueError(f"{name} has a cell without columns")
+        for letter in self.letters:
+            if letter not in (PARALLEL, FUSION):
+                raise ValueError(f"{name} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
 
     def __str__(self) -> str:
         return "-".join(self.cells)

@@ -31,7 +31,7 @@ from clearer.images.sets import ImageSet
 from clearer.modules import fp32
 from clearer.networks import MultiScale
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part, shape
-from clearer.streams import torch_generator
+from clearer.streams import torch_seed
 
 
 class DivergedError(ArithmeticError):
@@ -113,7 +113,8 @@ class Run:
         self._filled = [*configurations, *configurations[-1:] * (self.width - len(members))]
         networks = [self._build(own) for own in self._filled]
         for one, own in zip(networks, self._filled, strict=True):
-            one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std, own.initialisation)
+            generator = torch.Generator().manual_seed(torch_seed(own.seed, f"{self.stage} weights"))
+            one.initialise(generator, own.initial_std, own.initialisation)
         whole = packed(networks)
         self.network = whole.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, Optimizer] = {}

@@ -38,6 +38,11 @@ def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
     return -10 * float(np.log10(max(error, _SMALLEST_ERROR)))
 
 
+def mean_psnr_db(images: Iterable[Sequence[np.ndarray]]) -> float:
+    """The mean PSNR of clean, degraded and restored images, as `Scores.of` takes them."""
+    return float(np.mean([psnr_db(restored, clean) for clean, _, restored in images]))
+
+
 def psnr_patch_db(restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
     """The mean over whole patch × patch tiles of each tile's own PSNR, in dB; NaN where no tile fits.
 
@@ -97,8 +102,6 @@ def over_luma(score: Score) -> Score:
 
 
 psnr_y_db, ssim_y = over_luma(psnr_db), over_luma(ssim)
-
-
 IMAGE_SCORES = {"psnr_db": psnr_db, "psnr_patch_db": psnr_patch_db}
 COLOUR_SCORES = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y}
 

@@ -21,7 +21,7 @@ from clearer.losses import objective
 from clearer.modules import folded, frozen
 from clearer.networks import Supernet
 from clearer.runs import Member, Run
-from clearer.streams import torch_generator
+from clearer.streams import torch_seed
 
 
 class Search(Run):
@@ -37,8 +37,9 @@ class Search(Run):
 
     def _build(self, c: Configuration) -> Supernet:
         supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing, c.skip)
+        generator = torch.Generator().manual_seed(torch_seed(c.seed, "logits"))
         with torch.no_grad():
-            supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
+            supernet.logits.normal_(0, c.alpha_initial_std, generator=generator)
         return supernet
 
     def _place(self, members: Sequence[Member]) -> None:

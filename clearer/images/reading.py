@@ -25,8 +25,6 @@ BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
 LUMA = np.array([65.481, 128.553, 24.966]) / 255
 """Of Y, MATLAB's rgb2ycbcr: ITU-R BT.601 in studio range, 16 … 235."""
 GRAYS = ("pillow", "bt601", "luma")
-
-
 _UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's categories of control characters, of bytes that are no UTF-8, and of ends of lines."""
 
