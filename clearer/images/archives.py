@@ -58,7 +58,7 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
         archive.parent.mkdir(parents=True, exist_ok=True)
         download(url or ARCHIVES[name].url, archive, pause)
         try:
-            unpack(archive, ARCHIVES[name].folders, missing, data / name)
+            unpack(archive, ARCHIVES[name].archive, missing, data / name)
         finally:
             archive.unlink()  # whole and no longer needed, or damaged
     return len(missing)
