@@ -329,6 +329,8 @@ class Run:
             member.problem = DivergedError(state["problem"]) if "problem" in state else None
             member.curve, member.has_ended = list(state["curve"]), member.problem is not None
         kept = {member: state for member, state in zip(self.members, states, strict=True) if not member.problem}
+        if not kept:  # all have ended
+            return
         if len(kept) < len(self.members):
             self._place(list(kept))
         self._load(list(kept.values()))
