@@ -15,7 +15,7 @@ without the members that diverge by themselves.
 import functools
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -195,9 +195,8 @@ class Run:
             return True
         return False
 
-    def _refuse(self, tensors: Iterable[Tensor], what: str) -> None:
+    def _refuse(self, tensors: Sequence[Tensor], what: str) -> None:
         """Raises what is not finite in tensors whose first axis is the pack's."""
-        tensors = list(tensors)
         if torch.cat([tensor.flatten() for tensor in tensors]).sum().isfinite():  # of all ways the fastest
             return
         parts = enumerate(zip(*[tensor.chunk(self.width) for tensor in tensors], strict=True))
