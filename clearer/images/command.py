@@ -88,12 +88,13 @@ def _sets(console: Console, name: str, data: Path | None, decode: bool, problems
         problems.append(str(error))
         return {}
     usable: Sets = {}
-    for label, file in ((label, file) for label, files in sets.items() for file in files):
-        try:
-            check_file(file, decode)
-            usable.setdefault(label, []).append(file)
-        except ImageError as error:
-            problems.append(str(error))
+    for label, files in sets.items():
+        for file in files:
+            try:
+                check_file(file, decode)
+                usable.setdefault(label, []).append(file)
+            except ImageError as error:
+                problems.append(str(error))
     return usable
 
 
