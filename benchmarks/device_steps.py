@@ -32,7 +32,7 @@ import torch
 from benchmarks.measuring import about, check_device, device_seconds, repeated, write
 from benchmarks.search_step import SCALES, configured
 from clearer import graphs
-from clearer.architecture import half_fusion
+from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.probe import step_bytes
 from clearer.runs import Run
@@ -50,7 +50,7 @@ def started(kind: str, members: Sequence[Configuration], device: str) -> Run:
     weights, alpha = (learning_images(c, split, None) for split in (c.weights_split, c.alpha_split))
     if kind == "search":
         return Search(members, weights, alpha, device)
-    return Training(members, half_fusion(c.columns_by_cell), weights, alpha, device)
+    return Training(members, Architecture.repeating("PF", c.columns_by_cell), weights, alpha, device)
 
 
 def iterate(run: Run) -> None:

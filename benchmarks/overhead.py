@@ -32,7 +32,7 @@ import torch
 
 import analysis
 from benchmarks.measuring import hardware, write
-from clearer.architecture import half_fusion
+from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.presets import QUICK
 from clearer.runs import Run
@@ -72,7 +72,8 @@ def settings(seconds: float, trials: int) -> list[str]:
     torch.set_num_threads(c.threads)
     sets = [learning_images(c, split, None) for split in (c.weights_split, c.alpha_split)]
     search = SEARCH_SHARE * seconds / seconds_of(Search([c], *sets))
-    training = (1 - SEARCH_SHARE) * seconds / seconds_of(Training([c], half_fusion(c.columns_by_cell), *sets))
+    middle = Architecture.repeating("PF", c.columns_by_cell)
+    training = (1 - SEARCH_SHARE) * seconds / seconds_of(Training([c], middle, *sets))
     seeds = ",".join(map(str, range(trials // len(LAMBDA1))))
     grid = [f"lambda1={','.join(map(str, LAMBDA1))}", "lambda2=0", f"seed={seeds}"]
     return [*grid, f"search_iterations={round(search)}", "warmup_iterations=0", f"train_iterations={round(training)}"]

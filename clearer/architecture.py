@@ -91,12 +91,11 @@ class Architecture:
         if not self.cells:
             raise ValueError("an architecture has at least one cell")
         name = f"architecture {str(self)!r}"
-        for cell in self.cells:
-            if not cell:
-                raise ValueError(f"{name} has a cell without columns")
-            for letter in cell:
-                if letter not in (PARALLEL, FUSION):
-                    raise ValueError(f"{name} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
+        if "" in self.cells:
+            raise ValueError(f"{name} has a cell without columns")
+        for letter in self.letters:
+            if letter not in (PARALLEL, FUSION):
+                raise ValueError(f"{name} has the letter {letter!r}: a column is P (parallel) or F (fusion)")
 
     def __str__(self) -> str:
         return "-".join(self.cells)
@@ -113,6 +112,11 @@ class Architecture:
             raise ValueError(f"{len(letters)} letters for {sum(columns)} columns")
         left = iter(letters)
         return cls(tuple("".join(itertools.islice(left, n)) for n in columns))
+
+    @classmethod
+    def repeating(cls, letters: str, columns: Sequence[int]) -> Self:
+        """`letters` over and over in `columns` columns a cell: P is the largest of all, F the smallest."""
+        return cls.from_letters((letters * sum(columns))[: sum(columns)], columns)
 
     @classmethod
     def from_alpha(cls, alpha: Sequence[Sequence[float]], columns: Sequence[int]) -> Self:
@@ -152,19 +156,3 @@ def supernet_parameters(columns: Sequence[int], channels: int = 32, image_channe
     """Weights of the supernet that holds both modules in every column (logits not counted)."""
     both = [(PARALLEL + FUSION) * n for n in columns]
     return sum(c.parameters for c in convolutions(both, channels, image_channels))
-
-
-def all_parallel(columns: Sequence[int]) -> Architecture:
-    """The largest architecture with `columns` columns in each cell: its cells exchange nothing between branches."""
-    return Architecture.from_letters(PARALLEL * sum(columns), columns)
-
-
-def all_fusion(columns: Sequence[int]) -> Architecture:
-    """The smallest architecture with `columns` columns in each cell."""
-    return Architecture.from_letters(FUSION * sum(columns), columns)
-
-
-def half_fusion(columns_by_cell: tuple[int, ...]) -> Architecture:
-    """An architecture with every other column a fusion."""
-    letters = ("PF" * sum(columns_by_cell))[: sum(columns_by_cell)]
-    return Architecture.from_letters(letters, columns_by_cell)

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self, get_args, get_type_hints
@@ -82,9 +83,7 @@ class Configuration(TaskFields):
     lambda1: float = setting(0.01, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
     lambda2: float = setting(0.0, "search", "Eq. 2, section 4.1", NOT_NEGATIVE, "member named")
     complexity: str = setting("parameters", "search", "Eq. 5; the unit of λ2", _COMPLEXITIES, "member")
-    module_times_ms: tuple[float, ...] = setting(
-        (), "search", "C^p, C^f of each cell, for time", ALL_POSITIVE, "member"
-    )
+    module_times_ms: tuple[float, ...] = setting((), "search", "C^p, C^f by cell, for time", ALL_POSITIVE, "member")
 
     # Search
     batch_size: int = setting(32, LEARN, "section 4.1", POSITIVE, "cost")
@@ -145,11 +144,10 @@ class Configuration(TaskFields):
     threads: int = setting(1, f"{LEARN} time", "CPU threads; sums, hence bits, depend on it", POSITIVE, "speed")
 
     def __post_init__(self) -> None:
-        for name, hint in field_types().items():
-            object.__setattr__(self, name, typed(name, getattr(self, name), hint))
         for field in dataclasses.fields(self):
+            value = typed(field.name, getattr(self, field.name), field_types()[field.name])
+            object.__setattr__(self, field.name, value)
             check = field.metadata["check"]
-            value = getattr(self, field.name)
             if check is not None and not check[0](value):
                 raise ConfigurationError(f"{field.name}={as_text(value)}: {check[1]}")
         self._check_together()
@@ -212,6 +210,11 @@ class Configuration(TaskFields):
     def columns_by_cell(self) -> tuple[int, ...]:
         """N_i of every cell, one number each."""
         return self.columns * self.cells if len(self.columns) == 1 else self.columns
+
+    @property
+    def polarisation_threshold(self) -> float:
+        """The λ1 below which Adam's weight decay keeps α at 1/2 when L_Res is silent: N·w·ln 10, N = 2·columns."""
+        return 2 * sum(self.columns_by_cell) * self.alpha_weight_decay * math.log(10)
 
     def values(self) -> dict[str, Any]:
         """Every field as a plain JSON value."""

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from clearer.configuration import Configuration
+from clearer.images.reading import Image
 from clearer.images.sets import ImageSet
-from clearer.protocols import Image
 from clearer.streams import stream
 from clearer.tasks.known import task_of
 

@@ -23,7 +23,6 @@ NOT_NEGATIVE: Check = (lambda v: v >= 0, "must be 0 or greater")
 FRACTION: Check = (lambda v: 0 <= v < 1, "must be in [0, 1)")
 ALL_POSITIVE: Check = (lambda v: all(each > 0 for each in v), "must be greater than 0")
 
-
 LEARN, ALL, SCORE = "search train", "search train test", "test time"
 """Stages whose results follow from one field."""
 

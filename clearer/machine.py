@@ -5,7 +5,7 @@ import ctypes
 import os
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -38,8 +38,7 @@ def without_threads(device: str) -> str:
 def cores() -> int:
     """How many cores this process may use at once: of its affinity (`taskset`, `srun`), of its cgroups (containers)."""
     free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for group in _groups("cpu"):
-        words = [word for name in _QUOTAS if (group / name).is_file() for word in (group / name).read_text().split()]
+    for words in _limits("cpu", "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"):  # microseconds in so many
         if len(words) == 2 and words[0].isdigit():  # neither max nor -1
             free = min(free, int(words[0]) // int(words[1]))
     return max(1, free)
@@ -48,41 +47,35 @@ def cores() -> int:
 def memory_bytes() -> int:
     """How much memory this process and what it starts may use: of the machine, or less where its cgroups say so."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for group in _groups("memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            if (group / name).is_file() and (text := (group / name).read_text().strip()).isdigit():
-                found = min(found, int(text))
+    for words in _limits("memory", "memory.max", "memory.limit_in_bytes"):
+        found = min([found, *(int(word) for word in words if word.isdigit())])
     return found
 
 
-_QUOTAS = "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"
-"""In cgroup v2 one file, in v1 two: microseconds of processor time in so many."""
+def _limits(
+    controller: str, *names: str, root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> Iterator[list[str]]:
+    """The words of files, named as v2 and v1 do, in this process's cgroup for a controller, and in each above it.
 
-
-def _groups(controller: str, root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[Path]:
-    """The folder of this process's cgroup for a controller, and all above it; a container may show the last alone."""
+    A container may show the last alone.
+    """
     try:
         lines = [line.split(":", 2) for line in own.read_text().splitlines()]
     except OSError:
-        return []
-    found = []
-    for _, names, path in lines:
-        if names == "" or controller in names.split(","):
-            top = root if names == "" else root / controller
-            inner = Path(path.lstrip("/"))
-            found += [top / folder for folder in (inner, *inner.parents)]
-    return found
+        return
+    for _, controllers, path in lines:
+        if controllers == "" or controller in controllers.split(","):
+            top, inner = root / controller if controllers else root, Path(path.lstrip("/"))
+            for folder in (inner, *inner.parents):
+                files = (top / folder / name for name in names)
+                yield [word for file in files if file.is_file() for word in file.read_text().split()]
 
 
-def keep_freed_memory() -> None:
-    """Lets this process keep the memory that it frees; else glibc gives it back, to be zeroed again at every step."""
+def keep_freed_memory(most: int = 2**30) -> None:
+    """Lets this process keep blocks of `most` bytes that it frees; glibc gives larger ones back, to be zeroed again."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library has no mallopt
-        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            ctypes.CDLL(None).mallopt(parameter, _KEPT_BYTES)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEPT_BYTES = 2**30
+        for parameter in (-1, -3):  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+            ctypes.CDLL(None).mallopt(parameter, most)
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:

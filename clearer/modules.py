@@ -1,6 +1,7 @@
 """The modules of the search space. Each maps a list of branches to a new list and leaves its input alone.
 
-Branch r is (batch, C·2^r, height/2^r, width/2^r). Source: method section 3.1, supplementary figure 1.
+Branch r is (batch, C·2^r, height/2^r, width/2^r). Source: method section 3.1, supplementary figure 1. How they compute
+is chosen around a call: with batch norm `folded`, with parameters `frozen`, in full `fp32`.
 """
 
 import itertools
@@ -77,6 +78,21 @@ def frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+@contextmanager
+def fp32(tf32: bool = False) -> Iterator[None]:
+    """Inside, products in fp32 are in full precision on every device, or on a GPU in TF32.
+
+    Unless told otherwise PyTorch's convolutions round factors to TF32's 10 bits on a GPU.
+    """
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    products.allow_tf32 = convolutions.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before
 
 
 @torch.no_grad()

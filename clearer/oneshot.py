@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
@@ -12,9 +11,9 @@ from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.images.sets import ImageSet
+from clearer.modules import fp32
 from clearer.networks import Supernet
-from clearer.precision import fp32
-from clearer.scores import psnr_db
+from clearer.scores import mean_psnr_db
 from clearer.testing import restorations
 
 NORM_BATCHES = 20
@@ -25,18 +24,15 @@ def oneshot_scores(
     supernet: Supernet, c: Configuration, architectures: Sequence[str], learned: ImageSet, tested: ImageSet, device: str
 ) -> dict[str, Any]:
     """PSNR in dB of the supernet, and of architectures with its weights (`kept`: and its batch norm's statistics)."""
-
-    def mean_psnr_db(network: nn.Module) -> float:
-        restored = restorations(c, network, tested, device)
-        return float(np.mean([psnr_db(image, clean) for clean, _, image in restored]))
-
     scores = []
     for text in architectures:
         network = supernet.derive(Architecture.parse(text))
-        kept = mean_psnr_db(network)
+        kept = mean_psnr_db(restorations(c, network, tested, device))
         renew_statistics(network, c, learned, device)
-        scores.append({"architecture": text, "oneshot_psnr_db": mean_psnr_db(network), "oneshot_kept_psnr_db": kept})
-    return {"architecture": str(supernet.architecture()), "supernet_psnr_db": mean_psnr_db(supernet), "scores": scores}
+        renewed = mean_psnr_db(restorations(c, network, tested, device))
+        scores.append({"architecture": text, "oneshot_psnr_db": renewed, "oneshot_kept_psnr_db": kept})
+    whole = mean_psnr_db(restorations(c, supernet, tested, device))
+    return {"architecture": str(supernet.architecture()), "supernet_psnr_db": whole, "scores": scores}
 
 
 def renew_statistics(network: nn.Module, c: Configuration, images: ImageSet, device: str) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from clearer.architecture import all_parallel, half_fusion
+from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.graphs import WARM_UP, Losses, StaticStep, Step, is_static, new_pool
+from clearer.modules import fp32
 from clearer.networks import MultiScale, Network, Supernet
-from clearer.precision import fp32
 
 PROBE_STEPS = 3
 _PROBE_FLOPS = 2e10
@@ -21,7 +21,8 @@ def step_seconds(stage: str, c: Configuration, device: str) -> float:
     """Seconds of one pass of a batch, forward and back, through the supernet (`search`) or a network at half fusion."""
     torch.set_num_threads(c.threads)
     network = _network(stage, *_shape(c))
-    flops = all_parallel(c.columns_by_cell).flops_per_pixel(c.channels, c.image_channels) * c.patch_size**2
+    largest = Architecture.repeating("P", c.columns_by_cell)
+    flops = largest.flops_per_pixel(c.channels, c.image_channels) * c.patch_size**2
     on_cpu = max(1, min(c.batch_size, int(_PROBE_FLOPS / flops)))
     batch = c.batch_size if is_static(torch.device(device)) else on_cpu  # a part would leave a GPU half idle
     image = torch.rand(batch, c.image_channels, c.patch_size, c.patch_size, device=device)
@@ -50,7 +51,7 @@ def _shape(c: Configuration) -> tuple[Any, ...]:
 def _network(stage: str, columns: tuple[int, ...], channels: int, image_channels: int, mixing: str) -> MultiScale:
     if stage == "search":
         return Supernet(columns, channels, image_channels, mixing)
-    return Network(half_fusion(columns), channels, image_channels)
+    return Network(Architecture.repeating("PF", columns), channels, image_channels)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from clearer.fields import ConfigurationError
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet
 from clearer.machine import device_name
-from clearer.scores import Scores, psnr_db
+from clearer.scores import Scores, mean_psnr_db
 from clearer.splits import learning_images, scored_images
 from clearer.tasks.known import USUAL, departures, task_of
 from clearer.tasks.task import Method, Task
@@ -43,12 +43,7 @@ def outputs(
 
 def tuned(method: Method, c: Configuration, validation: ImageSet) -> dict[str, Any]:
     """The parameters of the method's grid with the best mean PSNR over the validation images; the first of equals."""
-
-    def mean_psnr_db(parameters: Mapping[str, Any]) -> float:
-        found = outputs(method, c, validation, parameters)
-        return float(np.mean([psnr_db(restored, clean) for clean, _, restored in found]))
-
-    return max(method.choices(), key=mean_psnr_db)
+    return max(method.choices(), key=lambda chosen: mean_psnr_db(outputs(method, c, validation, chosen)))
 
 
 def scored(c: Configuration, validation: ImageSet, test: ImageSet) -> Iterator[tuple[dict[str, Any], Scores]]:

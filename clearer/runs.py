@@ -15,7 +15,7 @@ without the members that diverge by themselves.
 import functools
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -28,10 +28,10 @@ from clearer.configuration import Configuration
 from clearer.crops import Crops
 from clearer.graphs import Losses, StaticStep
 from clearer.images.sets import ImageSet
+from clearer.modules import fp32
 from clearer.networks import MultiScale
 from clearer.packing import clip_gradients, full_width, joined, mean_square_error, packed, part, shape
-from clearer.precision import fp32
-from clearer.streams import torch_generator
+from clearer.streams import torch_seed
 
 
 class DivergedError(ArithmeticError):
@@ -113,7 +113,8 @@ class Run:
         self._filled = [*configurations, *configurations[-1:] * (self.width - len(members))]
         networks = [self._build(own) for own in self._filled]
         for one, own in zip(networks, self._filled, strict=True):
-            one.initialise(torch_generator(own.seed, f"{self.stage} weights"), own.initial_std, own.initialisation)
+            generator = torch.Generator().manual_seed(torch_seed(own.seed, f"{self.stage} weights"))
+            one.initialise(generator, own.initial_std, own.initialisation)
         whole = packed(networks)
         self.network = whole.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: dict[str, Optimizer] = {}
@@ -194,9 +195,8 @@ class Run:
             return True
         return False
 
-    def _refuse(self, tensors: Iterable[Tensor], what: str) -> None:
+    def _refuse(self, tensors: Sequence[Tensor], what: str) -> None:
         """Raises what is not finite in tensors whose first axis is the pack's."""
-        tensors = list(tensors)
         if torch.cat([tensor.flatten() for tensor in tensors]).sum().isfinite():  # of all ways the fastest
             return
         parts = enumerate(zip(*[tensor.chunk(self.width) for tensor in tensors], strict=True))
@@ -328,6 +328,8 @@ class Run:
             member.problem = DivergedError(state["problem"]) if "problem" in state else None
             member.curve, member.has_ended = list(state["curve"]), member.problem is not None
         kept = {member: state for member, state in zip(self.members, states, strict=True) if not member.problem}
+        if not kept:  # all have ended
+            return
         if len(kept) < len(self.members):
             self._place(list(kept))
         self._load(list(kept.values()))

@@ -21,9 +21,10 @@ import numpy as np
 from skimage import metrics
 
 from clearer.images.reading import LUMA
-from clearer.protocols import WINDOW
 
 PATCH = 64
+WINDOW = 11
+"""The side of SSIM's window, in pixels: no scored image is smaller."""
 Score = Callable[[np.ndarray, np.ndarray], float]
 """Of the restored and the clean image."""
 
@@ -35,6 +36,11 @@ def psnr_db(restored: np.ndarray, clean: np.ndarray) -> float:
     """Peak signal-to-noise ratio over the whole image, in dB; both (height, width, channels), 1.0 is white."""
     error = float(np.mean((restored.astype(np.float64) - clean.astype(np.float64)) ** 2))
     return -10 * float(np.log10(max(error, _SMALLEST_ERROR)))
+
+
+def mean_psnr_db(images: Iterable[Sequence[np.ndarray]]) -> float:
+    """The mean PSNR of clean, degraded and restored images, as `Scores.of` takes them."""
+    return float(np.mean([psnr_db(restored, clean) for clean, _, restored in images]))
 
 
 def psnr_patch_db(restored: np.ndarray, clean: np.ndarray, patch: int = PATCH) -> float:
@@ -96,8 +102,6 @@ def over_luma(score: Score) -> Score:
 
 
 psnr_y_db, ssim_y = over_luma(psnr_db), over_luma(ssim)
-
-
 IMAGE_SCORES = {"psnr_db": psnr_db, "psnr_patch_db": psnr_patch_db}
 COLOUR_SCORES = {"psnr_y_db": psnr_y_db, "ssim_y": ssim_y}
 

@@ -21,7 +21,7 @@ from clearer.losses import objective
 from clearer.modules import folded, frozen
 from clearer.networks import Supernet
 from clearer.runs import Member, Run
-from clearer.streams import torch_generator
+from clearer.streams import torch_seed
 
 
 class Search(Run):
@@ -37,8 +37,9 @@ class Search(Run):
 
     def _build(self, c: Configuration) -> Supernet:
         supernet = Supernet(c.columns_by_cell, c.channels, c.image_channels, c.mixing, c.skip)
+        generator = torch.Generator().manual_seed(torch_seed(c.seed, "logits"))
         with torch.no_grad():
-            supernet.logits.normal_(0, c.alpha_initial_std, generator=torch_generator(c.seed, "logits"))
+            supernet.logits.normal_(0, c.alpha_initial_std, generator=generator)
         return supernet
 
     def _place(self, members: Sequence[Member]) -> None:
@@ -56,9 +57,9 @@ class Search(Run):
         else:
             optimizer = torch.optim.SGD(self._weights, rate, c.momentum, weight_decay=c.weight_decay, fused=True)
         self._learn("weights", optimizer, self._images, "search weights crops")
-        options = {"betas": (c.alpha_beta1, c.alpha_beta2), "weight_decay": c.alpha_weight_decay}
-        options["capturable"] = is_capturable
-        adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, **options)  # type: ignore[arg-type]
+        options: dict[str, Any] = {"weight_decay": c.alpha_weight_decay, "capturable": is_capturable}
+        betas = c.alpha_beta1, c.alpha_beta2
+        adam = torch.optim.Adam([self.supernet.logits], c.alpha_learning_rate, betas, **options)
         self._learn("alpha", adam, self._watched_images, "search alpha crops")
 
     def alpha(self, member: Member) -> Tensor:

@@ -10,7 +10,7 @@ from clearer.images.datasets import DATASETS, SPLITS, contents_line, scored_file
 from clearer.images.overlap import Overlap, OverlapError, describe, find_overlaps
 from clearer.images.reading import ImageFile
 from clearer.images.sets import ImageSet, load_images
-from clearer.protocols import WINDOW
+from clearer.scores import WINDOW
 from clearer.tasks.known import task_of
 
 

@@ -2,12 +2,8 @@
 
 import functools
 import hashlib
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import torch
 
 
 def stream(seed: int, role: str, iteration: int = 0) -> np.random.Generator:
@@ -23,8 +19,6 @@ def _number(role: str) -> int:
     return int.from_bytes(hashlib.sha256(role.encode()).digest()[:8], "big")
 
 
-def torch_generator(seed: int, role: str) -> "torch.Generator":
-    """The named stream of one role as a torch generator on the CPU."""
-    import torch  # here, so that listing data does not wait for it
-
-    return torch.Generator().manual_seed(int(stream(seed, role).integers(2**63)))
+def torch_seed(seed: int, role: str) -> int:
+    """What a torch generator of one role is seeded with."""
+    return int(stream(seed, role).integers(2**63))

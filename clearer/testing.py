@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from clearer.configuration import Configuration
+from clearer.images.reading import Image
 from clearer.images.sets import ImageSet
-from clearer.modules import folded
-from clearer.precision import fp32
-from clearer.protocols import scored_area
+from clearer.modules import folded, fp32
 from clearer.scores import Scores
 from clearer.tasks.known import task_of
 
@@ -32,6 +31,20 @@ def restore(network: nn.Module, degraded: Tensor, self_ensemble: int = 1) -> Ten
             back = torch.rot90(image, -turned, (-2, -1))
             total += back.flip(-1) if flip else back
     return total / 8
+
+
+def scored_area(image: Image, border: str) -> Image:
+    """The part of a test image that is restored and scored; a side below 64 pixels stays whole.
+
+    * `centre64`: sides are cut to multiples of 64 around the centre, of odd ones lower right (released code).
+    * `crop64`: they are cut to multiples of 64 at the lower right (this project's first area).
+    * `whole`: nothing is cut.
+    """
+    if border == "whole":
+        return image
+    height, width = (side - side % 64 or side for side in image.shape[:2])
+    top, left = ((image.shape[0] - height) // 2, (image.shape[1] - width) // 2) if border == "centre64" else (0, 0)
+    return image[top : top + height, left : left + width]
 
 
 def degraded_inputs(c: Configuration, images: ImageSet) -> list[np.ndarray]:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from clearer.configuration import Configuration
-from clearer.modules import folded
-from clearer.precision import fp32
+from clearer.modules import folded, fp32
 from clearer.testing import restore
 
 STEADY = 0.03

@@ -43,7 +43,7 @@ BELOW = {
     "studies.store": set[str](),
 }  # fmt: skip
 """The packages that a package may import of its own distribution; all of `analysis` may import rows and storage."""
-GROUND = {"clearer.streams", "clearer.fields", "clearer.protocols", "clearer.command"}
+GROUND = {"clearer.streams", "clearer.fields", "clearer.command"}
 """What `clearer.images` uses of the method."""
 
 

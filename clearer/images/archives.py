@@ -34,11 +34,8 @@ class FetchError(ValueError):
 def manifest(name: str) -> dict[str, str]:
     """SHA-256 of every image of a known dataset, by its path in the dataset's folder; empty where none is known."""
     file = importlib.resources.files("clearer.images") / "manifests" / f"{name}.sha256"
-    if not file.is_file():
-        return {}
-    return {
-        path: digest for digest, path in (line.split("  ") for line in file.read_text(encoding="utf-8").splitlines())
-    }
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return {path: digest for digest, path in (line.split("  ") for line in lines)}
 
 
 def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> int:
@@ -61,7 +58,7 @@ def fetch(name: str, data: Path, url: str | None = None, pause: float = 1.0) -> 
         archive.parent.mkdir(parents=True, exist_ok=True)
         download(url or ARCHIVES[name].url, archive, pause)
         try:
-            unpack(archive, ARCHIVES[name].folders, missing, data / name)
+            unpack(archive, ARCHIVES[name].archive, missing, data / name)
         finally:
             archive.unlink()  # whole and no longer needed, or damaged
     return len(missing)

@@ -87,18 +87,15 @@ def _sets(console: Console, name: str, data: Path | None, decode: bool, problems
     except ImageError as error:
         problems.append(str(error))
         return {}
-    usable = {label: [file for file in files if _is_usable(file, decode, problems)] for label, files in sets.items()}
-    return {label: files for label, files in usable.items() if files}
-
-
-def _is_usable(file: ImageFile, decode: bool, problems: list[str]) -> bool:
-    """Whether a file can be opened, and decoded where that is asked; else the reason is added to `problems`."""
-    try:
-        check_file(file, decode)
-    except ImageError as error:
-        problems.append(str(error))
-        return False
-    return True
+    usable: Sets = {}
+    for label, files in sets.items():
+        for file in files:
+            try:
+                check_file(file, decode)
+                usable.setdefault(label, []).append(file)
+            except ImageError as error:
+                problems.append(str(error))
+    return usable
 
 
 def _listing(found: Mapping[str, Sets], data: Path | None, hashes: Mapping[Path, str]) -> Table:

@@ -20,12 +20,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from skimage import data_dir  # type: ignore[attr-defined]
 
 from clearer.fields import nearest
-from clearer.images.overlap import groups
+from clearer.images.overlap import grouped, matches
 from clearer.images.reading import SUFFIXES, ImageError, ImageFile, check_name, shown
 from clearer.streams import stream
 
@@ -35,13 +34,6 @@ FOLDERS = {"train": ["train"], "validation": ["val", "valid", "validation"], "te
 PAIRINGS = ("clean_left", "clean_right", "folders")
 DRAWN = 7
 """One in so many is drawn for a split that a folder does not have."""
-
-
-class Archive(NamedTuple):
-    """Where a dataset's archive is, and which of its folders become which of the dataset's."""
-
-    url: str
-    folders: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,8 @@ class Dataset:
     citation: str
     source: str
     is_paired: bool = False
-    archive: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+    archive: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -65,7 +58,7 @@ class Dataset:
 
 _DESCRIBED = tomllib.loads((importlib.resources.files("clearer.images") / "datasets.toml").read_text("utf-8"))
 DATASETS: Mapping[str, Dataset] = {name: Dataset(**about) for name, about in _DESCRIBED.items()}
-ARCHIVES = {name: Archive(**known.archive) for name, known in DATASETS.items() if known.archive}
+ARCHIVES = {name: known for name, known in DATASETS.items() if known.archive}
 EMBEDDED = {split: tuple(names) for split, names in DATASETS["embedded"].files.items()}
 """Photographs inside scikit-image's wheel, split by image; no two show the same scene."""
 
@@ -219,7 +212,7 @@ def _layout(name: str, data: Path | None) -> tuple[Path, dict[str, str]]:
 def _drawn(folder: Path, pairing: str, splits: Sequence[str]) -> dict[str, list[ImageFile]]:
     """The files of a folder divided into splits: a seventh for each but the first, or a scene's repeats fewer."""
     files = folder_files(folder, pairing)
-    scenes = groups(files)
+    scenes = grouped(len(files), matches(files))
     remaining = [scenes[place] for place in stream(0, "drawn splits").permutation(len(scenes))]
     chosen: dict[str, list[int]] = {}
     for split in reversed(splits[1:]):

@@ -13,10 +13,10 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -82,16 +82,11 @@ def scenes_of(files: Sequence[Path], overlaps: Sequence[Overlap]) -> list[list[P
     return [[files[place] for place in scene] for scene in grouped(len(files), pairs)]
 
 
-def groups(files: Sequence[ImageFile]) -> list[list[int]]:
-    """The places of `files` divided into scenes: what matches is together, each group and the list in order."""
-    return grouped(len(files), [(one, other) for one, other, _ in matches(files)])
-
-
-def grouped(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """The numbers below `count` divided so that each of `pairs` is together, each group and the list in order."""
+def grouped(count: int, pairs: Iterable[Sequence[Any]]) -> list[list[int]]:
+    """The numbers below `count` divided so that each of `pairs`, or of `matches`, is together; all in order."""
     sets = scipy.cluster.hierarchy.DisjointSet(range(count))
-    for pair in pairs:
-        sets.merge(*pair)
+    for one, other, *_ in pairs:
+        sets.merge(one, other)
     return sorted(map(sorted, sets.subsets()))
 
 

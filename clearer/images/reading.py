@@ -16,8 +16,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageFile
 
-from clearer.protocols import Image
-
+Image = np.ndarray
+"""uint8, (height, width, channels)."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 LARGEST_PIXELS = 100_000_000
 BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
@@ -25,8 +25,6 @@ BT601 = (0.298936021293775, 0.587043074451121, 0.114020904255103)
 LUMA = np.array([65.481, 128.553, 24.966]) / 255
 """Of Y, MATLAB's rgb2ycbcr: ITU-R BT.601 in studio range, 16 … 235."""
 GRAYS = ("pillow", "bt601", "luma")
-
-
 _UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's categories of control characters, of bytes that are no UTF-8, and of ends of lines."""
 

@@ -17,7 +17,7 @@ import scipy
 from skimage import restoration
 
 from clearer.fields import ALL, NOT_NEGATIVE, POSITIVE, Check, setting
-from clearer.protocols import Image
+from clearer.images.reading import Image
 from clearer.tasks.task import Method, Task
 
 _ODD: Check = (lambda v: v > 1 and v % 2 == 1, "must be odd and 3 or greater: a kernel has a middle")

@@ -18,7 +18,7 @@ import numpy as np
 from skimage import restoration
 
 from clearer.fields import ALL, POSITIVE, setting
-from clearer.protocols import Image
+from clearer.images.reading import Image
 from clearer.tasks.task import Method, Task
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import PIL.Image
 
 from clearer.fields import ALL, Check, setting
-from clearer.protocols import Image
+from clearer.images.reading import Image
 from clearer.tasks.task import Method, Task
 
 _QUALITY: Check = (lambda v: 1 <= v <= 95, "must be in 1 … 95: above, libjpeg hardly quantises")

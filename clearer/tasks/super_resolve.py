@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 
 from clearer.fields import ALL, setting
-from clearer.protocols import Image
+from clearer.images.reading import Image
 from clearer.tasks.task import Method, Task
 
 

@@ -17,8 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clearer.fields import ConfigurationError, as_text
-from clearer.images.reading import ImageError
-from clearer.protocols import Image
+from clearer.images.reading import Image, ImageError
 
 Restore = Callable[..., np.ndarray]
 """Of a degraded image, (height, width, channels), 1.0 is white, the configuration, and parameters by name."""

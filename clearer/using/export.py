@@ -51,12 +51,8 @@ def export_file(network: Path, onnx_file: Path) -> float:
 
 def onnx_bytes(network: Network, notes: dict[str, Any] | None = None) -> bytes:
     """An ONNX model: `degraded` (batch, image_channels, height, width) to `restored`; facts and `notes` are JSON."""
-    any_size = torch.export.Dim.DYNAMIC
-    options: dict[str, Any] = {
-        "input_names": ["degraded"],
-        "output_names": ["restored"],
-        "dynamic_shapes": {"image": {0: any_size, 2: any_size, 3: any_size}},
-    }
+    free = {"image": dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)}
+    options: dict[str, Any] = {"input_names": ["degraded"], "output_names": ["restored"], "dynamic_shapes": free}
     example = torch.zeros(2, network.image_channels, 24, 40)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that are not there
     with warnings.catch_warnings():

@@ -1,7 +1,5 @@
 """Restores a user's own image files with a trained network: `python -m clearer restore`."""
 
-import contextlib
-import ctypes
 import os
 import sys
 import time
@@ -16,11 +14,10 @@ import torch
 from clearer.checkpoint import read_network
 from clearer.images.cache import written_whole
 from clearer.images.reading import ImageError
+from clearer.machine import keep_freed_memory
 from clearer.networks import Network
 from clearer.using.photographs import read_photograph, write_png
 from clearer.using.tiling import default_tile, restored_tiles, tiles
-
-_MALLOPT_MMAP_THRESHOLD = -3
 
 
 def restore_files(
@@ -49,9 +46,7 @@ def restore_files(
     torch.backends.cudnn.allow_tf32 = False  # its rounding would show where tiles meet
     if threads is not None:
         torch.set_num_threads(threads)
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have no such setting
-        # Blocks above 1 MiB go back when they are freed: in glibc's heap, windows of many shapes leave gaps.
-        ctypes.CDLL(None).mallopt(_MALLOPT_MMAP_THRESHOLD, 2**20)
+    keep_freed_memory(2**20)  # larger blocks go back: in glibc's heap, windows of many shapes leave gaps
     print(_about(trained, notes))
     tile, failed = tile or default_tile(trained), 0
     for path, output in outputs.items():

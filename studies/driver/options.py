@@ -10,7 +10,6 @@ from typing import Any
 from clearer.command import whole_number
 from clearer.configuration import Configuration, parse_value
 from clearer.fields import ConfigurationError, as_text
-from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
 
 
@@ -77,8 +76,7 @@ class Multiple:
         """The λ1 for a configuration's columns and weight decay, to six digits; an error without weight decay."""
         if not configuration.alpha_weight_decay:
             raise ConfigurationError(f"lambda1={self}: alpha_weight_decay=0 has no threshold; give λ1 itself")
-        threshold = polarisation_threshold(sum(configuration.columns_by_cell), configuration.alpha_weight_decay)
-        return float(f"{self.factor * threshold:.6g}")
+        return float(f"{self.factor * configuration.polarisation_threshold:.6g}")
 
 
 @dataclass(frozen=True, kw_only=True)

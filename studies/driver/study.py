@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from clearer.architecture import Architecture, all_fusion, all_parallel
+from clearer.architecture import FUSION, PARALLEL, Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, check_name
 from clearer.fields import ConfigurationError
 from clearer.presets import PRESETS, preset_values
@@ -149,7 +149,7 @@ class Study:
         for c in (configuration(preset, values) for values in product(shared)):
             columns = c.columns_by_cell
             found += [c.with_values(kind="random", architecture=str(a)) for a in random_architectures(columns, count)]
-            ends = (all_parallel(columns), all_fusion(columns)) if self.ends else ()
+            ends = [Architecture.repeating(one, columns) for one in (PARALLEL, FUSION)] if self.ends else []
             found += [c.with_values(kind="given", architecture=str(a)) for a in ends]
         return found
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from clearer.architecture import half_fusion, supernet_parameters
+from clearer.architecture import Architecture, supernet_parameters
 from clearer.configuration import Configuration, cost_fields, digest
 from clearer.fields import as_text
 from clearer.images.datasets import DATASETS
@@ -255,4 +255,5 @@ def stage_bytes(stage: str, c: Configuration) -> float:
 @functools.cache
 def _weights(columns: tuple[int, ...], *shape: int) -> dict[str, int]:
     """How many weights a search and a training have."""
-    return {"search": supernet_parameters(columns, *shape), "train": half_fusion(columns).parameters(*shape)}
+    middle = Architecture.repeating("PF", columns)
+    return {"search": supernet_parameters(columns, *shape), "train": middle.parameters(*shape)}

@@ -16,7 +16,6 @@ from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import SEARCH_ONLY, Configuration, field_types, fields_about
 from clearer.fields import ALWAYS, as_text
-from clearer.polarisation import polarisation_threshold
 from clearer.tasks.known import OF_TASKS, TASKS, task_of
 
 _ARROW = {bool: FLAG, int: COUNT, float: NUMBER, str: TEXT, tuple[int, ...]: TEXT, tuple[float, ...]: NUMBERS}
@@ -60,7 +59,7 @@ def configuration_columns(c: Configuration) -> dict[str, Any]:
     values |= dict.fromkeys((OF_TASKS - {*task_of(c).reads(c)}) & fields_about("pixels"))
     values |= {"columns": as_text(c.columns_by_cell), "test_set": c.test_set or c.dataset}
     if c.kind == "searched":
-        threshold = polarisation_threshold(sum(c.columns_by_cell), c.alpha_weight_decay)
+        threshold = c.polarisation_threshold
         values |= {"lambda1_multiple": c.lambda1 / threshold if threshold else None}
     return values
 

@@ -8,10 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clearer.architecture import (
     Architecture,
-    all_fusion,
-    all_parallel,
     fusion_convolutions,
-    half_fusion,
     module_convolutions,
     stem_convolutions,
     supernet_parameters,
@@ -143,13 +140,13 @@ def test_random_draws_reach_the_whole_space_evenly():
 
 
 def test_the_ends_of_a_space():
-    assert all_parallel((1, 2)) == Architecture.parse("P-PP")
-    assert all_fusion((1, 2)) == Architecture.parse("F-FF")
+    largest, smallest = (Architecture.repeating(letter, (1, 2)) for letter in "PF")
+    assert (str(largest), str(smallest)) == ("P-PP", "F-FF")
     counts = [architecture.parameters(4) for architecture in every_architecture((1, 2))]
-    assert all_parallel((1, 2)).parameters(4) == max(counts)
-    assert all_fusion((1, 2)).parameters(4) == min(counts)
-    assert (all_fusion((4,) * 3).parameters(), all_parallel((4,) * 3).parameters()) == (4_361_536, 8_723_264)
+    assert (largest.parameters(4), smallest.parameters(4)) == (max(counts), min(counts))
+    counts = [Architecture.repeating(letter, (4,) * 3).parameters() for letter in "PF"]
+    assert counts == [8_723_264, 4_361_536]
 
 
-def test_every_other_column_of_half_fusion_is_a_fusion():
-    assert str(half_fusion((2, 3))) == "PF-PFP"
+def test_every_other_column_is_a_fusion():
+    assert str(Architecture.repeating("PF", (2, 3))) == "PF-PFP"

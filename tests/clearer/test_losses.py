@@ -5,6 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.predictions.polarisation import fixed_point
+from clearer.configuration import Configuration
 from clearer.losses import architecture_complexity, architecture_entropy
 
 probabilities = st.lists(st.floats(0.001, 0.999), min_size=1, max_size=12)
@@ -80,3 +82,28 @@ def test_logits_of_another_shape_are_refused(shape):
 def test_costs_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"\(3, 2\), costs \(2, 2\)"):
         architecture_complexity(torch.zeros(3, 2), torch.zeros(2, 2))
+
+
+def threshold(columns, weight_decay):
+    return Configuration(cells=1, columns=(columns,), alpha_weight_decay=weight_decay).polarisation_threshold
+
+
+def test_the_established_figures():
+    assert float(fixed_point(0.1, columns=12, weight_decay=1e-3)) == pytest.approx(0.8344, abs=5e-5)
+    assert Configuration().polarisation_threshold == pytest.approx(0.0553, abs=5e-5)
+
+
+@given(st.floats(1.01, 100), st.integers(1, 48), st.floats(1e-4, 1e-2))
+def test_above_the_threshold_entropy_and_decay_balance(ratio, columns, weight_decay):
+    lambda1 = ratio * threshold(columns, weight_decay)
+    alpha = float(fixed_point(lambda1, columns, weight_decay))
+    half = math.log(alpha / (1 - alpha)) / 2
+    logits = torch.tensor([[half, -half], [-half, half]] * columns, dtype=torch.float64)[:columns].requires_grad_()
+    (lambda1 * architecture_entropy(logits)).backward()
+    torch.testing.assert_close(logits.grad, -weight_decay * logits.detach(), rtol=1e-6, atol=1e-12)
+
+
+@given(st.floats(0, 1), st.integers(1, 48), st.floats(1e-4, 1e-2))
+def test_up_to_the_threshold_nothing_polarises(ratio, columns, weight_decay):
+    lambda1 = ratio * threshold(columns, weight_decay)
+    assert float(fixed_point(lambda1, columns, weight_decay)) == pytest.approx(0.5, abs=1e-7)

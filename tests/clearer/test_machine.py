@@ -1,6 +1,7 @@
 """How much of a machine a process may use."""
 
 import ctypes
+import functools
 import os
 import platform
 import subprocess
@@ -21,8 +22,7 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of eight cores and cgroups in a folder, of which this process is in a/b of both versions."""
     own = tmp_path / "own"
     own.write_text("3:cpu,cpuacct:/a/b\n2:memory:/a/b\n0::/a/b\n")
-    found = machine._groups
-    monkeypatch.setattr(machine, "_groups", lambda controller: found(controller, tmp_path, own))
+    monkeypatch.setattr(machine, "_limits", functools.partial(machine._limits, root=tmp_path, own=own))
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     return tmp_path
 
@@ -69,7 +69,8 @@ def test_memory_is_the_least_of_the_machine_s_and_all_limits(groups: Path) -> No
 
 
 def test_a_machine_without_cgroups_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_groups", lambda controller: [])
+    absent = Path("/proc/no/such/file")
+    monkeypatch.setattr(machine, "_limits", functools.partial(machine._limits, own=absent))
     assert machine.cores() == len(os.sched_getaffinity(0))
 
 

@@ -158,6 +158,17 @@ def test_a_pack_in_which_a_member_diverged_is_resumed(pack, whole_packs, configu
     assert bits(finish(again))[1:] == whole_packs[run.stage][1:]
 
 
+def test_members_that_have_all_diverged_are_resumed_to_say_so(pack, configurations, finish):
+    run = pack(configurations)
+    next(run.advance(15))
+    run.members[0].problem = DivergedError("diverged before")
+    again = pack(configurations)
+    again.load_state_dicts([run.state_dict(run.members[0])] * len(configurations))
+    assert again.ended
+    with pytest.raises(DivergedError, match="diverged before"):
+        finish(again)
+
+
 def test_a_pack_of_failures_raises(pack, configurations, finish):
     run = pack(configurations)
     with torch.no_grad():

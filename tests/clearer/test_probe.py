@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from clearer import probe
-from clearer.architecture import half_fusion
+from clearer.architecture import Architecture
 from clearer.graphs import WARM_UP
 from clearer.networks import Network, Supernet
 from clearer.probe import step_bytes, step_seconds
@@ -26,7 +26,7 @@ def kept_bytes(network: nn.Module, image: torch.Tensor) -> int:
 def test_what_a_step_keeps_is_what_a_whole_batch_keeps(tiny, stage):
     c = tiny.with_values(patch_size=16)
     columns, shape = c.columns_by_cell, (c.channels, c.image_channels)
-    network = Supernet(columns, *shape) if stage == "search" else Network(half_fusion(columns), *shape)
+    network = Supernet(columns, *shape) if stage == "search" else Network(Architecture.repeating("PF", columns), *shape)
     image = torch.zeros(c.batch_size, c.image_channels, c.patch_size, c.patch_size)
     assert step_bytes(stage, c) == pytest.approx(kept_bytes(network, image), rel=0.02)
     assert step_bytes(stage, c.with_values(batch_size=8)) > 3 * step_bytes(stage, c)

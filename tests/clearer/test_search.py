@@ -15,7 +15,6 @@ from clearer.configuration import ConfigurationError
 from clearer.images.sets import ImageSet
 from clearer.losses import architecture_complexity, architecture_entropy
 from clearer.networks import Supernet
-from clearer.polarisation import polarisation_threshold
 from clearer.search import Search, has_settled
 
 PUBLISHED = {"alpha_learning_rate": 3e-4, "alpha_weight_decay": 1e-3, "alpha_beta1": 0.5, "alpha_beta2": 0.999}
@@ -58,7 +57,7 @@ def larger_alpha_without_restoration(search, steps):
 def test_entropy_alone_takes_alpha_to_the_fixed_point(search, tiny, lambda1, cells, columns, alpha):
     started = search(tiny.with_values(**PUBLISHED, lambda1=lambda1, cells=cells, columns=columns))
     count = sum(started.configuration.columns_by_cell)
-    assert (lambda1 > polarisation_threshold(count, 1e-3)) == (alpha > 0.5)
+    assert (lambda1 > started.configuration.polarisation_threshold) == (alpha > 0.5)
     assert larger_alpha_without_restoration(started, 9_500) == pytest.approx([alpha] * count, abs=1e-3)
     assert float(fixed_point(lambda1, count, 1e-3)) == pytest.approx(alpha, abs=1e-4)
 

@@ -1,10 +1,7 @@
-from clearer.streams import torch_generator
+from clearer.streams import torch_seed
 
 
 def test_generators_are_named():
-    drawn = [
-        torch_generator(*name).initial_seed()
-        for name in ((0, "weights"), (0, "weights"), (1, "weights"), (0, "logits"))
-    ]
+    drawn = [torch_seed(*name) for name in ((0, "weights"), (0, "weights"), (1, "weights"), (0, "logits"))]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 3

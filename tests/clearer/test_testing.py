@@ -9,9 +9,8 @@ from torch import nn
 from clearer.architecture import Architecture
 from clearer.images.sets import ImageSet
 from clearer.networks import Network
-from clearer.protocols import scored_area
 from clearer.scores import psnr_db, psnr_patch_db, ssim
-from clearer.testing import as_tensor, degraded_inputs, restore, score
+from clearer.testing import as_tensor, degraded_inputs, restore, score, scored_area
 
 SYMMETRIES = list(itertools.product((False, True), repeat=3))
 
@@ -131,3 +130,12 @@ def test_as_tensor_moves_channels_first():
     pixels = np.arange(24.0).reshape(2, 3, 4)
     assert as_tensor(pixels).shape == (4, 2, 3)
     np.testing.assert_array_equal(as_tensor(pixels)[1].numpy(), pixels[..., 1])
+
+
+@pytest.mark.parametrize(("side", "kept"), [(1, 1), (63, 63), (64, 64), (127, 64), (128, 128), (321, 320)])
+def test_the_scored_area_is_cut_to_multiples_of_64(side, kept):
+    image = np.random.default_rng(0).integers(0, 256, (side, 70, 1), dtype=np.uint8)
+    np.testing.assert_array_equal(scored_area(image, "crop64"), image[:kept, :64])
+    top = (side - kept) // 2
+    np.testing.assert_array_equal(scored_area(image, "centre64"), image[top : top + kept, 3:67])
+    assert scored_area(image, "whole") is image

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import math
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,6 @@ from running import UNSWEPT
 import analysis
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
-from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS
 from studies.driver.command_line import main
 from studies.driver.options import Multiple, Options, parse_assignments
@@ -71,7 +71,7 @@ def test_a_multiple_of_the_threshold_polarises_every_space_alike() -> None:
     raw, twice = ([c for c in trials if (c.lambda1 == 0.01) == is_raw] for is_raw in (True, False))
     assert [c.cells for c in raw] == [c.cells for c in twice] == [1, 2, 3, 4]
     for c in twice:
-        assert c.lambda1 == pytest.approx(2 * polarisation_threshold(2 * c.cells, 1e-3), rel=1e-5)
+        assert c.lambda1 == pytest.approx(2 * 2 * 2 * c.cells * 1e-3 * math.log(10), rel=1e-5)
 
 
 def test_a_task_has_the_settings_of_its_preset(tmp_path: Path) -> None:

@@ -24,15 +24,15 @@ from analysis.rows.published import published_alpha
 from clearer.complexity import module_costs
 from clearer.configuration import Configuration
 from clearer.images.sets import ImageSet
-from clearer.polarisation import polarisation_threshold
 from clearer.search import Search
 from tests.analysis.searches import SETTINGS, grid, row_of, studied
 
 
 @pytest.mark.parametrize(("columns", "decay"), [(12, 1e-3), (4, 1e-2), (3, 0.0)])
 def test_closed_forms_are_those_of_the_losses(columns: int, decay: float) -> None:
-    assert threshold(columns, decay) == pytest.approx(polarisation_threshold(columns, decay))
-    assert fixed_point(np.array([0.0, polarisation_threshold(columns, decay)]), columns, decay).tolist() == [0.5, 0.5]
+    silent = Configuration(cells=1, columns=(columns,), alpha_weight_decay=decay).polarisation_threshold
+    assert threshold(columns, decay) == pytest.approx(silent)
+    assert fixed_point(np.array([0.0, silent]), columns, decay).tolist() == [0.5, 0.5]
     assert fixed_point(0.1, 12, 1e-3) == pytest.approx(0.8344, abs=1e-4)
 
 

@@ -5,13 +5,14 @@ import io
 import re
 import tarfile
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from clearer.images import archives
 from clearer.images.archives import FetchError, download, fetch, unpack
-from clearer.images.datasets import ARCHIVES, Archive
+from clearer.images.datasets import ARCHIVES
 
 IMAGES = {f"{split}/{i}.jpg": np.random.default_rng(i).bytes(5000) for split in ("train", "test") for i in range(3)}
 DIGESTS = {path: hashlib.sha256(content).hexdigest() for path, content in IMAGES.items()}
@@ -88,7 +89,7 @@ def served(monkeypatch):
 @pytest.fixture
 def known(monkeypatch):
     """bsds500 is the small archive of these tests."""
-    monkeypatch.setitem(ARCHIVES, "bsds500", Archive("http://127.0.0.1:1/", FOLDERS))
+    monkeypatch.setitem(ARCHIVES, "bsds500", replace(ARCHIVES["bsds500"], url="http://127.0.0.1:1/", archive=FOLDERS))
     monkeypatch.setattr(archives, "manifest", lambda name: dict(DIGESTS))
 
 
@@ -249,8 +250,8 @@ def test_names_that_cannot_be_fetched_are_named(tmp_path):
 
 
 def test_every_archive_fills_its_manifest():
-    for name, archive in ARCHIVES.items():
+    for name, dataset in ARCHIVES.items():
         paths = archives.manifest(name)
         assert paths
-        assert all(any(path.startswith(place) for place in archive.folders.values()) for path in paths)
-        assert re.fullmatch(r"https://codeload\.github\.com/[\w-]+/[\w-]+/tar\.gz/[0-9a-f]{40}", archive.url)
+        assert all(any(path.startswith(place) for place in dataset.archive.values()) for path in paths)
+        assert re.fullmatch(r"https://codeload\.github\.com/[\w-]+/[\w-]+/tar\.gz/[0-9a-f]{40}", dataset.url)

@@ -19,7 +19,6 @@ from clearer.images.overlap import (
     by_sets,
     find_overlaps,
     grouped,
-    groups,
     matches,
     scenes_of,
 )
@@ -100,7 +99,7 @@ def test_of_a_pair_the_clean_half_counts(tmp_path):
         ImageFile(save(tmp_path / "3.png", OTHER)),
     ]
     assert [pair for *pair, _ in matches(files)] == [[0, 1]]
-    assert groups(files) == [[0, 1], [2]]
+    assert grouped(len(files), matches(files)) == [[0, 1], [2]]
     assert COPY not in {kind for *_, kind in matches([files[0], files[0]._replace(half="right")])}
 
 

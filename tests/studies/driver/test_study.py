@@ -1,6 +1,7 @@
 """The trials of a grid."""
 
 import dataclasses
+import math
 from collections import Counter
 from itertools import product
 
@@ -8,7 +9,6 @@ import pytest
 
 from clearer.configuration import Configuration
 from clearer.fields import ConfigurationError
-from clearer.polarisation import polarisation_threshold
 from clearer.presets import PRESETS, label
 from studies import random_baseline
 from studies.driver.options import ALL, Multiple
@@ -134,7 +134,7 @@ def test_a_task_brings_what_its_preset_needs() -> None:
 @pytest.mark.parametrize("columns", [(2,), (4,)])
 def test_a_multiple_is_of_the_threshold_of_the_trials_own_columns(cells: int, columns: tuple[int, ...]) -> None:
     found = configuration("quick", {"cells": cells, "columns": columns, "lambda1": Multiple(0.5)})
-    assert found.lambda1 == pytest.approx(0.5 * polarisation_threshold(cells * columns[0], 1e-3), rel=1e-5)
+    assert found.lambda1 == pytest.approx(0.5 * 2 * cells * columns[0] * 1e-3 * math.log(10), rel=1e-5)
     assert found == configuration("quick", {"cells": cells, "columns": columns, "lambda1": found.lambda1})
 
 

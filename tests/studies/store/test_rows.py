@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,7 +13,6 @@ from analysis.storage.files import FORMAT
 from clearer.architecture import Architecture
 from clearer.configuration import Configuration
 from clearer.fields import ALWAYS
-from clearer.polarisation import polarisation_threshold
 from clearer.tasks.known import OF_TASKS, TASKS
 from studies.store.rows import ROW, architecture_columns, configuration_columns, curve_table, row_table
 from studies.store.store import Store
@@ -85,5 +85,5 @@ def test_noise_is_none_of_a_derained_trial() -> None:
 
 def test_a_lambda_is_a_multiple_of_its_threshold_where_there_is_one() -> None:
     c = Configuration(lambda1=0.1)
-    assert configuration_columns(c)["lambda1_multiple"] == pytest.approx(0.1 / polarisation_threshold(12, 1e-3))
+    assert configuration_columns(c)["lambda1_multiple"] == pytest.approx(0.1 / (2 * 12 * 1e-3 * math.log(10)))
     assert configuration_columns(Configuration(alpha_weight_decay=0.0))["lambda1_multiple"] is None
