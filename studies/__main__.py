@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None, command: str | None = None) -> 
     try:
         return options.command(options)
     except (StorageError, ImageError, ClusterError, OSError, ValueError) as error:
-        print(f"{parser.prog} {options.command.__name__}: {redacted(str(error)) or type(error).__name__}", file=sys.stderr)
+        why = redacted(str(error)) or type(error).__name__
+        print(f"{parser.prog} {options.command.__name__}: {why}", file=sys.stderr)
         return 2
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from analysis.storage.places import StorageError, redacted
+from analysis.storage.places import StorageError, cause, redacted
 from clearer.command import OneLineParser
 from clearer.command import console as new_console
 from clearer.configuration import Configuration, field_types

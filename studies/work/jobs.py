@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from clearer.architecture import Architecture, all_fusion, all_parallel
+from clearer.architecture import Architecture
 from clearer.configuration import Configuration, digest
 from clearer.images.reading import ImageError
 from clearer.images.sets import ImageSet
@@ -105,7 +105,7 @@ class Search(Learning):
 
     def _steps(self) -> tuple[int, list[Architecture]]:
         c = self.configuration
-        both = [all_parallel(c.columns_by_cell), all_fusion(c.columns_by_cell)]
+        both = [Architecture.repeating(letter, c.columns_by_cell) for letter in "PF"]
         return 2 * c.search_iterations - c.warmup_iterations, both
 
     def begin(self, members: Sequence[Configuration], sets: Sets, device: str, width: int) -> "Run":

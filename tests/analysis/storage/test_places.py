@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.storage.places import StorageError, absolute_folder, join, open_storage, redacted
+from analysis.storage.places import StorageError, absolute_folder, cause, join, open_storage, redacted
 
 
 def test_a_folder_is_absolute_and_what_is_no_place_is_named_without_its_secrets(
@@ -40,3 +40,19 @@ def test_a_folder_that_can_not_be_named_is_refused(tmp_path: Path, monkeypatch: 
     assert absolute_folder("./~nobody-of-that-name") == str(tmp_path / "~nobody-of-that-name")
     with pytest.raises(StorageError, match=r"^--data a\udcff: not UTF-8"):
         absolute_folder("a\udcff", "--data")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TimeoutError(), "TimeoutError"),
+        (OSError("\n"), "OSError"),
+        (OSError("disk full\nDetail: none"), "disk full"),
+        (
+            RuntimeError("Traceback (most recent call last):\n  File x\nValueError: s3://u:p@h/b"),
+            "ValueError: s3://***@h/b",
+        ),
+    ],
+)
+def test_an_error_is_said_in_a_line_also_where_it_has_no_text(error: Exception, said: str) -> None:
+    assert cause(error) == said
