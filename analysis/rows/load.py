@@ -51,12 +51,8 @@ def load_oneshot(storage: str | Path, study: str | None = None) -> pd.DataFrame:
 
 
 def read_about(storage: str | Path, study: str) -> dict[str, Any]:
-    """What `study.json` says: the trials' configurations; command, commit, versions and hardware of every run.
-
-    Empty where the study has none. Raises StorageError: as for all, or the file is no JSON.
-    """
-    files, _ = _opened(storage, study)
-    return files.json(f"studies/{study}/study.json") or {}
+    """`study.json`: `question`, `trials` (what was planned), `runs` (command, commit, versions, hardware); or empty."""
+    return _opened(storage, study)[0].json(f"studies/{study}/study.json") or {}
 
 
 def _opened(storage: str | Path, study: str | None) -> tuple[Files, list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -13,10 +13,11 @@ from analysis.rows.comparable import protocol_groups
 from analysis.rows.load import load, load_curves, load_oneshot, load_references, load_timings, read_about
 from analysis.rows.units import counted
 
+T = TypeVar("T")
 _NO_AXES = ("kind", "architecture", "seed", "module_times_ms", "lambda1_multiple")
 
 
-def _read_by(load: Callable[[str | Path, str], pd.DataFrame]) -> cached_property[pd.DataFrame]:
+def _read_by(load: Callable[[str | Path, str], T]) -> cached_property[T]:
     """A part of a study that is what `load` reads, and has its docstring."""
     return cached_property(wraps(load)(lambda rows: load(rows.storage, rows.study)))
 
@@ -43,11 +44,7 @@ class StudyRows:
     references = _read_by(load_references)
     timings = _read_by(load_timings)
     oneshot = _read_by(load_oneshot)
-
-    @cached_property
-    def about(self) -> Mapping[str, Any]:
-        """`study.json`: `question`, `trials` (what was planned), and `runs` (command, commit, versions, hardware)."""
-        return read_about(self.storage, self.study)
+    about = _read_by(read_about)
 
     @cached_property
     def groups(self) -> list[tuple[str, pd.DataFrame]]:

@@ -57,7 +57,7 @@ class Files:
             return None
 
     def json(self, name: str) -> dict[str, Any] | None:
-        """The JSON object under `name`, or None. Raises StorageError: the file is damaged; the message names it."""
+        """The JSON object under `name`, or None. Raises StorageError: damaged, or of a newer format; it is named."""
         data = self.read(name)
         if data is None:
             return None
@@ -68,6 +68,7 @@ class Files:
         except ValueError as error:
             mend = "bring it back, or remove it and run the study's command again"
             raise StorageError(f"{redacted(self.storage)}: {name} is damaged ({error}): {mend}") from None
+        self.check_format(found.get("format", 1), name)
         return found
 
     def write(self, name: str, data: bytes, is_durable: bool = True) -> None:

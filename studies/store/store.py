@@ -53,12 +53,6 @@ class Store(Files):
         except Exception as error:
             raise StorageError(f"--storage {redacted(self.storage)}: can't be written ({cause(error)})") from None
 
-    def json(self, name: str) -> dict[str, Any] | None:
-        """As `Files.json`. Raises StorageError also where a version wrote it that uses a newer format."""
-        found = super().json(name)
-        self.check_format((found or {}).get("format", 1), name)
-        return found
-
     # Stages
 
     def result(self, stage: str, key: str) -> dict[str, Any] | None:

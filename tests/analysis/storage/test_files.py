@@ -54,3 +54,10 @@ def test_json_that_is_damaged_is_named_in_one_line(data: bytes, tmp_path: Path) 
     ):
         files.json("a/b.json")
     assert files.json("a/c.json") is None
+
+
+def test_json_of_a_newer_format_is_refused_in_one_line(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write("a/b.json", b'{"format": 99}')
+    with pytest.raises(StorageError, match=r"^[^\n]*: a/b\.json has format 99, this version knows 1; install[^\n]*$"):
+        files.json("a/b.json")
