@@ -326,7 +326,8 @@ class Run:
             raise ValueError(f"states of {sorted(about)}, not of {mine}")
         for member, state in zip(self.members, states, strict=True):
             member.problem = DivergedError(state["problem"]) if "problem" in state else None
-            member.curve, member.has_ended = list(state["curve"]), member.problem is not None
+            member.curve, member.seconds = list(state["curve"]), state["seconds"]
+            member.has_ended = member.problem is not None
         kept = {member: state for member, state in zip(self.members, states, strict=True) if not member.problem}
         if not kept:  # all have ended
             return

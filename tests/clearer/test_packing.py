@@ -165,6 +165,7 @@ def test_members_that_have_all_diverged_are_resumed_to_say_so(pack, configuratio
     again = pack(configurations)
     again.load_state_dicts([run.state_dict(run.members[0])] * len(configurations))
     assert again.ended
+    assert [member.seconds for member in again.members] == [run.members[0].seconds] * len(configurations)
     with pytest.raises(DivergedError, match="diverged before"):
         finish(again)
 
