@@ -6,7 +6,7 @@ A row file says itself what follows from a field, so no list of field names is k
 column that is a field of the configuration has the metadata `stages`, the names of the stages that follow from it (out
 of search, train, test, time and reference; none for a field that determines nothing), `pixels` where the pixels that
 are scored follow from it, and `shape` where the network's do. A task's fields have `said`, the form in which a caption
-says their values: nothing here knows which tasks there are. Reading rows takes note: a later field has its place.
+says their values: nothing here knows which tasks there are. Reading rows records their fields, later ones too.
 """
 
 import tomllib

@@ -53,7 +53,7 @@ def search_against_random(
     * Equal cost: `equal_cost_trainings` = 1 + ⌊search seconds / seconds of a random training⌋ random architectures
       could be trained instead. `best_mean` is the expected best of that many, drawn without replacement from a seed's
       (exact, over all subsets), `equal_cost_probability` the probability to beat it. The best is chosen by its test
-      figure, which favours the random side. With fewer at hand `best_of` says how many were drawn, `reason` says so.
+      figure, which favours the random side. With fewer at hand `best_of` is how many were drawn, and `reason` says so.
 
     Args:
         rows: of `analysis.load`, of one space and one training; a figure that is better is larger.
